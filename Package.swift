@@ -1,0 +1,29 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: MIT
+import PackageDescription
+
+let package = Package(
+    name: "tailrace",
+    products: [.executable(name: "tailrace", targets: ["tailrace"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // The kernel programs' wire (bpf/include) and their precompiled object (bpf/embed.c).
+        .target(name: "CProbes", path: "bpf", sources: ["embed.c"], publicHeadersPath: "include"),
+        .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+
+        .target(name: "TailraceModel"),
+        .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"]),
+        .target(name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf"]),
+        .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
+        .executableTarget(
+            name: "tailrace",
+            dependencies: [
+                "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu2x
+)

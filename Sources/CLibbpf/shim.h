@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* libbpf for Swift: what the importer cannot see (macros, variadics, inline option structs) as functions. */
+#ifndef TAILRACE_CLIBBPF_SHIM_H
+#define TAILRACE_CLIBBPF_SHIM_H
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first warning that libbpf printed since clibbpf_quiet(); libbpf is only called from one thread at a time. */
+static inline char *clibbpf_warning(void)
+{
+	static char warning[4096];
+
+	return warning;
+}
+
+static inline int clibbpf_keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char line[4096];
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(line, sizeof(line), format, arguments);
+	/* The first says what failed; those after it are consequences. */
+	if (clibbpf_warning()[0] == 0)
+		memcpy(clibbpf_warning(), line, sizeof(line));
+	return 0;
+}
+
+/* From now on libbpf prints nothing; its next warning is kept. */
+static inline void clibbpf_quiet(void)
+{
+	clibbpf_warning()[0] = 0;
+	libbpf_set_print(clibbpf_keep_warning);
+}
+
+static inline struct bpf_object *clibbpf_open(const void *bytes, size_t size, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+
+	return bpf_object__open_mem(bytes, size, &options);
+}
+
+static inline int clibbpf_program_info(int fd, struct bpf_prog_info *info)
+{
+	__u32 size = sizeof(*info);
+
+	memset(info, 0, size);
+	return bpf_obj_get_info_by_fd(fd, info, &size);
+}
+
+#endif

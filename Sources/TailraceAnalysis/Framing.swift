@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// What marks a response's end (RFC 9112 section 6.3).
+enum Framing: Equatable {
+    /// Its head has not been seen yet.
+    case unseen
+    /// It ends after this many bytes, head included.
+    case length(Int64)
+    /// It ends with the chunk of length 0.
+    case chunked
+    /// It ends when the server closes.
+    case untilClose
+    /// Nothing in it tells: it ends when the client speaks again, or the connection ends.
+    case untilDirectionChange
+
+    /// For a response with this head, to a request with this method.
+    init(head: ResponseHead, method: String?) {
+        switch head.status {
+        case 101: self = .untilClose
+        case 204, 304: self = .length(Int64(head.length))
+        default:
+            if method == "HEAD" {
+                self = .length(Int64(head.length))
+            } else if head.isChunked {
+                self = .chunked
+            } else if let length = head.contentLength {
+                self = .length(Int64(head.length) + length)
+            } else {
+                self = .untilClose
+            }
+        }
+    }
+
+    /// Whether a response with this framing is complete after `bytes`, the last of which are `tail`.
+    func isComplete(bytes: Int64, tail: UInt64?) -> Bool {
+        switch self {
+        case .length(let total): bytes >= total
+        case .chunked: tail.map(Framing.isLastChunk) ?? false
+        case .unseen, .untilClose, .untilDirectionChange: false
+        }
+    }
+
+    /// `CRLF 0 CRLF CRLF`, or `0 CRLF CRLF` alone in its send call. The last byte is the highest of `tail`; bytes before
+    /// a short send are 0.
+    private static func isLastChunk(_ tail: UInt64) -> Bool {
+        let five = tail >> 24
+        guard five == 0x0a0d_0a0d_30 else { return false }
+        let before = (tail >> 8) & 0xffff
+        return before == 0x0a0d || before >> 8 == 0
+    }
+}

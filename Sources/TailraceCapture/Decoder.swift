@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+import CProbes
+import TailraceModel
+
+/// Turns records of the wire into `KernelEvent`s. The only place that knows the C structs; allocates nothing per record.
+struct Decoder {
+    /// Length of a jiffy in ns: the unit of the socket's own clocks.
+    let jiffy: Int64
+    /// Finds the names of a process the first time that it is seen.
+    var processes: ProcessLookup
+
+    /// nil: the record is too short for its kind, or of a kind that this program does not know.
+    mutating func decode(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard record.count >= MemoryLayout<ev_header>.size else { return nil }
+        let header = record.loadUnaligned(as: ev_header.self)
+        guard Int(header.size) <= record.count else { return nil }
+        switch UInt32(header.kind) {
+        case EV_SOCKET.rawValue: return socketUsed(record)
+        case EV_READ.rawValue: return requestRead(record)
+        case EV_FLUSH.rawValue: return flushLeft(record)
+        case EV_STATE.rawValue: return stateChanged(record)
+        default: return nil
+        }
+    }
+
+    private mutating func socketUsed(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let socket = load(ev_socket.self, from: record) else { return nil }
+        let isIPv4 = socket.family == 2
+        let connection = Connection(
+            cookie: socket.header.socket,
+            local: Endpoint(ipv4: isIPv4, bytes: words(of: socket.local), port: socket.local_port),
+            remote: Endpoint(ipv4: isIPv4, bytes: words(of: socket.remote), port: socket.remote_port),
+            established: Nanoseconds(socket.established_ns))
+        let comm = withUnsafeBytes(of: socket.comm) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let server = processes.server(
+            pid: Int32(bitPattern: socket.pid), started: Nanoseconds(socket.process_start_ns), comm: comm,
+            cgroup: socket.cgroup)
+        return .socketUsed(SocketUse(connection: connection, server: server))
+    }
+
+    private func words(of address: some BitwiseCopyable) -> (UInt64, UInt64) {
+        withUnsafeBytes(of: address) { ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) }
+    }
+
+    private func requestRead(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_read.self, from: record) else { return nil }
+        var read = RequestRead()
+        read.socket = raw.header.socket
+        read.established = Nanoseconds(raw.established_ns)
+        read.readable = Nanoseconds(raw.readable_ns)
+        read.read = Nanoseconds(raw.read_ns)
+        read.bytes = Int64(raw.bytes)
+        read.outstanding = raw.outstanding
+        read.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
+        read.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0
+        guard let head = head(of: record, after: MemoryLayout<ev_read>.size, count: raw.head_bytes) else { return nil }
+        read.head = head
+        return .requestRead(read)
+    }
+
+    private func flushLeft(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_flush.self, from: record) else { return nil }
+        var flush = FlushMarks()
+        flush.socket = raw.header.socket
+        flush.at = Nanoseconds(raw.header.at_ns)
+        flush.firstEnter = Nanoseconds(raw.first_enter_ns)
+        flush.enter = Nanoseconds(raw.enter_ns)
+        flush.exit = Nanoseconds(raw.exit_ns)
+        flush.queued = Nanoseconds(raw.queue_ns)
+        flush.transmitted = Nanoseconds(raw.xmit_ns)
+        flush.acked = Nanoseconds(raw.ack_ns)
+        flush.sendTime = Int64(raw.send_ns)
+        flush.blockedTime = Int64(raw.blocked_ns)
+        flush.sequenceStart = raw.seq_start
+        flush.sequenceEnd = raw.seq_end
+        flush.writes = raw.writes
+        flush.queuedBytes = raw.queued_bytes
+        flush.unsentBytes = raw.unsent_bytes
+        flush.unackedBytes = raw.unacked_bytes
+        flush.sndbufBytes = raw.sndbuf_bytes
+        flush.srttMicroseconds = raw.srtt_us
+        flush.retransmits = raw.retransmits
+        flush.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
+        flush.rwndLimitedBefore = Int64(raw.rwnd_before_jiffies) * jiffy
+        flush.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
+        flush.pid = Int32(bitPattern: raw.pid)
+        setFlags(of: &flush, raw.header.flags)
+        flush.tail = raw.header.flags & EV_F_TAIL_UNREAD == 0 ? withUnsafeBytes(of: raw.tail) { $0.load(as: UInt64.self) } : nil
+        guard let head = head(of: record, after: MemoryLayout<ev_flush>.size, count: raw.head_bytes) else { return nil }
+        flush.head = head
+        return .flushLeft(flush)
+    }
+
+    private func setFlags(of flush: inout FlushMarks, _ flags: UInt32) {
+        flush.isAfterRead = flags & EV_F_AFTER_READ != 0
+        flush.isMerged = flags & EV_F_MERGED != 0
+        flush.isAckLate = flags & EV_F_ACK_LATE != 0
+        flush.isLoopback = flags & EV_F_LOOPBACK != 0
+        flush.isPaced = flags & EV_F_PACED != 0
+        flush.isCongestionLimited = flags & EV_F_CWND_LIMITED != 0
+        flush.isDeviceLimited = flags & EV_F_DEVICE_LIMITED != 0
+        flush.isHeadUnread = flags & EV_F_HEAD_UNREAD != 0
+    }
+
+    private func stateChanged(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_state.self, from: record) else { return nil }
+        return .stateChanged(
+            StateChange(
+                socket: raw.header.socket, at: Nanoseconds(raw.header.at_ns),
+                old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
+                error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes))
+    }
+
+    private func load<Record: BitwiseCopyable>(_ type: Record.Type, from record: UnsafeRawBufferPointer) -> Record? {
+        record.count >= MemoryLayout<Record>.size ? record.loadUnaligned(as: type) : nil
+    }
+
+    /// The bytes behind the struct; nil where the record says that it carries more than it does.
+    private func head(of record: UnsafeRawBufferPointer, after offset: Int, count: UInt32) -> HeadBytes? {
+        let end = offset + Int(count)
+        return end <= record.count ? HeadBytes(rebasing: record[offset..<end]) : nil
+    }
+}

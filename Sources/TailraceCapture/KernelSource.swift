@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+import CLibbpf
+import CProbes
+import Glibc
+import TailraceModel
+
+/// The programs in the kernel, and the ring through which they tell. Used from one thread.
+public final class KernelSource {
+    public let backend: Backend
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = []
+    private var ring: OpaquePointer?
+    private var decoder: Decoder
+    private var handler: ((KernelEvent) -> Void)?
+    private var delivered: UInt64 = 0
+    private var undecodable: UInt64 = 0
+
+    /// Loads the programs for `target`; nothing runs yet.
+    ///
+    /// - Parameters:
+    ///   - target: what to trace; filtered in the kernel.
+    ///   - ringBytes: size of the ring, a power of two and a multiple of the page size.
+    ///   - objectFile: another object than the embedded one, for measurements only.
+    /// - Throws: `CaptureError`, one sentence.
+    public init(target: Target, facts: KernelFacts, ringBytes: UInt32 = 8 << 20, objectFile: [UInt8]? = nil) throws(CaptureError) {
+        backend = try Backend.choose(for: facts)
+        clibbpf_quiet()
+        let opened = objectFile.map { file in file.withUnsafeBytes { clibbpf_open($0.baseAddress, $0.count, "probes") } }
+        let bytes = tailrace_probe_object
+        guard let object = opened ?? clibbpf_open(bytes.bytes, bytes.size, "probes") else {
+            throw CaptureError.step("read the probe object", errno: errno, detail: String(cString: clibbpf_warning()))
+        }
+        self.object = object
+        decoder = Decoder(jiffy: jiffyLength(), processes: ProcessLookup())
+        var settings = target.settings
+        bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
+        let result = bpf_object__load(object)
+        guard result == 0 else {
+            let error = CaptureError.step("load the probes", errno: -result, detail: String(cString: clibbpf_warning()))
+            bpf_object__close(object)
+            throw error
+        }
+    }
+
+    deinit {
+        detach()
+        if let ring { ring_buffer__free(ring) }
+        bpf_object__close(object)
+    }
+
+    /// From its return on, nothing that happens is missed.
+    public func attach() throws(CaptureError) {
+        if ring == nil { try openRing() }
+        var program = bpf_object__next_program(object, nil)
+        while let current = program {
+            clibbpf_quiet()
+            guard let link = bpf_program__attach(current) else {
+                let code = errno
+                let name = bpf_program__name(current).map { String(cString: $0) } ?? "?"
+                detach()
+                throw CaptureError.step("attach \(name)", errno: code, detail: String(cString: clibbpf_warning()))
+            }
+            links.append(link)
+            program = bpf_object__next_program(object, current)
+        }
+    }
+
+    /// Takes every program off its hook; what is in the ring can still be drained.
+    public func detach() {
+        for link in links { bpf_link__destroy(link) }
+        links.removeAll(keepingCapacity: true)
+    }
+
+    private func openRing() throws(CaptureError) {
+        let descriptor = bpf_object__find_map_fd_by_name(object, "events")
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        ring = ring_buffer__new(
+            descriptor,
+            { context, data, size in
+                guard let context, let data else { return 0 }
+                let source = Unmanaged<KernelSource>.fromOpaque(context).takeUnretainedValue()
+                source.take(UnsafeRawBufferPointer(start: data, count: Int(size)))
+                return 0
+            }, context, nil)
+        guard ring != nil else { throw CaptureError.step("map the ring of events", errno: errno, detail: "") }
+    }
+
+    private func take(_ record: UnsafeRawBufferPointer) {
+        delivered += 1
+        if let event = decoder.decode(record) { handler?(event) } else { undecodable += 1 }
+    }
+
+    /// Hands every record in the ring to `handle`, in order of arrival, without waiting.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public func drain(_ handle: @escaping (KernelEvent) -> Void) -> Int {
+        guard let ring else { return 0 }
+        handler = handle
+        defer { handler = nil }
+        return Int(max(0, ring_buffer__consume(ring)))
+    }
+
+    /// The kernel side's counters against what arrived here.
+    public func loss() -> Loss {
+        var loss = Loss()
+        loss.delivered = delivered
+        loss.undecodable = undecodable
+        let kinds: [(ev_kind, String)] = [(EV_SOCKET, "sockets"), (EV_READ, "reads"), (EV_FLUSH, "flushes"), (EV_STATE, "states")]
+        for counters in perProcessorCounters() {
+            withUnsafeBytes(of: counters.made) { made in
+                withUnsafeBytes(of: counters.lost) { lost in
+                    for (kind, name) in kinds {
+                        let offset = Int(kind.rawValue) * 8
+                        loss.made += made.load(fromByteOffset: offset, as: UInt64.self)
+                        loss.lost[name, default: 0] += lost.load(fromByteOffset: offset, as: UInt64.self)
+                    }
+                }
+            }
+            loss.untracked += counters.untracked
+            loss.merged += counters.merged
+            loss.headsUnread += counters.heads_unread
+        }
+        loss.missed = programs().reduce(0) { $0 + $1.misses }
+        return loss
+    }
+
+    private func perProcessorCounters() -> [ev_counters] {
+        let processors = Int(max(1, libbpf_num_possible_cpus()))
+        var values = [ev_counters](repeating: ev_counters(), count: processors)
+        var key: UInt32 = 0
+        let map = bpf_object__find_map_fd_by_name(object, "counters")
+        return bpf_map_lookup_elem(map, &key, &values) == 0 ? values : []
+    }
+
+    /// One loaded program, as the kernel accounts for it.
+    public struct Program: Sendable {
+        public let name: String
+        /// Firings that the kernel skipped: the program was already running on that CPU.
+        public let misses: UInt64
+        /// Only counted while `kernel.bpf_stats_enabled` is 1.
+        public let runs: UInt64
+        public let runNanoseconds: UInt64
+        /// Instructions that the verifier walked through.
+        public let verifiedInstructions: UInt32
+    }
+
+    /// Every loaded program.
+    public func programs() -> [Program] {
+        var all: [Program] = []
+        var program = bpf_object__next_program(object, nil)
+        while let current = program {
+            var info = bpf_prog_info()
+            if clibbpf_program_info(bpf_program__fd(current), &info) == 0 {
+                all.append(
+                    Program(
+                        name: bpf_program__name(current).map { String(cString: $0) } ?? "?", misses: info.recursion_misses,
+                        runs: info.run_cnt, runNanoseconds: info.run_time_ns, verifiedInstructions: info.verified_insns))
+            }
+            program = bpf_object__next_program(object, current)
+        }
+        return all
+    }
+}
+
+/// Length of a jiffy, ns: what the coarse clock resolves to.
+private func jiffyLength() -> Int64 {
+    var resolution = timespec()
+    clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
+    return Int64(resolution.tv_sec) * 1_000_000_000 + Int64(resolution.tv_nsec)
+}
+
+/// Reads one of the system's clocks, ns.
+public func readClock(_ clock: clockid_t) -> Int64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
+extension ClockAnchor {
+    /// Reads both clocks; the closest of a few pairs counts, so the error is well below a microsecond.
+    public static func now() -> ClockAnchor {
+        var best = (width: Int64.max, anchor: ClockAnchor(monotonic: 0, wall: 0))
+        for _ in 0..<8 {
+            let before = readClock(CLOCK_MONOTONIC)
+            let wall = readClock(CLOCK_REALTIME)
+            let after = readClock(CLOCK_MONOTONIC)
+            if after - before < best.width {
+                best = (after - before, ClockAnchor(monotonic: before + (after - before) / 2, wall: wall))
+            }
+        }
+        return best.anchor
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+/// What the kernel side made, and what of it did not arrive. Always counted, always shown.
+public struct Loss: Equatable, Sendable {
+    /// Records that were due, over all kinds.
+    public var made: UInt64 = 0
+    /// Records that reached this process.
+    public var delivered: UInt64 = 0
+    /// Records that the ring had no room for, by kind.
+    public var lost: [String: UInt64] = [:]
+    /// Firings that the kernel skipped because the same program was already running on that CPU.
+    public var missed: UInt64 = 0
+    /// Accepted connections for which there was no memory.
+    public var untracked: UInt64 = 0
+    /// Records that could not be decoded.
+    public var undecodable: UInt64 = 0
+    /// Heads that could not be read: their responses have no method, status or framing.
+    public var headsUnread: UInt64 = 0
+    /// Send calls that share a record with another one.
+    public var merged: UInt64 = 0
+
+    /// Nothing made, nothing lost.
+    public init() {}
+
+    /// Records lost for want of room.
+    public var lostTotal: UInt64 { lost.values.reduce(0, +) }
+    /// Whether anything is missing from what was shown.
+    public var isAny: Bool { lostTotal + missed + untracked + undecodable > 0 }
+}
+
+/// Pairs one instant of CLOCK_MONOTONIC with wall time; everything else stays monotonic.
+public struct ClockAnchor: Equatable, Sendable {
+    public let monotonic: Nanoseconds
+    /// ns since 1970, UTC.
+    public let wall: Int64
+
+    /// Both clocks, read together.
+    public init(monotonic: Nanoseconds, wall: Int64) {
+        self.monotonic = monotonic
+        self.wall = wall
+    }
+
+    /// Wall time of a monotonic instant, ns since 1970.
+    public func wall(at monotonic: Nanoseconds) -> Int64 { wall + (monotonic - self.monotonic) }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+
+/// Where a response is on its way out. The stages of a response's timeline partition the time from its begin to its end.
+///
+/// A new stage is a case here, with its texts; everything else loops over `allCases`.
+public enum Stage: String, CaseIterable, Sendable {
+    case accept, read, app, send, blocked, queue, qdisc, driver, network
+
+    /// The stages that a flush passes by itself, from its send call to its ACK.
+    public static let delivery: [Stage] = [.send, .queue, .qdisc, .driver, .network]
+
+    /// One line: what the response's time is spent on while in this stage.
+    public var meaning: String {
+        switch self {
+        case .accept: "the connection is established and waits to be accepted"
+        case .read: "the request is readable and the server has not read it"
+        case .app: "the server holds the request, or is between send calls and not blocked"
+        case .send: "the server is inside a send call and does not wait for memory"
+        case .blocked: "a writer waits for room in the send buffer"
+        case .queue: "after the last send call, the last byte waits in the TCP write queue"
+        case .qdisc: "the last byte is with the device layer and the driver has not started it"
+        case .driver: "the driver runs with the last byte"
+        case .network: "the last byte is transmitted and not yet acknowledged"
+        }
+    }
+
+    /// The letter that stands for the stage in a bar of text, so that no picture depends on colour.
+    public var letter: Character {
+        switch self {
+        case .accept: "a"
+        case .read: "r"
+        case .app: "A"
+        case .send: "s"
+        case .blocked: "B"
+        case .queue: "Q"
+        case .qdisc: "D"
+        case .driver: "d"
+        case .network: "N"
+        }
+    }
+
+    /// Position in `allCases`.
+    public var index: Int {
+        switch self {
+        case .accept: 0
+        case .read: 1
+        case .app: 2
+        case .send: 3
+        case .blocked: 4
+        case .queue: 5
+        case .qdisc: 6
+        case .driver: 7
+        case .network: 8
+        }
+    }
+}
+
+/// Nanoseconds for each stage, without a heap allocation; a stage may be unknown, which is not 0.
+public struct StageTimes: Equatable, Sendable {
+    private var values = InlineArray<9, Int64>(repeating: 0)
+    private var unknown: UInt16 = 0
+
+    /// Every stage known and 0.
+    public init() {}
+
+    /// The time of `stage` in nanoseconds, 0 or more; nil: not known.
+    public subscript(stage: Stage) -> Int64? {
+        get { unknown & (1 << stage.index) == 0 ? values[stage.index] : nil }
+        set {
+            values[stage.index] = newValue ?? 0
+            if newValue == nil { unknown |= 1 << stage.index } else { unknown &= ~(1 << stage.index) }
+        }
+    }
+
+    /// Adds to a stage; a stage that was unknown becomes known.
+    public mutating func add(_ nanoseconds: Int64, to stage: Stage) {
+        self[stage] = (self[stage] ?? 0) + nanoseconds
+    }
+
+    /// Sum over the known stages, nanoseconds.
+    public var total: Int64 {
+        var sum: Int64 = 0
+        for index in 0..<9 { sum += values[index] }
+        return sum
+    }
+
+    public static func == (left: StageTimes, right: StageTimes) -> Bool {
+        guard left.unknown == right.unknown else { return false }
+        for index in 0..<9 where left.values[index] != right.values[index] { return false }
+        return true
+    }
+}
+
+/// Why bytes did not move while a response was `blocked` or in `queue`.
+public enum WaitCause: String, CaseIterable, Sendable {
+    /// The peer's receive window was full: it reads too slowly.
+    case peerWindow = "peer_window"
+    /// Congestion control held back: the window was full, or its pacing.
+    case congestionWindow = "congestion_window"
+    /// TCP held back because enough of this socket waits at the device (TSQ).
+    case qdisc
+    /// None of these: a small send buffer, memory, or a wait too short for the kernel's clocks.
+    case other
+}

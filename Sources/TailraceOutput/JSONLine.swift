@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+/// Builds one JSON object as one line. Unknown values are `null`, never 0.
+struct JSONLine {
+    private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    /// `{"v":1,"type":"..."`
+    init(type: StaticString) {
+        bytes.reserveCapacity(2048)
+        bytes.append(0x7b)
+        field("v", Int64(1))
+        field("type", string: type.description)
+    }
+
+    private mutating func name(_ name: StaticString) {
+        if needsComma { bytes.append(0x2c) }
+        needsComma = true
+        bytes.append(0x22)
+        bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        bytes.append(contentsOf: [0x22, 0x3a])
+    }
+
+    mutating func field(_ name: StaticString, _ value: Int64?) {
+        self.name(name)
+        number(value)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Int?) { field(name, value.map(Int64.init)) }
+
+    mutating func field(_ name: StaticString, _ value: UInt64) {
+        self.name(name)
+        bytes.append(contentsOf: String(value).utf8)
+    }
+
+    mutating func field(_ name: StaticString, _ value: Bool) {
+        self.name(name)
+        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    }
+
+    /// Text from outside is safe here: this is where it is escaped and cut.
+    mutating func field(_ name: StaticString, string value: String?) {
+        self.name(name)
+        self.string(value)
+    }
+
+    private mutating func string(_ value: String?) {
+        guard let value else { return bytes.append(contentsOf: "null".utf8) }
+        bytes.append(0x22)
+        Sanitizer.escape(value, into: &bytes)
+        bytes.append(0x22)
+    }
+
+    mutating func field(_ name: StaticString, wall: Int64?) {
+        self.field(name, string: wall.map(Timestamp.rfc3339))
+    }
+
+    mutating func object(_ name: StaticString, _ fields: (inout JSONLine) -> Void) {
+        self.name(name)
+        bytes.append(0x7b)
+        needsComma = false
+        fields(&self)
+        bytes.append(0x7d)
+        needsComma = true
+    }
+
+    mutating func null(_ name: StaticString) {
+        self.name(name)
+        bytes.append(contentsOf: "null".utf8)
+    }
+
+    mutating func array(_ name: StaticString, strings: [String]) {
+        self.name(name)
+        bytes.append(0x5b)
+        for (index, value) in strings.enumerated() {
+            if index > 0 { bytes.append(0x2c) }
+            string(value)
+        }
+        bytes.append(0x5d)
+    }
+
+    mutating func array(_ name: StaticString, numbers: [Int64]) {
+        self.name(name)
+        bytes.append(0x5b)
+        for (index, value) in numbers.enumerated() {
+            if index > 0 { bytes.append(0x2c) }
+            number(value)
+        }
+        bytes.append(0x5d)
+    }
+
+    private mutating func number(_ value: Int64?) {
+        guard let value else { return bytes.append(contentsOf: "null".utf8) }
+        guard value < 0 || value > 9 else { return bytes.append(0x30 + UInt8(value)) }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var rest = value.magnitude
+            var first = 20
+            repeat {
+                first -= 1
+                digits[first] = 0x30 + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            if value < 0 { bytes.append(0x2d) }
+            bytes.append(contentsOf: digits[first...])
+        }
+    }
+
+    /// The object closed, with its line break.
+    consuming func closed() -> [UInt8] {
+        bytes.append(contentsOf: [0x7d, 0x0a])
+        return bytes
+    }
+}

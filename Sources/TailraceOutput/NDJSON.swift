@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// What a run is: the first line of every output for programs.
+public struct RunDescription: Sendable {
+    public var version: String
+    public var host: String
+    public var kernel: String
+    public var backend: String
+    public var ports: [UInt16] = []
+    public var pids: [Int32] = []
+    public var comms: [String] = []
+    public var cgroups: [String] = []
+    public var anchor: ClockAnchor
+
+    /// A run with no target: everything.
+    public init(version: String, host: String, kernel: String, backend: String, anchor: ClockAnchor) {
+        self.version = version
+        self.host = host
+        self.kernel = kernel
+        self.backend = backend
+        self.anchor = anchor
+    }
+}
+
+/// NDJSON, version 1: one object a line, `"v":1` and `"type"` first (DESIGN, "JSON").
+public struct NDJSON {
+    private let run: RunDescription
+
+    /// Lines of one run.
+    public init(run: RunDescription) { self.run = run }
+
+    /// The first line.
+    public func meta() -> [UInt8] {
+        var line = JSONLine(type: "meta")
+        line.field("version", string: run.version)
+        line.field("host", string: run.host)
+        line.field("kernel", string: run.kernel)
+        line.field("backend", string: run.backend)
+        line.object("target") {
+            $0.array("ports", numbers: run.ports.map(Int64.init))
+            $0.array("pids", numbers: run.pids.map(Int64.init))
+            $0.array("comms", strings: run.comms)
+            $0.array("cgroups", strings: run.cgroups)
+        }
+        line.object("clock") {
+            $0.field("monotonic_ns", run.anchor.monotonic)
+            $0.field("wall", wall: run.anchor.wall)
+        }
+        line.object("unavailable") {
+            $0.field("driver", string: "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)")
+        }
+        return line.closed()
+    }
+
+    /// One response; `anchor`: for its wall times.
+    public func response(_ response: Response, anchor: ClockAnchor) -> [UInt8] {
+        var line = JSONLine(type: "response")
+        line.field("id", string: response.id)
+        line.field("state", string: response.state.rawValue)
+        line.field("begin", wall: anchor.wall(at: response.begin))
+        line.field("end", wall: response.state == .ended ? anchor.wall(at: response.end) : nil)
+        line.field("duration_ns", response.duration)
+        identity(of: response, &line)
+        line.field("request_bytes", response.requestBytes)
+        line.field("response_bytes", response.responseBytes)
+        line.field("flushes", response.flushes)
+        line.field("ttff_ns", response.timeToFirstFlush)
+        line.field("ack_delay_ns", response.ackDelay)
+        line.field("backend", string: run.backend)
+        line.object("timeline_ns") { for stage in Stage.allCases { $0.field(stage.name, response.timeline[stage]) } }
+        line.object("cause_ns") { for cause in WaitCause.allCases { $0.field(cause.name, response.causes[cause]) } }
+        delivery(response.delivery, &line)
+        line.object("gap_ns") {
+            $0.gap("sent", response.gapSent)
+            $0.gap("acked", response.gapAcked)
+        }
+        pressure(response.pressure, &line)
+        counts(of: response, &line)
+        line.field("estimated", response.isEstimated)
+        return line.closed()
+    }
+
+    private func identity(of response: Response, _ line: inout JSONLine) {
+        line.object("server") {
+            $0.field("pid", response.server.map { Int64($0.pid) })
+            $0.field("comm", string: response.server?.comm)
+            $0.field("exe", string: response.server?.executable)
+            $0.field("cgroup", string: response.server?.cgroup)
+        }
+        line.object("connection") {
+            $0.field("id", string: String(response.connection.cookie, radix: 16))
+            $0.field("local", string: response.connection.local.description)
+            $0.field("remote", string: response.connection.remote.description)
+            $0.field("family", string: response.connection.local.isIPv4 ? "ipv4" : "ipv6")
+        }
+        line.field("protocol", string: response.protocolName?.rawValue)
+        line.field("method", string: response.method)
+        line.field("target", string: response.target)
+        line.field("status", response.status)
+        line.field("content_type", string: response.contentType)
+        line.field("streaming", response.isStreaming)
+        line.field("ended_by", string: response.endedBy?.rawValue)
+    }
+
+    private func delivery(_ delivery: DeliveryDistributions, _ line: inout JSONLine) {
+        line.object("delivery_ns") {
+            $0.distribution("send", delivery.send)
+            $0.distribution("queue", delivery.queue)
+            $0.distribution("qdisc", delivery.qdisc)
+            $0.distribution("driver", delivery.driver ?? Distribution())
+            $0.distribution("network", delivery.network)
+            $0.distribution("total", delivery.total)
+        }
+    }
+
+    private func pressure(_ pressure: SocketPressure, _ line: inout JSONLine) {
+        line.object("socket") {
+            $0.field("queued_bytes_max", pressure.queuedBytesMax)
+            $0.field("unsent_bytes_max", pressure.unsentBytesMax)
+            $0.field("unacked_bytes_max", pressure.unackedBytesMax)
+            $0.field("oldest_unsent_ns_max", pressure.oldestUnsentMax)
+            $0.field("sndbuf_bytes", pressure.sndbufBytes)
+            $0.field("srtt_ns", pressure.srtt)
+            $0.field("retransmits", pressure.retransmits)
+            $0.field("rwnd_limited_ns", pressure.rwndLimited)
+            $0.field("sndbuf_limited_ns", pressure.sndbufLimited)
+        }
+    }
+
+    private func counts(of response: Response, _ line: inout JSONLine) {
+        let tasks: [(StaticString, Int)] = [
+            ("begin", response.inFlight.begin), ("end", response.inFlight.end), ("max", response.inFlight.max),
+        ]
+        line.object("tasks") { line in
+            for (name, count) in tasks {
+                line.object(name) {
+                    $0.field("provider", string: "responses")
+                    $0.field("open", count)
+                }
+            }
+        }
+        line.object("in_flight") {
+            $0.field("begin", response.inFlight.begin)
+            $0.field("end", response.inFlight.end)
+        }
+        line.null("serving")
+        line.null("left_behind")
+    }
+
+    /// One flush.
+    public func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8] {
+        var line = JSONLine(type: "flush")
+        line.field("response", string: flush.response)
+        line.field("at", wall: anchor.wall(at: flush.at))
+        line.field("bytes", flush.bytes)
+        line.field("writes", flush.writes)
+        line.object("delivery_ns") {
+            for stage in Stage.delivery { $0.field(stage.name, flush.stages[stage]) }
+            $0.field("total", flush.total)
+        }
+        line.field("queued_bytes", flush.queuedBytes)
+        line.field("unsent_bytes", flush.unsentBytes)
+        return line.closed()
+    }
+
+    /// A loss that grew while the run goes on.
+    public func loss(_ loss: Loss, at wall: Int64) -> [UInt8] {
+        var line = JSONLine(type: "loss")
+        line.field("at", wall: wall)
+        line.object("loss") { $0.loss(loss) }
+        return line.closed()
+    }
+
+    /// The last line: how many objects of each type, and what was lost.
+    public func end(counts: RunCounts, loss: Loss, unattributed: UInt64, at wall: Int64) -> [UInt8] {
+        var line = JSONLine(type: "end")
+        line.field("at", wall: wall)
+        line.object("counts") {
+            $0.field("response", counts.responses)
+            $0.field("open", counts.open)
+            $0.field("flush", counts.flushes)
+        }
+        line.object("events") {
+            $0.field("made", loss.made)
+            $0.field("delivered", loss.delivered)
+            $0.field("merged", loss.merged)
+            $0.field("heads_unread", loss.headsUnread)
+        }
+        line.object("loss") {
+            $0.loss(loss)
+            $0.field("unattributed", unattributed)
+        }
+        return line.closed()
+    }
+}
+
+/// How many objects of each type a run has told.
+public struct RunCounts: Sendable {
+    public var responses = 0
+    public var open = 0
+    public var flushes = 0
+
+    /// None.
+    public init() {}
+}
+
+extension JSONLine {
+    mutating func distribution(_ name: StaticString, _ values: Distribution) {
+        object(name) {
+            $0.field("count", values.count)
+            $0.field("mean", values.mean)
+            $0.field("p50", values.quantile(0.5))
+            $0.field("p99", values.p99)
+            $0.field("max", values.count > 0 ? values.max : nil)
+        }
+    }
+
+    mutating func gap(_ name: StaticString, _ values: Distribution) {
+        object(name) {
+            $0.field("p50", values.quantile(0.5))
+            $0.field("p99", values.p99)
+            $0.field("max", values.count > 0 ? values.max : nil)
+        }
+    }
+
+    mutating func loss(_ loss: Loss) {
+        for (name, kind): (StaticString, String) in [
+            ("sockets", "sockets"), ("reads", "reads"), ("flushes", "flushes"), ("states", "states"),
+        ] { field(name, loss.lost[kind] ?? 0) }
+        field("missed", loss.missed)
+        field("untracked", loss.untracked)
+        field("undecodable", loss.undecodable)
+    }
+}
+
+extension Stage {
+    var name: StaticString {
+        switch self {
+        case .accept: "accept"
+        case .read: "read"
+        case .app: "app"
+        case .send: "send"
+        case .blocked: "blocked"
+        case .queue: "queue"
+        case .qdisc: "qdisc"
+        case .driver: "driver"
+        case .network: "network"
+        }
+    }
+}
+
+extension WaitCause {
+    var name: StaticString {
+        switch self {
+        case .peerWindow: "peer_window"
+        case .congestionWindow: "congestion_window"
+        case .qdisc: "qdisc"
+        case .other: "other"
+        }
+    }
+}

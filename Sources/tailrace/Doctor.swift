@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+
+struct Doctor: ParsableCommand {
+    func run() throws {}
+}

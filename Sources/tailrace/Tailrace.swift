@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Glibc
+import TailraceCapture
+
+/// The command line: one file for each command, and nothing else here.
+@main
+struct Tailrace: ParsableCommand {
+    static let version = "0.1.0"
+    static let configuration = CommandConfiguration(
+        commandName: "tailrace",
+        abstract: "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
+        version: version,
+        subcommands: [Trace.self, Demo.self, Doctor.self])
+
+    static func main() {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as CaptureError {
+            complain(error.description)
+            Glibc.exit(error.kind.rawValue)
+        } catch is OutputClosed {
+            Glibc.exit(0)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// One sentence on stderr.
+func complain(_ sentence: String) {
+    Output.write(Array("tailrace: \(sentence)\n".utf8), to: STDERR_FILENO)
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import TailraceCapture
+
+/// TARGET, the same for every command that traces.
+struct TargetOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Trace the server process with this pid. Repeatable.", valueName: "n"))
+    var pid: [Int32] = []
+
+    @Option(help: ArgumentHelp("Trace connections accepted on this local port. Repeatable.", valueName: "n"))
+    var port: [UInt16] = []
+
+    @Option(help: ArgumentHelp("Trace processes whose name in the kernel is this one. Repeatable.", valueName: "name"))
+    var comm: [String] = []
+
+    @Option(help: ArgumentHelp("Trace processes in this cgroup (v2) and below. Repeatable.", valueName: "path"))
+    var cgroup: [String] = []
+
+    @Option(help: ArgumentHelp("Create this file once all probes are attached.", valueName: "path"))
+    var readyFile: String?
+
+    func validate() throws {
+        for (name, count) in [("pid", pid.count), ("port", port.count), ("comm", comm.count), ("cgroup", cgroup.count)]
+        where count > Target.limit {
+            throw ValidationError("At most \(Target.limit) of --\(name) can be given; \(count) were.")
+        }
+        if port.contains(0) { throw ValidationError("Port 0 is no port that a server listens on.") }
+        if let bad = pid.first(where: { $0 <= 0 }) { throw ValidationError("\(bad) is no process id.") }
+    }
+
+    var target: Target {
+        var target = Target()
+        target.ports = port
+        target.pids = pid
+        target.comms = comm
+        target.cgroups = cgroup
+        return target
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+import Glibc
+import TailraceAnalysis
+import TailraceCapture
+import TailraceModel
+
+/// A run from attaching to the last record: the loop that every live command shares.
+final class TracingRun {
+    let source: KernelSource
+    let facts: KernelFacts
+    private(set) var correlator: Correlator
+    private(set) var anchor = ClockAnchor.now()
+    private let target: Target
+    /// Time between two drains of the ring. 10 ms: a hundred wake-ups a second, and none per event.
+    private let drainInterval: Int64 = 10_000_000
+    /// How long a port may be without a listener before the run gives up.
+    private static let listenerGrace: Int64 = 5_000_000_000
+
+    /// Checks the target, loads and attaches.
+    init(target: Target, tellsFlushes: Bool) throws {
+        self.target = target
+        facts = KernelFacts.probe()
+        try target.check()
+        source = try KernelSource(target: target, facts: facts)
+        correlator = Correlator(tellsFlushes: tellsFlushes)
+        // Blocked, so that they are taken where nothing is half done.
+        var signals = TracingRun.stopSignals
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        try source.attach()
+    }
+
+    private static var stopSignals: sigset_t {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        sigaddset(&signals, SIGTERM)
+        return signals
+    }
+
+    /// Says to whoever waits that every probe is attached.
+    func announceReady(in path: String?) throws {
+        guard let path else { return }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw Failure("cannot create the ready file \(path): \(String(cString: strerror(errno)))")
+        }
+        close(descriptor)
+    }
+
+    /// Drains until a signal, until `isDone`, or until every traced process is gone; then detaches and drains the rest.
+    ///
+    /// - Parameters:
+    ///   - tell: what an event led to.
+    ///   - afterDrain: called after each drain: write out, look at the clock.
+    func run(
+        tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
+    ) throws {
+        let begin = readClock(CLOCK_MONOTONIC)
+        var nextCheck = begin
+        while !isDone() {
+            if waitForSignal(drainInterval) { break }
+            drain(tell)
+            try afterDrain()
+            let now = readClock(CLOCK_MONOTONIC)
+            guard now >= nextCheck else { continue }
+            nextCheck = now + 500_000_000
+            anchor = ClockAnchor.now()
+            if try !targetExists(since: begin, now: now) { break }
+        }
+        source.detach()
+        // A second signal ends at once.
+        var signals = TracingRun.stopSignals
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        drain(tell)
+        try afterDrain()
+    }
+
+    private func drain(_ tell: (borrowing Actions) -> Void) {
+        withoutActuallyEscaping(tell) { tell in
+            _ = source.drain { [self] event in correlator.take(event, tell) }
+        }
+    }
+
+    private func waitForSignal(_ nanoseconds: Int64) -> Bool {
+        var signals = TracingRun.stopSignals
+        var timeout = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
+        return sigtimedwait(&signals, nil, &timeout) > 0
+    }
+
+    private var isListenerSeen = false
+
+    private func targetExists(since begin: Nanoseconds, now: Nanoseconds) throws -> Bool {
+        if !isListenerSeen {
+            let missing = target.portsWithoutListener()
+            isListenerSeen = missing.count < max(1, target.ports.count)
+            if !isListenerSeen, now - begin > Self.listenerGrace {
+                let ports = missing.map(String.init).joined(separator: ", ")
+                throw Failure("nothing listens on port \(ports): start the server first, or give the port that it listens on")
+            }
+        }
+        return target.pids.isEmpty || target.pids.contains { kill($0, 0) == 0 || errno != ESRCH }
+    }
+
+    /// Open responses as they stand now.
+    func openResponses() -> [Response] { correlator.open(at: readClock(CLOCK_MONOTONIC)) }
+}

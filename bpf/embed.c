@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The precompiled probe object, inside the executable: what is loaded is what was built, wherever it runs. */
+#include "probes.h"
+
+#if !__has_embed("probes.bpf.o")
+#error "bpf/probes.bpf.o is missing: run `make bpf`"
+#endif
+
+_Alignas(8) static const unsigned char object[] = {
+#embed "probes.bpf.o"
+};
+
+const struct probe_object tailrace_probe_object = { object, sizeof(object) };

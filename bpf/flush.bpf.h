@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* Outstanding flushes of a socket: from the slot to the record. */
+#ifndef TAILRACE_FLUSH_BPF_H
+#define TAILRACE_FLUSH_BPF_H
+
+#include "state.bpf.h"
+
+#define CHRONO_RWND_LIMITED 2	/* enum tcp_chrono */
+#define CHRONO_SNDBUF_LIMITED 3
+
+/* tcp_sock.chrono_stat of one kind, the running part included: tcp_get_info_chrono_stats(), net/ipv4/tcp.c. */
+static __always_inline __u32 limited_jiffies(struct tcp_sock *tp, __u8 kind)
+{
+	__u32 sum = kind == CHRONO_RWND_LIMITED ? tp->chrono_stat[1] : tp->chrono_stat[2];
+
+	if (BPF_CORE_READ_BITFIELD(tp, chrono_type) == kind)
+		sum += (__u32)bpf_jiffies64() - tp->chrono_start;
+	return sum;
+}
+
+static __always_inline void fill_flush(struct ev_flush *record, struct sock *sk, struct tcp_sock *tp,
+				       struct socket_state *state, struct flush_slot *slot)
+{
+	__u64 queue_ns = slot->queue_ns, xmit_ns = slot->xmit_ns;
+
+	if (!xmit_ns && seq_reached(state->xmit_seq, slot->seq_end)) {
+		queue_ns = state->xmit_queue_ns;
+		xmit_ns = state->xmit_ns;
+	}
+	record->first_enter_ns = slot->first_enter_ns;
+	record->enter_ns = slot->enter_ns;
+	record->exit_ns = slot->exit_ns;
+	record->queue_ns = queue_ns;
+	record->xmit_ns = xmit_ns;
+	record->send_ns = slot->send_ns;
+	record->blocked_ns = slot->blocked_ns;
+	record->seq_start = slot->seq_start;
+	record->seq_end = slot->seq_end;
+	record->writes = slot->writes;
+	record->queued_bytes = slot->queued_bytes;
+	record->unsent_bytes = slot->unsent_bytes;
+	record->unacked_bytes = slot->unacked_bytes;
+	record->sndbuf_bytes = sk->sk_sndbuf;
+	record->srtt_us = tp->srtt_us >> 3;
+	record->retransmits = tp->total_retrans;
+	record->rwnd_limited_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
+	record->sndbuf_limited_jiffies = limited_jiffies(tp, CHRONO_SNDBUF_LIMITED);
+	record->rwnd_before_jiffies = slot->rwnd_before_jiffies;
+	record->cwnd = tp->snd_cwnd;
+	record->snd_wnd = tp->snd_wnd;
+	record->pid = slot->pid;
+	*(__u64 *)record->tail = slot->tail;
+}
+
+/* Fills a record that has `room` bytes for a piece of the response's head behind it. */
+static __always_inline void finish_flush(struct ev_flush *record, struct sock *sk, struct tcp_sock *tp,
+					 struct socket_state *state, struct flush_slot *slot,
+					 struct head_buffer *head, const __u32 room, __u64 ack_ns, __u32 flags)
+{
+	__u64 head_bytes = head ? BOUNDED(slot->head_bytes, room) : 0;
+
+	flags |= slot->flags & ~SLOT_DONE;
+	if (state->loopback)
+		flags |= EV_F_LOOPBACK;
+	if (state->paced)
+		flags |= EV_F_PACED;
+	fill_header(&record->header, state, EV_FLUSH, sizeof(*record) + room, flags, ack_ns);
+	fill_flush(record, sk, tp, state, slot);
+	record->ack_ns = flags & EV_F_ACKED ? ack_ns : 0;
+	record->head_bytes = head_bytes;
+	if (head)
+		bpf_probe_read_kernel(record + 1, head_bytes,
+				      head->bytes + (slot->head_offset & (EV_RESPONSE_HEAD_BYTES - 1)));
+	submit(record);
+}
+
+/* One record. Three sizes, because the verifier wants a constant and a head is rarely long. */
+static __always_inline void emit_flush(struct sock *sk, struct tcp_sock *tp, struct socket_state *state,
+				       struct flush_slot *slot, __u64 ack_ns, __u32 flags)
+{
+	struct head_buffer *head = slot->head_bytes ? bpf_sk_storage_get(&heads, sk, 0, 0) : NULL;
+	struct ev_flush *record;
+
+	if (!head) {
+		record = reserve(EV_FLUSH, sizeof(*record));
+		if (record)
+			finish_flush(record, sk, tp, state, slot, NULL, 0, ack_ns, flags);
+	} else if (slot->head_bytes <= 256) {
+		record = reserve(EV_FLUSH, sizeof(*record) + 256);
+		if (record)
+			finish_flush(record, sk, tp, state, slot, head, 256, ack_ns, flags);
+	} else {
+		record = reserve(EV_FLUSH, sizeof(*record) + EV_RESPONSE_HEAD_BYTES);
+		if (record)
+			finish_flush(record, sk, tp, state, slot, head, EV_RESPONSE_HEAD_BYTES, ack_ns, flags);
+	}
+}
+
+/*
+ * Turns flushes that are returned and acknowledged into records, oldest first. It is asked for by the ACK (softirq) and by
+ * the return of a send call whose bytes were acknowledged meanwhile; both may come at once on two CPUs. The first runs it;
+ * the other only adds to `draining`, and the first looks again: order holds and nothing is made twice.
+ */
+static __noinline int drain(struct sock *sk, struct socket_state *state, __u32 flags)
+{
+	struct tcp_sock *tp;
+	__u32 asked;
+
+	if (!sk || !state)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	asked = __sync_fetch_and_add(&state->draining, 1);
+	if (asked)
+		return 0;
+	for (int round = 0; round < 4; round++) {
+		asked = READ_ONCE(state->draining);
+		for (__u32 i = 0; i < EV_FLUSH_SLOTS; i++) {
+			__u32 number = state->first;
+			struct flush_slot *slot = &state->slots[number % EV_FLUSH_SLOTS];
+
+			if (number == READ_ONCE(state->next) || !(READ_ONCE(slot->flags) & SLOT_DONE) ||
+			    !seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
+				break;
+			if (slot->late_ack_ns)
+				emit_flush(sk, tp, state, slot, slot->late_ack_ns, EV_F_ACK_LATE | EV_F_ACKED);
+			else
+				emit_flush(sk, tp, state, slot, state->acked_ns, flags | EV_F_ACKED);
+			WRITE_ONCE(state->first, number + 1);
+		}
+		if (__sync_val_compare_and_swap(&state->draining, asked, 0) == asked)
+			return 0;
+	}
+	WRITE_ONCE(state->draining, 0);
+	return 0;
+}
+
+/* What the connection's end leaves behind: records without an ACK. Runs once, in TCP_CLOSE, under the socket lock. */
+static __always_inline void give_up(struct sock *sk, struct socket_state *state, __u64 now)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tp)
+		return;
+	for (__u32 i = 0; i < EV_FLUSH_SLOTS; i++) {
+		__u32 number = state->first;
+		struct flush_slot *slot = &state->slots[number % EV_FLUSH_SLOTS];
+
+		if (number == state->next)
+			break;
+		if (!(slot->flags & SLOT_DONE)) {	/* its caller is still inside, and will find the connection gone */
+			slot->exit_ns = now;
+			slot->seq_end = tp->write_seq;
+			slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? now - state->waiting_ns : 0);
+			slot->writes++;
+			state->call_ns = 0;
+		}
+		emit_flush(sk, tp, state, slot, now, 0);
+		state->first = number + 1;
+	}
+}
+
+/* The peer has everything up to `ack_seq`, as of `now`. Under the socket lock, or (late) wherever snd_una is read. */
+static __always_inline void acknowledged(struct sock *sk, struct socket_state *state, __u32 ack_seq, __u64 now,
+					 __u32 flags)
+{
+	state->acked_ns = now;
+	WRITE_ONCE(state->acked_seq, ack_seq);
+	if (state->first != READ_ONCE(state->next))
+		drain(sk, state, flags);
+}
+
+#endif

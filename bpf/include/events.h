@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire between the kernel programs and the daemon: the only definition of it.
+ * Included by bpf/, imported by Swift as the module CProbes. Fixed widths, explicit padding.
+ *
+ * Clock of every *_ns field that is a point in time: CLOCK_MONOTONIC, as bpf_ktime_get_ns() reads it; 0 = not known.
+ * Sequence numbers are TCP's own: 32 bits, compared modulo 2^32.
+ */
+#ifndef TAILRACE_EVENTS_H
+#define TAILRACE_EVENTS_H
+
+#ifdef __bpf__
+#include <linux/types.h>
+typedef __u8 ev_u8;
+typedef __u16 ev_u16;
+typedef __u32 ev_u32;
+typedef __u64 ev_u64;
+#else
+#include <stdint.h>
+typedef uint8_t ev_u8;
+typedef uint16_t ev_u16;
+typedef uint32_t ev_u32;
+typedef uint64_t ev_u64;
+#endif
+
+/* Grows when the meaning of an existing field changes. */
+#define EV_WIRE_VERSION 1u
+
+/* Most bytes of a request head, or of a response head, that the kernel side reads. */
+#define EV_REQUEST_HEAD_BYTES 512u
+#define EV_RESPONSE_HEAD_BYTES 1024u
+/* Bytes kept of the end of a flush: enough for the last chunk of HTTP/1.1 with the CRLF before it. */
+#define EV_TAIL_BYTES 8u
+/* Target filters: entries of each kind. */
+#define EV_FILTERS 16u
+/* Flushes that one socket can have outstanding before the newest are merged. */
+#define EV_FLUSH_SLOTS 8u
+
+enum ev_kind {
+	EV_SOCKET = 1,	/* struct ev_socket: a traced socket was first used by a process, or by another one */
+	EV_READ = 2,	/* struct ev_read: the server read request bytes */
+	EV_FLUSH = 3,	/* struct ev_flush: a flush left the socket's memory (ACKed, or given up) */
+	EV_STATE = 4,	/* struct ev_state: the connection changed its TCP state */
+	EV_KINDS = 5,
+};
+
+struct ev_header {
+	ev_u64 at_ns;		/* when the record was made */
+	ev_u64 socket;		/* the kernel's socket cookie: never reused */
+	ev_u16 kind;		/* enum ev_kind */
+	ev_u16 size;		/* bytes of the record, header and tail included */
+	ev_u32 flags;		/* EV_F_* */
+};
+
+/* ev_header.flags */
+#define EV_F_ACKED (1u << 0)		/* flush: the peer acknowledged its last byte at ack_ns */
+#define EV_F_AFTER_READ (1u << 1)	/* flush: the first after the server read request bytes */
+#define EV_F_MERGED (1u << 2)		/* flush: several send calls share this record */
+#define EV_F_ACK_LATE (1u << 3)		/* flush: ack_ns is when the ACK was noticed, not when it came */
+#define EV_F_LOOPBACK (1u << 4)		/* flush: its device is the loopback device, which has no driver */
+#define EV_F_FIRST_READ (1u << 5)	/* read: the first since the last send, or since the connection began */
+#define EV_F_HEAD_UNREAD (1u << 6)	/* read, flush: the head could not be read (io_uring, sendfile, a page not present) */
+#define EV_F_UNACCEPTED (1u << 7)	/* read: at readable_ns no process had accepted the connection */
+#define EV_F_CWND_LIMITED (1u << 8)	/* flush: the congestion window was full when the send call returned */
+#define EV_F_DEVICE_LIMITED (1u << 9)	/* flush: TCP was holding back for the device queue (TSQ) */
+#define EV_F_PACED (1u << 10)		/* flush: the device queue paces this socket; queue and qdisc cannot be told apart */
+#define EV_F_TAIL_UNREAD (1u << 11)	/* flush: tail[] is not known */
+
+struct ev_socket {
+	struct ev_header header;
+	ev_u64 established_ns;
+	ev_u64 process_start_ns;	/* CLOCK_BOOTTIME start of the process: with pid, its identity */
+	ev_u64 cgroup;			/* cgroup v2 id, 1 = root */
+	ev_u32 pid;			/* process id (tgid) in the initial namespace */
+	ev_u32 netns;			/* inode number of the network namespace */
+	ev_u16 family;			/* AF_INET 2 or AF_INET6 10 */
+	ev_u16 local_port;		/* host byte order */
+	ev_u16 remote_port;		/* host byte order */
+	ev_u16 pad;
+	ev_u8 local[16];		/* network byte order; IPv4 in the first four */
+	ev_u8 remote[16];
+	ev_u8 comm[16];			/* as the kernel holds it: any bytes, ends at the first 0 */
+};
+
+struct ev_read {
+	struct ev_header header;
+	ev_u64 established_ns;
+	ev_u64 readable_ns;	/* the first byte of what is read became readable */
+	ev_u64 read_ns;		/* the read call returned */
+	ev_u32 bytes;		/* that this read returned */
+	ev_u32 head_bytes;	/* of them that follow this struct */
+	ev_u32 outstanding;	/* flushes of the connection that were not acknowledged yet */
+	ev_u32 pad;
+};
+
+struct ev_flush {
+	struct ev_header header;
+	ev_u64 first_enter_ns;	/* its first send call was entered */
+	ev_u64 enter_ns;	/* its last send call was entered: equal where it is one call */
+	ev_u64 exit_ns;		/* its last send call returned */
+	ev_u64 queue_ns;	/* TCP handed its last byte to IP */
+	ev_u64 xmit_ns;		/* the device was asked to start with its last byte */
+	ev_u64 ack_ns;		/* the peer's ACK of its last byte was processed */
+	ev_u64 send_ns;		/* time inside its send calls that was not spent waiting for memory */
+	ev_u64 blocked_ns;	/* time since the previous flush's return that a writer waited for room */
+	ev_u32 seq_start;	/* sequence number of its first byte */
+	ev_u32 seq_end;		/* one past its last byte */
+	ev_u32 writes;		/* send calls in it */
+	ev_u32 queued_bytes;	/* sk_wmem_queued when it returned */
+	ev_u32 unsent_bytes;	/* write_seq - snd_nxt when it returned */
+	ev_u32 unacked_bytes;	/* snd_nxt - snd_una when it returned */
+	ev_u32 sndbuf_bytes;	/* sk_sndbuf when it returned */
+	ev_u32 srtt_us;		/* smoothed round trip at its ACK, microseconds */
+	ev_u32 retransmits;	/* segments this connection has retransmitted so far (tcp_sock.total_retrans) */
+	ev_u32 rwnd_limited_jiffies;	/* tcp_sock.chrono_stat at its ACK, running part included */
+	ev_u32 sndbuf_limited_jiffies;
+	ev_u32 rwnd_before_jiffies;	/* the first of the two when its first send call was entered */
+	ev_u32 cwnd;		/* segments, at its ACK */
+	ev_u32 snd_wnd;		/* the peer's window at its ACK, bytes */
+	ev_u32 pid;		/* process that called send (tgid) */
+	ev_u32 head_bytes;	/* of the response's beginning that follow this struct */
+	ev_u8 tail[EV_TAIL_BYTES];	/* its last bytes, right-aligned */
+};
+
+struct ev_state {
+	struct ev_header header;
+	ev_u32 old_state;	/* TCP_ESTABLISHED 1 ... as in include/net/tcp_states.h */
+	ev_u32 new_state;
+	ev_u32 error;		/* sk_err: errno of what ended it, 0 if none */
+	ev_u32 unacked_bytes;	/* write_seq - snd_una: what the peer never acknowledged */
+};
+
+/* What a run may trace; written before the programs are loaded. Empty lists allow everything. */
+struct ev_settings {
+	ev_u32 port_count;
+	ev_u32 pid_count;
+	ev_u32 comm_count;
+	ev_u32 cgroup_count;
+	ev_u16 ports[EV_FILTERS];	/* local ports, host byte order */
+	ev_u32 pids[EV_FILTERS];
+	ev_u8 comms[EV_FILTERS][16];
+	ev_u64 cgroups[EV_FILTERS];	/* cgroup v2 ids */
+	ev_u32 cgroup_levels[EV_FILTERS];	/* depth of each below the root */
+};
+
+/*
+ * Per CPU. made[k] == delivered to the ring + lost[k], for every kind; `tailrace` prints both sides.
+ */
+struct ev_counters {
+	ev_u64 made[EV_KINDS];		/* records that were due */
+	ev_u64 lost[EV_KINDS];		/* of them that the ring refused */
+	ev_u64 untracked;		/* accepted connections for which there was no memory */
+	ev_u64 merged;			/* send calls that shared a record */
+	ev_u64 heads_unread;		/* heads that could not be read */
+	ev_u64 ignored;			/* accepted connections of processes that are not a target */
+};
+
+#ifndef __cplusplus
+_Static_assert(sizeof(struct ev_header) == 24, "ev_header");
+_Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
+_Static_assert(sizeof(struct ev_read) == 24 + 40, "ev_read");
+_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8, "ev_flush");
+_Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");
+#endif
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* The server reads request bytes. */
+#include "flush.bpf.h"
+
+/* Reads after this many without a send in between are only counted: a large upload is no flood of records. */
+#define READS_TOLD 8
+
+/*
+ * The caller's buffer, from the registers that it entered the kernel with: sock_recv_length has no message. NULL where
+ * the call is none of these (io_uring, recvmmsg, a 32-bit program).
+ */
+static __always_inline void *caller_buffer(void)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	unsigned long number = regs->orig_ax;
+	void *argument = (void *)regs->si;
+	void *buffer = NULL;
+
+	if (number == NR_READ || number == NR_RECVFROM)
+		return argument;
+	if (number == NR_RECVMSG) {
+		struct user_msghdr header;
+
+		if (bpf_probe_read_user(&header, sizeof(header), argument))
+			return NULL;
+		argument = header.msg_iov;
+	} else if (number != NR_READV) {
+		return NULL;
+	}
+	if (bpf_probe_read_user(&buffer, sizeof(buffer), argument))
+		return NULL;
+	return buffer;
+}
+
+/* Fills a record that has `room` bytes for the head behind it. */
+static __always_inline void fill_read(struct ev_read *record, struct sock *sk, struct socket_state *state, __u32 bytes,
+				      const __u32 room, __u64 now)
+{
+	__u32 flags = state->after_read ? 0 : EV_F_FIRST_READ;
+	__u64 head_bytes = BOUNDED(bytes, room);
+	void *buffer = caller_buffer();
+
+	if (!buffer || bpf_probe_read_user(record + 1, head_bytes, buffer)) {
+		struct ev_counters *counter = count();
+
+		head_bytes = 0;
+		flags |= EV_F_HEAD_UNREAD;
+		if (counter)
+			counter->heads_unread++;
+	}
+	if (state->unaccepted)
+		flags |= EV_F_UNACCEPTED;
+	fill_header(&record->header, state, EV_READ, sizeof(*record) + room, flags, now);
+	record->established_ns = state->established_ns;
+	record->readable_ns = state->readable_ns;
+	record->read_ns = now;
+	record->bytes = bytes;
+	record->head_bytes = head_bytes;
+	record->outstanding = READ_ONCE(state->next) - READ_ONCE(state->first);
+	record->pad = 0;
+	submit(record);
+}
+
+/* Two sizes, because the verifier wants a constant and most requests are short. */
+static __always_inline void tell_read(struct sock *sk, struct socket_state *state, __u32 bytes, __u64 now)
+{
+	struct ev_read *record;
+
+	if (bytes <= 128) {
+		record = reserve(EV_READ, sizeof(*record) + 128);
+		if (record)
+			fill_read(record, sk, state, bytes, 128, now);
+	} else {
+		record = reserve(EV_READ, sizeof(*record) + EV_REQUEST_HEAD_BYTES);
+		if (record)
+			fill_read(record, sk, state, bytes, EV_REQUEST_HEAD_BYTES, now);
+	}
+}
+
+static __always_inline void request_read(struct sock *sk, int bytes)
+{
+	struct socket_state *state = traced(sk);
+	struct tcp_sock *tp;
+	__u64 now;
+
+	if (!state)
+		return;
+	now = bpf_ktime_get_ns();
+	if (!used_by_current(sk, state, now))
+		return;
+	if (!state->after_read)
+		state->reads = 0;
+	if (state->reads < READS_TOLD) {
+		state->reads++;
+		tell_read(sk, state, bytes, now);
+	}
+	state->after_read = 1;
+	state->want_head = 2;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && tp->copied_seq == tp->rcv_nxt) {
+		state->readable_ns = 0;
+		state->unaccepted = 0;
+	}
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
+{
+	PROBE_BODY({
+		if (ret > 0 && !(flags & MSG_PEEK) && sk->sk_protocol == IPPROTO_TCP)
+			request_read(sk, ret);
+	});
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The send call. Two backends share what is here: `tracepoint` enters at the first firing of tcp_sendmsg_locked (it fires
+ * once per turn of the copy loop, under the socket lock) and leaves at sock_send_length.
+ */
+#include "flush.bpf.h"
+
+/* sk_stream_memory_free() is false: the next new segment makes the caller wait, or fails with EAGAIN. */
+static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
+{
+	__u32 lowat = tp->notsent_lowat;
+
+	return sk->sk_wmem_queued >= sk->sk_sndbuf || (lowat && tp->write_seq - tp->snd_nxt >= lowat);
+}
+
+/* A part of the caller's data: from `position` on, in its first, second or last piece. NULL: not readable here. */
+static __always_inline void *piece(const struct iov_iter *iter, bool last, unsigned long *length)
+{
+	const struct iovec *vector;
+	unsigned long segment = 0;
+	void *base;
+
+	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		*length = iter->count;
+		return iter->ubuf + iter->iov_offset;
+	}
+	if (iter->iter_type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
+		return NULL;
+	vector = iter->__iov;
+	if (last) {
+		segment = iter->nr_segs - 1;
+		if (segment > 1023)
+			return NULL;
+		if (BPF_CORE_READ_INTO(&base, vector + segment, iov_base))
+			return NULL;
+		if (BPF_CORE_READ_INTO(length, vector + segment, iov_len))
+			return NULL;
+		if (segment == 0) {
+			base += iter->iov_offset;
+			*length -= iter->iov_offset;
+		}
+		return base;
+	}
+	base = vector->iov_base + iter->iov_offset;
+	*length = vector->iov_len - iter->iov_offset;
+	return base;
+}
+
+/* The last bytes of what the caller hands over, right-aligned; 0 and a flag where they cannot be read. */
+static __always_inline void read_tail(struct flush_slot *slot, const struct iov_iter *iter)
+{
+	unsigned long length = 0;
+	void *base = piece(iter, true, &length);
+	__u64 tail = 0, take = BOUNDED(length, EV_TAIL_BYTES);
+
+	slot->flags &= ~EV_F_TAIL_UNREAD;
+	slot->tail = 0;
+	if (!base || !take || bpf_probe_read_user(&tail, take, base + length - take)) {
+		slot->flags |= EV_F_TAIL_UNREAD;
+		return;
+	}
+	slot->tail = tail << (8 * (EV_TAIL_BYTES - take));
+}
+
+/* Copies the beginning of the call's data to the head buffer: the response's head is in it, if there is one. */
+static __always_inline void read_head(struct sock *sk, struct socket_state *state, struct flush_slot *slot,
+				      const struct iov_iter *iter)
+{
+	struct head_buffer *head = bpf_sk_storage_get(&heads, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	__u32 used = state->head_used & (EV_RESPONSE_HEAD_BYTES - 1);
+	unsigned long length = 0;
+	void *base = piece(iter, false, &length);
+	struct ev_counters *counter;
+	__u64 take;
+
+	if (length > EV_RESPONSE_HEAD_BYTES - used)
+		length = EV_RESPONSE_HEAD_BYTES - used;
+	take = BOUNDED(length, EV_RESPONSE_HEAD_BYTES);
+	if (!head || !base || !take || bpf_probe_read_user(head->bytes + used, take, base)) {
+		slot->flags |= EV_F_HEAD_UNREAD;
+		counter = count();
+		if (counter)
+			counter->heads_unread++;
+		return;
+	}
+	slot->head_offset = used;
+	slot->head_bytes = take;
+	/* A whole buffer stays "full" at its last byte, so that the mask above never wraps it to the front. */
+	state->head_used = used + take < EV_RESPONSE_HEAD_BYTES ? used + take : EV_RESPONSE_HEAD_BYTES - 1;
+}
+
+/* Under pressure the newest flush takes the call in, so that about EV_FLUSH_SLOTS even shares cover what is outstanding. */
+static __always_inline bool must_merge(struct socket_state *state, struct flush_slot *newest, __u32 used, __u32 seq)
+{
+	__u32 outstanding = seq - READ_ONCE(state->acked_seq);
+
+	if (used >= EV_FLUSH_SLOTS)
+		return true;
+	return used >= EV_FLUSH_SLOTS / 2 && newest->seq_end - newest->seq_start < outstanding / (EV_FLUSH_SLOTS / 2);
+}
+
+static __always_inline struct flush_slot *open_slot(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
+						     __u64 now)
+{
+	__u32 next = state->next, used = next - READ_ONCE(state->first);
+	struct flush_slot *newest = &state->slots[(next - 1) % EV_FLUSH_SLOTS];
+	struct flush_slot *slot = &state->slots[next % EV_FLUSH_SLOTS];
+
+	if (used && !state->after_read && !state->want_head && must_merge(state, newest, used, state->call_seq)) {
+		newest->flags = (newest->flags | EV_F_MERGED) & ~SLOT_DONE;
+		newest->enter_ns = now;
+		newest->xmit_ns = 0;
+		return newest;
+	}
+	if (used >= EV_FLUSH_SLOTS)
+		slot = newest;	/* no room and not to be merged: the older one's marks give way, its bytes stay */
+	else
+		state->next = next + 1;
+	if (!used)
+		state->head_used = 0;
+	if (slot != newest || !used) {
+		slot->seq_start = state->call_seq;
+		slot->first_enter_ns = now;
+		slot->flags = 0;
+		slot->writes = 0;
+		slot->send_ns = 0;
+		slot->blocked_ns = 0;
+		slot->head_bytes = 0;
+		slot->rwnd_before_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
+	} else {
+		slot->flags = (slot->flags | EV_F_MERGED) & ~SLOT_DONE;
+	}
+	slot->enter_ns = now;
+	slot->late_ack_ns = 0;
+	slot->queue_ns = 0;
+	slot->xmit_ns = 0;
+	slot->seq_end = state->call_seq + state->call_bytes;
+	return slot;
+}
+
+static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
+{
+	struct flush_slot *slot = &state->slots[(state->next - 1) % EV_FLUSH_SLOTS];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u64 blocked = state->call_blocked_ns, took = now - state->call_ns;
+	__u32 flags;
+
+	if (!tp)
+		return;
+	flags = slot->flags;
+	if (state->waiting_ns && task->nvcsw != state->switches)
+		blocked += now - state->waiting_ns;
+	if (ret <= 0) {
+		if (ret == -EAGAIN && !state->refused_ns)
+			state->refused_ns = state->call_ns;
+		/* Nothing was taken. A slot of its own is withdrawn; a merged one goes on with what it had. */
+		if (slot->writes == 0)
+			state->next--;
+		else
+			__sync_fetch_and_or(&slot->flags, SLOT_DONE);
+		goto out;
+	}
+	if (state->refused_ns)
+		slot->blocked_ns += state->call_ns - state->refused_ns;
+	state->refused_ns = (__u32)ret < state->call_bytes ? now : 0;
+	slot->exit_ns = now;
+	slot->send_ns += took > blocked ? took - blocked : 0;
+	slot->blocked_ns += blocked;
+	slot->seq_end = state->call_seq + ret;
+	slot->queued_bytes = sk->sk_wmem_queued;
+	slot->unsent_bytes = tp->write_seq - tp->snd_nxt;
+	slot->unacked_bytes = tp->snd_nxt - tp->snd_una;
+	slot->pid = task->tgid;
+	slot->writes++;
+	if (slot->writes > 1) {
+		struct ev_counters *counter = count();
+
+		if (counter)
+			counter->merged++;
+	}
+	if (state->refused_ns)
+		flags |= EV_F_TAIL_UNREAD;
+	if (tp->packets_out >= tp->snd_cwnd)
+		flags |= EV_F_CWND_LIMITED;
+	if (sk->sk_tsq_flags & 1)	/* TSQ_THROTTLED, enum tsq_enum */
+		flags |= EV_F_DEVICE_LIMITED;
+	if (state->after_read) {
+		flags |= EV_F_AFTER_READ;
+		state->after_read = 0;
+	}
+	slot->flags = flags;
+	if (seq_reached(READ_ONCE(state->xmit_seq), slot->seq_end)) {
+		slot->queue_ns = state->xmit_queue_ns;
+		slot->xmit_ns = state->xmit_ns;
+	}
+	__sync_fetch_and_or(&slot->flags, SLOT_DONE);	/* a full barrier: then acked_seq is read */
+	if (seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
+		drain(sk, state, 0);
+out:
+	state->call_blocked_ns = 0;
+	state->waiting_ns = 0;
+	state->call_ns = 0;
+}
+
+/* Each turn of the copy loop after the first: did the caller wait for memory since the last one? */
+static __always_inline void next_turn(struct sock *sk, struct socket_state *state, struct tcp_sock *tp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool full = is_full(sk, tp);
+	__u64 now;
+
+	if (!state->waiting_ns && !full)
+		return;
+	now = bpf_ktime_get_ns();
+	if (state->waiting_ns && task->nvcsw != state->switches)
+		state->call_blocked_ns += now - state->waiting_ns;
+	state->waiting_ns = full ? now : 0;
+	state->switches = task->nvcsw;
+}
+
+static __always_inline void begin_call(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
+				       const struct msghdr *msg, __u32 thread)
+{
+	const struct iov_iter *iter = &msg->msg_iter;
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 now = bpf_ktime_get_ns();
+	struct flush_slot *slot;
+
+	if (!used_by_current(sk, state, now))
+		return;
+	state->call_thread = thread;
+	state->call_seq = tp->write_seq;
+	state->call_bytes = iter->count;
+	state->call_ns = now;
+	/* Outside ESTABLISHED no tracepoint sees the ACK: it is noticed here. */
+	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
+		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
+	slot = open_slot(sk, state, tp, now);
+	if (state->want_head) {
+		state->want_head--;
+		read_head(sk, state, slot, iter);
+	}
+	read_tail(slot, iter);
+	if ((slot->tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
+		state->want_head = 0;
+	if (is_full(sk, tp)) {
+		state->waiting_ns = now;
+		state->switches = task->nvcsw;
+	}
+}
+
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(on_send, struct sock *sk, struct msghdr *msg)
+{
+	PROBE_BODY({
+		struct socket_state *state = traced(sk);
+		struct tcp_sock *tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
+		__u32 thread = bpf_get_current_pid_tgid();
+
+		if (!tp)
+			return 0;
+		if (state->call_ns && state->call_thread == thread)
+			next_turn(sk, state, tp);
+		else
+			begin_call(sk, state, tp, msg, thread);
+	});
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_sent, struct sock *sk, int ret, int flags)
+{
+	PROBE_BODY({
+		struct socket_state *state;
+
+		if (sk->sk_protocol != IPPROTO_TCP)
+			return 0;
+		state = traced(sk);
+		if (state && state->call_ns && state->call_thread == (__u32)bpf_get_current_pid_tgid())
+			end_call(sk, state, ret, bpf_ktime_get_ns());
+	});
+}

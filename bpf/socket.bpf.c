@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* A connection's life: when it is accepted by a listener, who uses it, how it ends. */
+#include "flush.bpf.h"
+
+static __always_inline bool is_target_process(struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+	char comm[16];
+
+	if (settings.pid_count) {
+		for (__u32 i = 0; i < EV_FILTERS && i < settings.pid_count; i++)
+			if (settings.pids[i] == pid)
+				return true;
+	}
+	for (__u32 i = 0; i < EV_FILTERS && i < settings.cgroup_count; i++)
+		if (bpf_get_current_ancestor_cgroup_id(settings.cgroup_levels[i]) == settings.cgroups[i])
+			return true;
+	if (settings.comm_count) {
+		struct task_struct *leader = task->group_leader;
+
+		bpf_probe_read_kernel(comm, sizeof(comm), &leader->comm);
+		for (__u32 i = 0; i < EV_FILTERS && i < settings.comm_count; i++) {
+			const volatile __u8 *wanted = settings.comms[i];
+			int k = 0;
+
+			for (; k < 16; k++)
+				if (wanted[k] != (__u8)comm[k] || !wanted[k])
+					break;
+			if (k == 16 || (!wanted[k] && !comm[k]))
+				return true;
+		}
+	}
+	return !settings.pid_count && !settings.cgroup_count && !settings.comm_count;
+}
+
+static __always_inline void fill_addresses(struct ev_socket *record, struct sock *sk)
+{
+	record->family = sk->__sk_common.skc_family;
+	record->local_port = sk->__sk_common.skc_num;
+	record->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	record->pad = 0;
+	if (record->family == AF_INET6) {
+		bpf_probe_read_kernel(record->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(record->remote, 16, &sk->__sk_common.skc_v6_daddr);
+	} else {
+		__builtin_memset(record->local, 0, 16);
+		__builtin_memset(record->remote, 0, 16);
+		*(__u32 *)record->local = sk->__sk_common.skc_rcv_saddr;
+		*(__u32 *)record->remote = sk->__sk_common.skc_daddr;
+	}
+}
+
+/*
+ * In the context of a process that reads from or sends to the socket: is it a target, and does the daemon know it?
+ * False: nothing more is to be done for this call.
+ */
+static __always_inline bool used_by_current(struct sock *sk, struct socket_state *state, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ev_socket *record;
+
+	if (state->owner_pid == (__u32)task->tgid)
+		return true;
+	if (!is_target_process(task)) {
+		if (!state->owner_pid) {
+			struct ev_counters *counter = count();
+
+			state->ignored = 1;
+			if (counter)
+				counter->ignored++;
+		}
+		return false;
+	}
+	record = reserve(EV_SOCKET, sizeof(*record));
+	if (!record)
+		return true;	/* asked again at the next call */
+	state->owner_pid = task->tgid;
+	fill_header(&record->header, state, EV_SOCKET, sizeof(*record), 0, now);
+	record->established_ns = state->established_ns;
+	record->process_start_ns = task->group_leader->start_boottime;
+	record->cgroup = bpf_get_current_cgroup_id();
+	record->pid = task->tgid;
+	record->netns = sk->__sk_common.skc_net.net->ns.inum;
+	fill_addresses(record, sk);
+	bpf_probe_read_kernel(record->comm, sizeof(record->comm), &task->group_leader->comm);
+	submit(record);
+	return true;
+}
+
+static __always_inline void begin_connection(struct sock *sk)
+{
+	struct socket_state *state;
+	struct tcp_sock *tp;
+
+	if (!is_port(sk->__sk_common.skc_num))
+		return;
+	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!state || !tp) {
+		struct ev_counters *counter = count();
+
+		if (counter)
+			counter->untracked++;
+		return;
+	}
+	state->established_ns = bpf_ktime_get_ns();
+	state->acked_seq = tp->write_seq;
+	state->xmit_seq = tp->write_seq;
+	state->cookie = bpf_get_socket_cookie(sk);
+}
+
+static __always_inline void change_state(struct sock *sk, int old_state, int new_state)
+{
+	struct socket_state *state = traced(sk);
+	struct tcp_sock *tp;
+	struct ev_state *record;
+	__u64 now;
+
+	if (!state || !state->owner_pid)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	now = bpf_ktime_get_ns();
+	/* FIN_WAIT2 and the end of LAST_ACK are reached by an ACK of everything: tcp_rcv_state_process(). */
+	if (new_state == TCP_FIN_WAIT2 || (new_state == TCP_CLOSE && !sk->sk_err && tp->snd_una == tp->write_seq))
+		acknowledged(sk, state, tp->write_seq, now, 0);
+	if (new_state == TCP_CLOSE)
+		give_up(sk, state, now);
+	record = reserve(EV_STATE, sizeof(*record));
+	if (!record)
+		return;
+	fill_header(&record->header, state, EV_STATE, sizeof(*record), 0, now);
+	record->old_state = old_state;
+	record->new_state = new_state;
+	record->error = sk->sk_err;
+	record->unacked_bytes = tp->write_seq - tp->snd_una;
+	submit(record);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
+{
+	PROBE_BODY({
+		if (sk->sk_protocol != IPPROTO_TCP)
+			return 0;
+		if (new_state == TCP_ESTABLISHED) {
+			if (old_state == TCP_SYN_RECV)
+				begin_connection(sk);
+		} else if (new_state == TCP_CLOSE_WAIT || new_state == TCP_FIN_WAIT1 || new_state == TCP_FIN_WAIT2 ||
+			   new_state == TCP_CLOSE) {
+			change_state(sk, old_state, new_state);
+		}
+	});
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* What the programs keep for a traced socket, the ring to the daemon, and the counters of what went into it. */
+#ifndef TAILRACE_STATE_BPF_H
+#define TAILRACE_STATE_BPF_H
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include "events.h"
+
+#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
+
+/* The twin with empty programs tells what the hooks cost by themselves: `make bench` subtracts it. */
+#ifdef TAILRACE_EMPTY
+#define PROBE_BODY(work) return 0
+#else
+#define PROBE_BODY(work) do { work; return 0; } while (0)
+#endif
+
+/* Sequence numbers are compared modulo 2^32: include/net/tcp.h before(), after(). */
+static __always_inline bool seq_reached(__u32 position, __u32 target)
+{
+	return (__s32)(position - target) >= 0;
+}
+
+/* A length that the compiler must not reason about, cut to `most`: the verifier wants to see the comparison itself. */
+#define BOUNDED(length, most) ({				\
+	__u64 bounded_ = (length);				\
+	asm volatile("" : "+r"(bounded_));			\
+	if (bounded_ > (most))					\
+		bounded_ = (most);				\
+	bounded_;						\
+})
+
+/* flush_slot.flags, beside the EV_F_* that go into the record */
+#define SLOT_DONE (1u << 31)	/* its send call returned */
+
+struct flush_slot {
+	__u64 first_enter_ns;
+	__u64 enter_ns;
+	__u64 exit_ns;
+	__u64 queue_ns;
+	__u64 xmit_ns;
+	__u64 send_ns;
+	__u64 blocked_ns;
+	__u64 tail;
+	__u32 seq_start;
+	__u32 seq_end;
+	__u32 writes;
+	__u32 flags;
+	__u32 queued_bytes;
+	__u32 unsent_bytes;
+	__u32 unacked_bytes;
+	__u32 rwnd_before_jiffies;
+	__u64 late_ack_ns;	/* the transmit path found it acknowledged; 0: it did not */
+	__u16 head_offset;
+	__u16 head_bytes;
+	__u32 pid;
+};
+
+/*
+ * The first 64 bytes are what the transmit path and the ACK touch; the call in progress follows, then the outstanding
+ * flushes. Who writes what: `call_*` the process inside the call; `xmit_*`, `loopback`, `paced` the device layer; `acked_*`
+ * and `readable_*` whoever holds the socket lock; `first` the holder of `draining`. Flags are bytes of their own, so that
+ * two writers never share a word.
+ */
+struct socket_state {
+	__u32 draining;		/* 0 free; else how often the drain was asked for */
+	__u32 first;		/* number of the oldest outstanding flush; its slot is that modulo EV_FLUSH_SLOTS */
+	__u32 next;		/* number of the flush to come */
+	__u32 unstamped;	/* number of the first that was not transmitted whole */
+	__u32 acked_seq;
+	__u32 xmit_seq;		/* end of what was transmitted so far */
+	__u8 ignored;		/* its process is not a target */
+	__u8 loopback;		/* what it sent left through the loopback device */
+	__u8 paced;		/* the device queue paces it (sch_fq) */
+	__u8 unaccepted;	/* readable_ns fell before the connection was accepted */
+	__u8 after_read;	/* request bytes were read since the last flush was begun */
+	__u8 want_head;		/* send calls whose beginning is still to be read for the response's head */
+	__u16 reads;		/* EV_READ made since the last send */
+	__u64 acked_ns;
+	__u64 xmit_queue_ns;
+	__u64 xmit_ns;
+	__u64 readable_ns;
+	/* the send call in progress */
+	__u64 call_ns;		/* 0: there is none */
+	__u64 call_blocked_ns;
+	__u64 waiting_ns;	/* when it found no room; 0: it does not wait */
+	__u64 switches;		/* voluntary context switches of the caller at waiting_ns */
+	__u64 refused_ns;	/* since when a non-blocking writer has been without room; 0: it is not */
+	__u32 call_seq;
+	__u32 call_bytes;
+	__u32 call_thread;
+	__u32 head_used;	/* bytes of the head buffer that are taken */
+	__u32 owner_pid;	/* of the last EV_SOCKET */
+	__u32 pad;
+	__u64 established_ns;
+	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
+	struct flush_slot slots[EV_FLUSH_SLOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_state);
+} sockets SEC(".maps");
+
+/* Response heads wait here for their flush's record: apart, so that a socket that is merely open costs little. */
+struct head_buffer {
+	__u8 bytes[2 * EV_RESPONSE_HEAD_BYTES];	/* the second half is never filled: it keeps every bounded copy inside */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct head_buffer);
+} heads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ev_counters);
+} counters SEC(".maps");
+
+const volatile struct ev_settings settings = {};
+
+static __always_inline struct ev_counters *count(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&counters, &key);
+}
+
+/* Room for one record in the ring, counted either way. The caller fills it and calls submit(). */
+static __always_inline void *reserve(enum ev_kind kind, __u64 size)
+{
+	struct ev_counters *counter = count();
+	void *record = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (counter) {
+		counter->made[kind]++;
+		if (!record)
+			counter->lost[kind]++;
+	}
+	return record;
+}
+
+/* No record wakes the daemon: it drains on a timer (a wake-up costs thirty times the record). */
+static __always_inline void submit(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void fill_header(struct ev_header *header, struct socket_state *state, enum ev_kind kind, __u32 size,
+					__u32 flags, __u64 now)
+{
+	header->at_ns = now;
+	header->socket = state->cookie;
+	header->kind = kind;
+	header->size = size;
+	header->flags = flags;
+}
+
+static __always_inline bool is_port(__u16 port)
+{
+	__u32 n = settings.port_count;
+
+	if (n == 0 || port == settings.ports[0])
+		return true;
+	for (__u32 i = 1; i < EV_FILTERS && i < n; i++)
+		if (port == settings.ports[i])
+			return true;
+	return false;
+}
+
+/* The state of a traced socket, or NULL: first the port, which costs a load, then the storage. */
+static __always_inline struct socket_state *traced(struct sock *sk)
+{
+	struct socket_state *state;
+
+	if (!is_port(sk->__sk_common.skc_num))
+		return NULL;
+	state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!state || state->ignored)
+		return NULL;
+	return state;
+}
+
+#endif
