@@ -96,69 +96,75 @@ static __always_inline void emit_flush(struct sock *sk, struct tcp_sock *tp, str
 	}
 }
 
-/*
- * Turns flushes that are returned and acknowledged into records, oldest first. It is asked for by the ACK (softirq) and by
- * the return of a send call whose bytes were acknowledged meanwhile; both may come at once on two CPUs. The first runs it;
- * the other only adds to `draining`, and the first looks again: order holds and nothing is made twice.
- */
-static __noinline int drain(struct sock *sk, struct socket_state *state, __u32 flags)
-{
+struct drain_context {
+	struct sock *sk;
 	struct tcp_sock *tp;
+	struct socket_state *state;
+	__u64 now;	/* for flushes that are given up; 0: only acknowledged ones go */
+	__u32 flags;
 	__u32 asked;
+};
 
-	if (!sk || !state)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
-	asked = __sync_fetch_and_add(&state->draining, 1);
-	if (asked)
-		return 0;
-	for (int round = 0; round < 4; round++) {
-		asked = READ_ONCE(state->draining);
-		for (__u32 i = 0; i < EV_FLUSH_SLOTS; i++) {
-			__u32 number = state->first;
-			struct flush_slot *slot = &state->slots[number % EV_FLUSH_SLOTS];
+/* Makes the record of the oldest flush, if it is due. False: none is. */
+static __always_inline bool drain_oldest(struct drain_context *context)
+{
+	struct socket_state *state = context->state;
+	__u32 number = state->first;
+	struct flush_slot *slot = &state->slots[number % EV_FLUSH_SLOTS];
+	bool is_returned = READ_ONCE(slot->flags) & SLOT_DONE, is_acknowledged;
+	__u64 ack_ns = slot->late_ack_ns;
 
-			if (number == READ_ONCE(state->next) || !(READ_ONCE(slot->flags) & SLOT_DONE) ||
-			    !seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
-				break;
-			if (slot->late_ack_ns)
-				emit_flush(sk, tp, state, slot, slot->late_ack_ns, EV_F_ACK_LATE | EV_F_ACKED);
-			else
-				emit_flush(sk, tp, state, slot, state->acked_ns, flags | EV_F_ACKED);
-			WRITE_ONCE(state->first, number + 1);
-		}
-		if (__sync_val_compare_and_swap(&state->draining, asked, 0) == asked)
-			return 0;
+	if (number == READ_ONCE(state->next))
+		return false;
+	is_acknowledged = is_returned && seq_reached(READ_ONCE(state->acked_seq), slot->seq_end);
+	if (!is_acknowledged && !context->now)
+		return false;
+	if (!is_returned) {	/* the connection ended with its caller still inside */
+		slot->exit_ns = context->now;
+		slot->seq_end = context->tp->write_seq;
+		slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? context->now - state->waiting_ns : 0);
+		slot->writes++;
+		state->call_ns = 0;
 	}
-	WRITE_ONCE(state->draining, 0);
+	if (!is_acknowledged)
+		emit_flush(context->sk, context->tp, state, slot, context->now, 0);
+	else if (ack_ns)
+		emit_flush(context->sk, context->tp, state, slot, ack_ns, EV_F_ACK_LATE | EV_F_ACKED);
+	else
+		emit_flush(context->sk, context->tp, state, slot, state->acked_ns, context->flags | EV_F_ACKED);
+	WRITE_ONCE(state->first, number + 1);
+	return true;
+}
+
+/* One turn of the drain; 1 ends it. The loop is bpf_loop()'s, so that the verifier walks through it once. */
+static long drain_turn(__u32 turn, struct drain_context *context)
+{
+	struct socket_state *state = context->state;
+
+	if (drain_oldest(context))
+		return 0;
+	if (__sync_val_compare_and_swap(&state->draining, context->asked, 0) == context->asked)
+		return 1;
+	context->asked = READ_ONCE(state->draining);
 	return 0;
 }
 
-/* What the connection's end leaves behind: records without an ACK. Runs once, in TCP_CLOSE, under the socket lock. */
-static __always_inline void give_up(struct sock *sk, struct socket_state *state, __u64 now)
+/*
+ * Turns flushes that are returned and acknowledged into records, oldest first; with `now`, at the connection's end, the
+ * others too. It is asked for by the ACK (softirq) and by the return of a send call whose bytes were acknowledged meanwhile;
+ * both may come at once on two CPUs. The first runs it; the other only adds to `draining`, and the first looks again: order
+ * holds and nothing is made twice.
+ */
+static __always_inline void drain(struct sock *sk, struct socket_state *state, __u32 flags, __u64 now)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct drain_context context = { .sk = sk, .state = state, .now = now, .flags = flags };
 
-	if (!tp)
+	context.tp = bpf_skc_to_tcp_sock(sk);
+	if (!context.tp || __sync_fetch_and_add(&state->draining, 1))
 		return;
-	for (__u32 i = 0; i < EV_FLUSH_SLOTS; i++) {
-		__u32 number = state->first;
-		struct flush_slot *slot = &state->slots[number % EV_FLUSH_SLOTS];
-
-		if (number == state->next)
-			break;
-		if (!(slot->flags & SLOT_DONE)) {	/* its caller is still inside, and will find the connection gone */
-			slot->exit_ns = now;
-			slot->seq_end = tp->write_seq;
-			slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? now - state->waiting_ns : 0);
-			slot->writes++;
-			state->call_ns = 0;
-		}
-		emit_flush(sk, tp, state, slot, now, 0);
-		state->first = number + 1;
-	}
+	context.asked = 1;
+	if (bpf_loop(2 * EV_FLUSH_SLOTS, drain_turn, &context, 0) == 2 * EV_FLUSH_SLOTS)
+		WRITE_ONCE(state->draining, 0);
 }
 
 /* The peer has everything up to `ack_seq`, as of `now`. Under the socket lock, or (late) wherever snd_una is read. */
@@ -168,7 +174,7 @@ static __always_inline void acknowledged(struct sock *sk, struct socket_state *s
 	state->acked_ns = now;
 	WRITE_ONCE(state->acked_seq, ack_seq);
 	if (state->first != READ_ONCE(state->next))
-		drain(sk, state, flags);
+		drain(sk, state, flags, 0);
 }
 
 #endif

@@ -196,7 +196,7 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	}
 	__sync_fetch_and_or(&slot->flags, SLOT_DONE);	/* a full barrier: then acked_seq is read */
 	if (seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
-		drain(sk, state, 0);
+		drain(sk, state, 0, 0);
 out:
 	state->call_blocked_ns = 0;
 	state->waiting_ns = 0;

@@ -126,7 +126,7 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 	if (new_state == TCP_FIN_WAIT2 || (new_state == TCP_CLOSE && !sk->sk_err && tp->snd_una == tp->write_seq))
 		acknowledged(sk, state, tp->write_seq, now, 0);
 	if (new_state == TCP_CLOSE)
-		give_up(sk, state, now);
+		drain(sk, state, 0, now);
 	record = reserve(EV_STATE, sizeof(*record));
 	if (!record)
 		return;

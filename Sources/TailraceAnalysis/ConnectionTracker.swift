@@ -28,6 +28,7 @@ struct ConnectionTracker {
     /// Requests that were read before the response in the making had ended (pipelining).
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
+    private var lastFlush: FlushMarks?
     private var hasClientFin = false
     private var hasServerFin = false
 
@@ -83,6 +84,10 @@ struct ConnectionTracker {
             if lost > 0 { current?.addLost(bytes: lost) } else { current?.markEstimated() }
         }
         nextSequence = flush.sequenceEnd
+        defer {
+            lastFlush = flush
+            lastFlush?.head = HeadBytes(start: nil, count: 0)
+        }
         if current != nil, !waiting.isEmpty, flush.isAfterRead, isBoundary(flush) {
             end(.complete, at: current?.acknowledgedAt ?? 0, &inFlight, &actions)
         }
@@ -139,7 +144,7 @@ struct ConnectionTracker {
 
     private mutating func begin(_ read: RequestRead, _ inFlight: inout InFlight) {
         number += 1
-        current = OpenResponse(connection: connection, server: server, number: number, read: read)
+        current = OpenResponse(connection: connection, server: server, number: number, read: read, after: lastFlush)
         current?.inFlightMark = inFlight.begin()
         current?.setInFlight(begin: inFlight.count)
     }
@@ -147,7 +152,7 @@ struct ConnectionTracker {
     private mutating func beginForFlush(_ flush: FlushMarks, _ inFlight: inout InFlight) {
         guard waiting.isEmpty else { return beginWaiting(&inFlight) }
         number += 1
-        current = OpenResponse(connection: connection, server: server, number: number, unrequested: flush)
+        current = OpenResponse(connection: connection, server: server, number: number, unrequested: flush, after: lastFlush)
         current?.inFlightMark = inFlight.begin()
         current?.setInFlight(begin: inFlight.count)
     }

@@ -22,10 +22,12 @@ struct OpenResponse {
     private var heldByCongestion: Int64 = 0
     private var rwndBefore: Int64?
     private var last: FlushMarks?
-    private var retransmitsBefore: UInt32?
+    /// The connection's counters before this response, from the flush before its first.
+    private let before: FlushMarks?
 
     /// Begins with a read of its request.
-    init(connection: Connection, server: Server?, number: Int, read: RequestRead) {
+    init(connection: Connection, server: Server?, number: Int, read: RequestRead, after before: FlushMarks?) {
+        self.before = before
         response = Response(connection: connection)
         response.server = server
         response.number = number
@@ -37,7 +39,8 @@ struct OpenResponse {
     }
 
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen).
-    init(connection: Connection, server: Server?, number: Int, unrequested flush: FlushMarks) {
+    init(connection: Connection, server: Server?, number: Int, unrequested flush: FlushMarks, after before: FlushMarks?) {
+        self.before = before
         response = Response(connection: connection)
         response.server = server
         response.number = number
@@ -167,9 +170,8 @@ struct OpenResponse {
         response.pressure.srtt = Int64(flush.srttMicroseconds) * 1000
         rwndBefore = rwndBefore ?? flush.rwndLimitedBefore
         response.pressure.rwndLimited = max(0, flush.rwndLimited - (rwndBefore ?? 0))
-        response.pressure.sndbufLimited = flush.sndbufLimited
-        retransmitsBefore = retransmitsBefore ?? flush.retransmits
-        response.pressure.retransmits = Int64(flush.retransmits &- (retransmitsBefore ?? 0))
+        response.pressure.sndbufLimited = max(0, flush.sndbufLimited - (before?.sndbufLimited ?? 0))
+        response.pressure.retransmits = Int64(flush.retransmits &- (before?.retransmits ?? 0))
     }
 
     /// How many its server had in flight when it began, itself included.

@@ -33,9 +33,9 @@ struct JSONLine {
         bytes.append(contentsOf: String(value).utf8)
     }
 
-    mutating func field(_ name: StaticString, _ value: Bool) {
+    mutating func field(_ name: StaticString, _ value: Bool?) {
         self.name(name)
-        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+        bytes.append(contentsOf: (value.map { $0 ? "true" : "false" } ?? "null").utf8)
     }
 
     /// Text from outside is safe here: this is where it is escaped and cut.
@@ -58,6 +58,17 @@ struct JSONLine {
     mutating func object(_ name: StaticString, _ fields: (inout JSONLine) -> Void) {
         self.name(name)
         bytes.append(0x7b)
+        needsComma = false
+        fields(&self)
+        bytes.append(0x7d)
+        needsComma = true
+    }
+
+    /// An object whose name is not known at compile time.
+    mutating func object(named name: String, _ fields: (inout JSONLine) -> Void) {
+        if needsComma { bytes.append(0x2c) }
+        string(name)
+        bytes.append(contentsOf: [0x3a, 0x7b])
         needsComma = false
         fields(&self)
         bytes.append(0x7d)

@@ -21,6 +21,9 @@ struct Tailrace: ParsableCommand {
         } catch let error as CaptureError {
             complain(error.description)
             Glibc.exit(error.kind.rawValue)
+        } catch let failure as Failure {
+            complain(failure.description)
+            Glibc.exit(1)
         } catch is OutputClosed {
             Glibc.exit(0)
         } catch {

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+# `make demo` and `make test` do everything on a fresh machine. V=1 shows the commands.
+
+SWIFT ?= swift
+# Swift's own clang compiles for the bpf target; no other LLVM is needed.
+CLANG ?= $(shell dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang
+OBJCOPY ?= $(dir $(CLANG))llvm-objcopy
+Q := $(if $(V),,@)
+
+RELEASE := $(SWIFT) build -c release --static-swift-stdlib --product tailrace
+BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-unused-parameter -Werror \
+	-I. -Iinclude -idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-compilation-dir=.
+BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
+
+BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
+TEST_PACKAGES := python3 tcpdump nginx-light iproute2 nftables curl bpftool util-linux
+BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
+
+.PHONY: build release bpf demo test unit-test kernel-test check lint layers reproducible bench deps test-deps bench-deps install clean
+.DELETE_ON_ERROR:
+
+build: deps
+	$(Q)$(SWIFT) build
+
+release: deps
+	$(Q)$(RELEASE)
+
+# The probe object is committed, so that `swift build` alone works; this makes it anew after a change.
+bpf: bpf/probes.bpf.o
+bpf/probes.bpf.o: $(BPF_SOURCES) Makefile
+	@echo "  BPF  $@"
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o probes.bpf.o && $(OBJCOPY) --strip-debug probes.bpf.o
+
+demo: release
+	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
+
+test: check unit-test kernel-test
+
+unit-test: deps
+	$(Q)$(SWIFT) test --disable-xctest
+
+# Real kernel events, real servers and clients; needs root, and says what it skipped without.
+kernel-test: build test-deps
+	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
+
+check: reproducible lint layers
+
+# The committed object is what these sources give, byte for byte.
+reproducible: deps
+	@echo "  CHECK  bpf/probes.bpf.o is reproducible"
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o /tmp/tailrace-check.$$$$.o && \
+	$(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
+	if cmp -s probes.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
+	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/probes.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; exit 1; fi
+
+lint:
+	@echo "  CHECK  format and names"
+	$(Q)$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	$(Q)! grep -rnE '^\s*(public |internal |private |@_exported )*import Foundation\s*$$' Sources || \
+	{ echo "full Foundation is imported: it costs 44 MB; FoundationEssentials serves" >&2; exit 1; }
+	$(Q)for f in $$(git ls-files '*.swift' '*.c' '*.h' '*.py' Makefile); do \
+	head -n 3 "$$f" | grep -q 'SPDX-License-Identifier' || { echo "$$f: no SPDX line" >&2; exit 1; }; done
+
+# Imports point one way: an import that Package.swift does not declare is refused.
+layers: deps
+	@echo "  CHECK  layers"
+	$(Q)$(SWIFT) build --explicit-target-dependency-import-check error
+
+bench: release bench-deps
+	$(Q)python3 Benchmarks/bench.py $(BENCH_ARGUMENTS)
+
+deps:
+	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)
+test-deps:
+	$(Q)sh scripts/packages.sh $(TEST_PACKAGES)
+bench-deps:
+	$(Q)sh scripts/packages.sh $(BENCH_PACKAGES)
+
+PREFIX ?= /usr/local
+install: release
+	$(Q)install -D -m 755 "$$($(SWIFT) build -c release --show-bin-path)/tailrace" "$(DESTDIR)$(PREFIX)/bin/tailrace"
+
+clean:
+	$(Q)rm -rf .build

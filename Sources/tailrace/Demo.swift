@@ -1,6 +1,0 @@
-// SPDX-License-Identifier: MIT
-import ArgumentParser
-
-struct Demo: ParsableCommand {
-    func run() throws {}
-}
