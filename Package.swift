@@ -6,7 +6,9 @@ let package = Package(
     name: "tailrace",
     products: [.executable(name: "tailrace", targets: ["tailrace"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // The oracle of our histograms; tests only.
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // The kernel programs' wire (bpf/include) and their precompiled object (bpf/embed.c).
@@ -23,6 +25,13 @@ let package = Package(
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+
+        .testTarget(
+            name: "TailraceModelTests",
+            dependencies: ["TailraceModel", .product(name: "Histogram", package: "hdrhistogram-swift")]),
+        .testTarget(name: "TailraceAnalysisTests", dependencies: ["TailraceModel", "TailraceAnalysis"]),
+        .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
+        .testTarget(name: "TailraceCaptureTests", dependencies: ["TailraceModel", "TailraceCapture", "CProbes"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

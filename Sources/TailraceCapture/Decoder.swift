@@ -30,10 +30,10 @@ struct Decoder {
             cookie: socket.header.socket,
             local: Endpoint(ipv4: isIPv4, bytes: words(of: socket.local), port: socket.local_port),
             remote: Endpoint(ipv4: isIPv4, bytes: words(of: socket.remote), port: socket.remote_port),
-            established: Nanoseconds(socket.established_ns))
+            established: time(socket.established_ns))
         let comm = withUnsafeBytes(of: socket.comm) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         let server = processes.server(
-            pid: Int32(bitPattern: socket.pid), started: Nanoseconds(socket.process_start_ns), comm: comm,
+            pid: Int32(bitPattern: socket.pid), started: time(socket.process_start_ns), comm: comm,
             cgroup: socket.cgroup)
         return .socketUsed(SocketUse(connection: connection, server: server))
     }
@@ -46,9 +46,9 @@ struct Decoder {
         guard let raw = load(ev_read.self, from: record) else { return nil }
         var read = RequestRead()
         read.socket = raw.header.socket
-        read.established = Nanoseconds(raw.established_ns)
-        read.readable = Nanoseconds(raw.readable_ns)
-        read.read = Nanoseconds(raw.read_ns)
+        read.established = time(raw.established_ns)
+        read.readable = time(raw.readable_ns)
+        read.read = time(raw.read_ns)
         read.bytes = Int64(raw.bytes)
         read.outstanding = raw.outstanding
         read.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
@@ -62,15 +62,15 @@ struct Decoder {
         guard let raw = load(ev_flush.self, from: record) else { return nil }
         var flush = FlushMarks()
         flush.socket = raw.header.socket
-        flush.at = Nanoseconds(raw.header.at_ns)
-        flush.firstEnter = Nanoseconds(raw.first_enter_ns)
-        flush.enter = Nanoseconds(raw.enter_ns)
-        flush.exit = Nanoseconds(raw.exit_ns)
-        flush.queued = Nanoseconds(raw.queue_ns)
-        flush.transmitted = Nanoseconds(raw.xmit_ns)
-        flush.acked = Nanoseconds(raw.ack_ns)
-        flush.sendTime = Int64(raw.send_ns)
-        flush.blockedTime = Int64(raw.blocked_ns)
+        flush.at = time(raw.header.at_ns)
+        flush.firstEnter = time(raw.first_enter_ns)
+        flush.enter = time(raw.enter_ns)
+        flush.exit = time(raw.exit_ns)
+        flush.queued = time(raw.queue_ns)
+        flush.transmitted = time(raw.xmit_ns)
+        flush.acked = time(raw.ack_ns)
+        flush.sendTime = time(raw.send_ns)
+        flush.blockedTime = time(raw.blocked_ns)
         flush.sequenceStart = raw.seq_start
         flush.sequenceEnd = raw.seq_end
         flush.writes = raw.writes
@@ -106,10 +106,13 @@ struct Decoder {
         guard let raw = load(ev_state.self, from: record) else { return nil }
         return .stateChanged(
             StateChange(
-                socket: raw.header.socket, at: Nanoseconds(raw.header.at_ns),
+                socket: raw.header.socket, at: time(raw.header.at_ns),
                 old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
                 error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes))
     }
+
+    /// A time or span that cannot overflow what is made of it, whatever the record says.
+    private func time(_ raw: UInt64) -> Nanoseconds { Nanoseconds(raw & (1 << 61 - 1)) }
 
     private func load<Record: BitwiseCopyable>(_ type: Record.Type, from record: UnsafeRawBufferPointer) -> Record? {
         record.count >= MemoryLayout<Record>.size ? record.loadUnaligned(as: type) : nil

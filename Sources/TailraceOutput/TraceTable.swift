@@ -5,42 +5,59 @@ import TailraceModel
 public struct TraceTable {
     private struct Column {
         let title: String
-        let width: Int
+        var width: Int
         let isText: Bool
+        /// The least important leave first where the terminal is narrow; 0 never leaves.
+        let rank: Int
         let value: (Response) -> String
 
-        init(_ title: String, _ width: Int, isText: Bool = false, _ value: @escaping (Response) -> String) {
+        init(_ title: String, _ width: Int, rank: Int = 0, isText: Bool = false, _ value: @escaping (Response) -> String) {
             self.title = title
             self.width = width
+            self.rank = rank
             self.isText = isText
             self.value = value
         }
 
         func cell(_ text: String) -> String { isText ? text.padded(to: width) : text.rightAligned(to: width) }
     }
-    private let columns: [Column]
-    private let anchor: ClockAnchor
+    private var columns: [Column]
 
     /// - Parameters:
-    ///   - width: of the terminal, columns; below 130 the server and the smaller stages make room.
+    ///   - width: of the terminal, columns.
     ///   - anchor: for the time of day.
     public init(width: Int, anchor: ClockAnchor) {
-        self.anchor = anchor
-        let stages: [Stage] = width >= 130 ? Stage.allCases.filter { $0 != .driver } : [.app, .blocked, .queue, .qdisc, .network]
-        var columns = [
-            Column("TIME", 12) { Timestamp.timeOfDay(anchor.wall(at: $0.end)) },
-            Column("PID", 7) { $0.server.map { "\($0.pid)" } ?? "-" },
+        let isNarrow = width < 100
+        let stage = { (stage: Stage, title: String, rank: Int) in
+            Column(title, 6, rank: rank) { Quantity.duration($0.timeline[stage]) }
+        }
+        columns = [
+            Column("TIME", isNarrow ? 8 : 12, isText: true) {
+                String(Timestamp.timeOfDay(anchor.wall(at: $0.end)).prefix(isNarrow ? 8 : 12))
+            },
+            Column("PID", 7, rank: 3) { $0.server.map { "\($0.pid)" } ?? "-" },
+            Column("COMM", 10, rank: 7, isText: true) { Sanitizer.visible($0.server?.comm ?? "-") },
+            Column("PEER", 21, rank: 8, isText: true) { $0.connection.remote.description },
+            Column("REQUEST", 10, isText: true, TraceTable.request),
+            Column("ST", 3) { $0.status.map(String.init) ?? "-" },
+            Column("BYTES", 7) { Quantity.size($0.responseBytes) },
+            Column("TTFB", 6, rank: 2) { Quantity.duration($0.timeToFirstFlush) },
+            Column("TOTAL", 6) { Quantity.duration($0.duration) },
+            stage(.accept, "ACCEPT", 6), stage(.read, "READ", 5), stage(.app, "APP", 0), stage(.send, "SEND", 4),
+            stage(.blocked, "BLOCK", 0), stage(.queue, "QUEUE", 0), stage(.qdisc, "QDISC", 1), stage(.network, "NET", 0),
+            Column("END", 12, isText: true) { $0.endedBy?.rawValue ?? "open" },
         ]
-        if width >= 130 { columns.append(Column("COMM", 10, isText: true) { Sanitizer.visible($0.server?.comm ?? "-") }) }
-        if width >= 150 { columns.append(Column("PEER", 21, isText: true) { $0.connection.remote.description }) }
-        columns.append(Column("REQUEST", width >= 130 ? 20 : 16, isText: true, TraceTable.request))
-        columns.append(Column("ST", 3) { $0.status.map(String.init) ?? "-" })
-        columns.append(Column("BYTES", 7) { Quantity.size($0.responseBytes) })
-        if width >= 100 { columns.append(Column("TTFB", 6) { Quantity.duration($0.timeToFirstFlush) }) }
-        columns.append(Column("TOTAL", 6) { Quantity.duration($0.duration) })
-        for stage in stages { columns.append(Column(stage.rawValue.uppercased(), 7) { Quantity.duration($0.timeline[stage]) }) }
-        columns.append(Column("END", 12, isText: true) { $0.endedBy?.rawValue ?? "open" })
-        self.columns = columns
+        fit(to: width)
+    }
+
+    /// Drops columns until the rest fits; what is free then goes to the request, which is the longest to say.
+    private mutating func fit(to width: Int) {
+        let needed = { (columns: [Column]) in columns.reduce(-1) { $0 + $1.width + 1 } }
+        while needed(columns) > width, let rank = columns.map(\.rank).max(), rank > 0 {
+            columns.removeAll { $0.rank == rank }
+        }
+        guard let request = columns.firstIndex(where: { $0.title == "REQUEST" }) else { return }
+        columns[request].width += min(30, max(0, width - needed(columns)))
     }
 
     private static func request(_ response: Response) -> String {

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+import CProbes
+import TailraceModel
+import Testing
+
+@testable import TailraceCapture
+
+@Suite("The decoder")
+struct DecoderTests {
+    private func decode(_ bytes: [UInt8]) -> KernelEvent? {
+        var decoder = Decoder(jiffy: 4_000_000, processes: ProcessLookup())
+        return bytes.withUnsafeBytes { decoder.decode($0) }
+    }
+
+    /// Little-endian bytes of numbers, as a compiler lays the struct out: written by hand, so that a moved field shows.
+    private func bytes(_ fields: [any FixedWidthInteger]) -> [UInt8] {
+        fields.flatMap { bytes(of: $0) }
+    }
+
+    private func bytes(of field: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: field.littleEndian) { Array($0) }
+    }
+
+    @Test("a read, by offsets")
+    func read() throws {
+        let head = Array("GET / HTTP/1.1\r\n\r\n".utf8)
+        let fields: [any FixedWidthInteger] = [
+            UInt64(99), UInt64(7), UInt16(2), UInt16(64 + head.count), UInt32(EV_F_FIRST_READ | EV_F_UNACCEPTED),
+            UInt64(10), UInt64(20), UInt64(30), UInt32(18), UInt32(head.count), UInt32(5), UInt32(0),
+        ]
+        guard case .requestRead(let read)? = decode(bytes(fields) + head) else { throw Missing() }
+        #expect(read.socket == 7 && read.established == 10 && read.readable == 20 && read.read == 30)
+        #expect(read.bytes == 18 && read.outstanding == 5 && read.isFirst && read.wasUnaccepted)
+    }
+
+    @Test("a flush, by offsets")
+    func flush() throws {
+        var fields: [any FixedWidthInteger] = [UInt64(900), UInt64(7), UInt16(3), UInt16(160), UInt32(EV_F_LOOPBACK)]
+        fields += (1...8).map { UInt64($0 * 100) } as [any FixedWidthInteger]
+        fields += (1...16).map { UInt32($0) } as [any FixedWidthInteger]
+        fields[fields.count - 1] = UInt32(0)  // head_bytes
+        fields.append(UInt64(0x0a0d_0a0d_3000_0000))
+        guard case .flushLeft(let flush)? = decode(bytes(fields)) else { throw Missing() }
+        #expect(flush.at == 900 && flush.firstEnter == 100 && flush.enter == 200 && flush.exit == 300)
+        #expect(flush.queued == 400 && flush.transmitted == 500 && flush.acked == 600)
+        #expect(flush.sendTime == 700 && flush.blockedTime == 800)
+        #expect(flush.sequenceStart == 1 && flush.sequenceEnd == 2 && flush.writes == 3 && flush.bytes == 1)
+        #expect(flush.queuedBytes == 4 && flush.unsentBytes == 5 && flush.unackedBytes == 6 && flush.sndbufBytes == 7)
+        #expect(flush.srttMicroseconds == 8 && flush.retransmits == 9)
+        #expect(flush.rwndLimited == 40_000_000 && flush.sndbufLimited == 44_000_000 && flush.rwndLimitedBefore == 48_000_000)
+        #expect(flush.pid == 15 && flush.isLoopback && !flush.isMerged)
+        #expect(flush.tail == 0x0a0d_0a0d_3000_0000)
+    }
+
+    @Test("a state change, by offsets")
+    func state() throws {
+        let fields: [any FixedWidthInteger] = [
+            UInt64(900), UInt64(7), UInt16(4), UInt16(40), UInt32(0), UInt32(1), UInt32(7), UInt32(104), UInt32(33),
+        ]
+        guard case .stateChanged(let change)? = decode(bytes(fields)) else { throw Missing() }
+        #expect(change.old == .established && change.new == .closed && change.error == 104 && change.unackedBytes == 33)
+    }
+
+    @Test("anything cut short, of no known kind, or claiming more than it has, is refused and never read past its end")
+    func hostile() {
+        let head = Array("GET / HTTP/1.1\r\n\r\n".utf8)
+        let whole = bytes([
+            UInt64(99), UInt64(7), UInt16(2), UInt16(64 + head.count), UInt32(0), UInt64(10), UInt64(20), UInt64(30), UInt32(18),
+            UInt32(head.count), UInt32(5), UInt32(0),
+        ]) + head
+        for length in 0..<whole.count { #expect(decode(Array(whole[..<length])) == nil) }
+        var unknown = whole
+        unknown[16] = 200
+        #expect(decode(unknown) == nil)
+        var liar = whole
+        liar[52] = 255
+        #expect(decode(liar) == nil)
+        for index in whole.indices {
+            for bit in 0..<8 {
+                var flipped = whole
+                flipped[index] ^= 1 << bit
+                _ = decode(flipped)
+            }
+        }
+    }
+
+    private struct Missing: Error {}
+}
+
+@Suite("Targets")
+struct TargetTests {
+    @Test("settings carry what was asked for")
+    func settings() {
+        var target = Target()
+        target.ports = [80, 8080]
+        target.pids = [7]
+        target.comms = ["a-name-that-is-longer-than-fifteen"]
+        let settings = target.settings
+        #expect(settings.port_count == 2 && settings.ports.0 == 80 && settings.ports.1 == 8080)
+        #expect(settings.pid_count == 1 && settings.pids.0 == 7)
+        let comm = withUnsafeBytes(of: settings.comms) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        #expect(comm == "a-name-that-is-")
+    }
+
+    @Test("a process and a cgroup that do not exist are refused with exit code 1")
+    func absent() {
+        var target = Target()
+        target.pids = [.max]
+        #expect(throws: CaptureError.self) { try target.check() }
+        target.pids = []
+        target.cgroups = ["/there/is/none"]
+        #expect(throws: CaptureError.self) { try target.check() }
+    }
+}
+
+@Suite("The choice of a backend")
+struct BackendTests {
+    private func facts(types: Bool = true, missing: String? = nil, capabilities: UInt64 = .max, machine: String = "x86_64") -> KernelFacts {
+        KernelFacts(
+            release: "6.18", architecture: machine, host: "h", hasTypes: types,
+            tracepoints: KernelFacts.wanted.map { ($0.name, $0.name != missing) }, capabilities: capabilities, lockdown: nil)
+    }
+
+    private func kind(_ facts: KernelFacts) -> CaptureError.Kind? {
+        do throws(CaptureError) {
+            _ = try Backend.choose(for: facts)
+            return nil
+        } catch { return error.kind }
+    }
+
+    @Test("from facts: what is missing decides between `cannot` and `may not`")
+    func choice() {
+        #expect(kind(facts()) == nil)
+        #expect(kind(facts(capabilities: 0)) == .forbidden)
+        #expect(kind(facts(capabilities: 1 << 39 | 1 << 38)) == nil)
+        #expect(kind(facts(types: false)) == .unsupported)
+        #expect(kind(facts(missing: "tcp_sendmsg_locked")) == .unsupported)
+        #expect(kind(facts(machine: "aarch64")) == .unsupported)
+    }
+}
