@@ -49,6 +49,8 @@ static __always_inline void fill_flush(struct ev_flush *record, struct sock *sk,
 	record->cwnd = tp->snd_cwnd;
 	record->snd_wnd = tp->snd_wnd;
 	record->pid = slot->pid;
+	record->untold_bytes = slot->untold_bytes;
+	record->pad = 0;
 	*(__u64 *)record->tail = slot->tail;
 }
 

@@ -93,6 +93,8 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	if (state->reads < READS_TOLD) {
 		state->reads++;
 		tell_read(sk, state, bytes, now);
+	} else {
+		state->untold_bytes += bytes;
 	}
 	state->after_read = 1;
 	state->want_head = 2;

@@ -126,6 +126,7 @@ static __always_inline struct flush_slot *open_slot(struct sock *sk, struct sock
 		slot->send_ns = 0;
 		slot->blocked_ns = 0;
 		slot->head_bytes = 0;
+		slot->untold_bytes = 0;
 		slot->rwnd_before_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
 	} else {
 		slot->flags = (slot->flags | EV_F_MERGED) & ~SLOT_DONE;
@@ -187,6 +188,8 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 		flags |= EV_F_DEVICE_LIMITED;
 	if (state->after_read) {
 		flags |= EV_F_AFTER_READ;
+		slot->untold_bytes = state->untold_bytes;
+		state->untold_bytes = 0;
 		state->after_read = 0;
 	}
 	slot->flags = flags;

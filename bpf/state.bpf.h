@@ -58,6 +58,8 @@ struct flush_slot {
 	__u16 head_offset;
 	__u16 head_bytes;
 	__u32 pid;
+	__u32 untold_bytes;
+	__u32 pad;
 };
 
 /*
@@ -95,7 +97,7 @@ struct socket_state {
 	__u32 call_thread;
 	__u32 head_used;	/* bytes of the head buffer that are taken */
 	__u32 owner_pid;	/* of the last EV_SOCKET */
-	__u32 pad;
+	__u32 untold_bytes;	/* of the request, read and not told by an EV_READ */
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
 	struct flush_slot slots[EV_FLUSH_SLOTS];

@@ -49,7 +49,23 @@ struct ConnectionTracker {
         if current == nil { self.server = server } else { successor = server }
     }
 
+    /// One read may bring several pipelined requests.
     mutating func take(_ read: RequestRead, _ inFlight: inout InFlight, _ actions: inout Actions) {
+        var rest = read
+        while let next = HTTPHead.nextRequest(in: rest.head) {
+            var first = rest
+            first.head = HeadBytes(rebasing: rest.head[..<next])
+            first.bytes = Int64(next)
+            takeOne(first, &inFlight, &actions)
+            rest.head = HeadBytes(rebasing: rest.head[next...])
+            rest.bytes -= Int64(next)
+            rest.isFirst = true
+            rest.outstanding = max(1, rest.outstanding)
+        }
+        takeOne(rest, &inFlight, &actions)
+    }
+
+    private mutating func takeOne(_ read: RequestRead, _ inFlight: inout InFlight, _ actions: inout Actions) {
         guard current != nil else { return begin(read, &inFlight) }
         guard read.isFirst else {
             if waiting.isEmpty { current?.take(read) } else { waiting[waiting.count - 1].read.bytes += read.bytes }
@@ -88,7 +104,7 @@ struct ConnectionTracker {
             lastFlush = flush
             lastFlush?.head = HeadBytes(start: nil, count: 0)
         }
-        if current != nil, !waiting.isEmpty, flush.isAfterRead, isBoundary(flush) {
+        if !waiting.isEmpty, flush.isAfterRead, isBoundary(flush) {
             end(.complete, at: current?.acknowledgedAt ?? 0, &inFlight, &actions)
         }
         if current == nil { beginForFlush(flush, &inFlight) }
@@ -101,7 +117,8 @@ struct ConnectionTracker {
 
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.
     private func isBoundary(_ flush: FlushMarks) -> Bool {
-        switch current?.framing {
+        guard let current, current.response.flushes > 0 else { return false }
+        switch current.framing {
         case .untilDirectionChange, .unseen: true
         case .length, .chunked: flush.head.count >= 7 && HTTPHead.response(flush.head) != .opaque
         default: false

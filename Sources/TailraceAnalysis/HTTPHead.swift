@@ -71,6 +71,21 @@ enum HTTPHead {
                 protocolName: isOld ? .http10 : .http11))
     }
 
+    /// Where the next request begins, if `bytes` hold more than one: behind an empty line that another request line follows.
+    static func nextRequest(in bytes: HeadBytes) -> Int? {
+        var index = 0
+        while let end = bytes[index...].firstIndex(of: 0x0a), end + 2 < bytes.count {
+            index = end + 1
+            let isEmptyLine = bytes[index] == 0x0d && bytes[index + 1] == 0x0a
+            guard isEmptyLine else { continue }
+            let next = index + 2
+            guard next < bytes.count else { return nil }
+            if case .http = request(HeadBytes(rebasing: bytes[next...]), isWhole: true) { return next }
+            return nil
+        }
+        return nil
+    }
+
     /// A response's first bytes; incomplete until the empty line is among them.
     static func response(_ bytes: HeadBytes) -> ResponseBeginning {
         let magic = "HTTP/1."

@@ -88,6 +88,7 @@ struct OpenResponse {
             response.gapSent.add(max(0, flush.firstEnter - last.enter))
             if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
         }
+        response.requestBytes += flush.untoldBytes
         response.responseBytes += flush.bytes
         response.flushes += Int64(flush.writes)
         sendTime += flush.sendTime

@@ -84,6 +84,7 @@ struct Decoder {
         flush.rwndLimitedBefore = Int64(raw.rwnd_before_jiffies) * jiffy
         flush.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
         flush.pid = Int32(bitPattern: raw.pid)
+        flush.untoldBytes = Int64(raw.untold_bytes)
         setFlags(of: &flush, raw.header.flags)
         flush.tail = raw.header.flags & EV_F_TAIL_UNREAD == 0 ? withUnsafeBytes(of: raw.tail) { $0.load(as: UInt64.self) } : nil
         guard let head = head(of: record, after: MemoryLayout<ev_flush>.size, count: raw.head_bytes) else { return nil }

@@ -74,6 +74,8 @@ public struct FlushMarks {
     public var rwndLimitedBefore: Int64 = 0
     public var sndbufLimited: Int64 = 0
     public var pid: Int32 = 0
+    /// Request bytes that were read before it and that no `RequestRead` told.
+    public var untoldBytes: Int64 = 0
     public var isAfterRead = false
     public var isMerged = false
     public var isAckLate = false

@@ -133,6 +133,17 @@ struct DelimitationTests {
         #expect(exchange.responses.map(\.responseBytes) == [39, 40])
     }
 
+    @Test("pipelined requests that one read brings")
+    func pipelinedInOneRead() {
+        let exchange = Exchange()
+        exchange.read(request("/1") + request("/2") + request("/3"), readable: 1, at: 2)
+        for (index, body) in ["a", "bb", "ccc"].enumerated() {
+            exchange.quickFlush("HTTP/1.1 200 OK\r\nContent-Length: \(index + 1)\r\n\r\n\(body)", at: Int64(10 + 10 * index))
+        }
+        #expect(exchange.responses.map(\.target) == ["/1", "/2", "/3"])
+        #expect(exchange.responses.allSatisfy { $0.requestBytes == Int64(request("/1").utf8.count) })
+    }
+
     @Test("bytes whose record was lost are counted by sequence number, and the response is marked")
     func lostFlush() throws {
         let exchange = Exchange(firstSequence: .max - 20)

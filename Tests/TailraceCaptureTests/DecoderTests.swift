@@ -35,10 +35,10 @@ struct DecoderTests {
 
     @Test("a flush, by offsets")
     func flush() throws {
-        var fields: [any FixedWidthInteger] = [UInt64(900), UInt64(7), UInt16(3), UInt16(160), UInt32(EV_F_LOOPBACK)]
+        var fields: [any FixedWidthInteger] = [UInt64(900), UInt64(7), UInt16(3), UInt16(168), UInt32(EV_F_LOOPBACK)]
         fields += (1...8).map { UInt64($0 * 100) } as [any FixedWidthInteger]
-        fields += (1...16).map { UInt32($0) } as [any FixedWidthInteger]
-        fields[fields.count - 1] = UInt32(0)  // head_bytes
+        fields += (1...18).map { UInt32($0) } as [any FixedWidthInteger]
+        fields[fields.count - 3] = UInt32(0)  // head_bytes
         fields.append(UInt64(0x0a0d_0a0d_3000_0000))
         guard case .flushLeft(let flush)? = decode(bytes(fields)) else { throw Missing() }
         #expect(flush.at == 900 && flush.firstEnter == 100 && flush.enter == 200 && flush.exit == 300)
@@ -48,7 +48,7 @@ struct DecoderTests {
         #expect(flush.queuedBytes == 4 && flush.unsentBytes == 5 && flush.unackedBytes == 6 && flush.sndbufBytes == 7)
         #expect(flush.srttMicroseconds == 8 && flush.retransmits == 9)
         #expect(flush.rwndLimited == 40_000_000 && flush.sndbufLimited == 44_000_000 && flush.rwndLimitedBefore == 48_000_000)
-        #expect(flush.pid == 15 && flush.isLoopback && !flush.isMerged)
+        #expect(flush.pid == 15 && flush.untoldBytes == 17 && flush.isLoopback && !flush.isMerged)
         #expect(flush.tail == 0x0a0d_0a0d_3000_0000)
     }
 

@@ -119,6 +119,8 @@ struct ev_flush {
 	ev_u32 snd_wnd;		/* the peer's window at its ACK, bytes */
 	ev_u32 pid;		/* process that called send (tgid) */
 	ev_u32 head_bytes;	/* of the response's beginning that follow this struct */
+	ev_u32 untold_bytes;	/* of the request, read before this flush, beyond those of the EV_READ records */
+	ev_u32 pad;
 	ev_u8 tail[EV_TAIL_BYTES];	/* its last bytes, right-aligned */
 };
 
@@ -159,7 +161,7 @@ struct ev_counters {
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
 _Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
 _Static_assert(sizeof(struct ev_read) == 24 + 40, "ev_read");
-_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8, "ev_flush");
+_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");
 #endif
 
