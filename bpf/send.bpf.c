@@ -89,6 +89,19 @@ static __always_inline void read_head(struct sock *sk, struct socket_state *stat
 	state->head_used = used + take < EV_RESPONSE_HEAD_BYTES ? used + take : EV_RESPONSE_HEAD_BYTES - 1;
 }
 
+/* A response's head without a read before it: the next of several pipelined ones, or what follows an interim response. */
+static __always_inline bool begins_head(const struct iov_iter *iter)
+{
+	static const char magic[8] = "HTTP/1.";
+	unsigned long length = 0;
+	void *base = piece(iter, false, &length);
+	__u64 word = 0;
+
+	if (!base || length < 12 || bpf_probe_read_user(&word, 7, base))
+		return false;
+	return word == *(const __u64 *)magic;
+}
+
 /* Under pressure the newest flush takes the call in, so that about EV_FLUSH_SLOTS even shares cover what is outstanding. */
 static __always_inline bool must_merge(struct socket_state *state, struct flush_slot *newest, __u32 used, __u32 seq)
 {
@@ -239,6 +252,8 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	/* Outside ESTABLISHED no tracepoint sees the ACK: it is noticed here. */
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
+	if (!state->want_head && begins_head(iter))
+		state->want_head = 1;
 	slot = open_slot(sk, state, tp, now);
 	if (state->want_head) {
 		state->want_head--;

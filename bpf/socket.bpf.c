@@ -111,12 +111,13 @@ static __always_inline void begin_connection(struct sock *sk)
 
 static __always_inline void change_state(struct sock *sk, int old_state, int new_state)
 {
-	struct socket_state *state = traced(sk);
+	/* Not by traced(): a closed socket has given its port back before this fires (tcp_set_state(), inet_put_port()). */
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	struct tcp_sock *tp;
 	struct ev_state *record;
 	__u64 now;
 
-	if (!state || !state->owner_pid)
+	if (!state || state->ignored || !state->owner_pid)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)

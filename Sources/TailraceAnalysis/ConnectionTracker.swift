@@ -118,7 +118,7 @@ struct ConnectionTracker {
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.
     private func isBoundary(_ flush: FlushMarks) -> Bool {
         guard let current, current.response.flushes > 0 else { return false }
-        switch current.framing {
+        return switch current.framing {
         case .untilDirectionChange, .unseen: true
         case .length, .chunked: flush.head.count >= 7 && HTTPHead.response(flush.head) != .opaque
         default: false

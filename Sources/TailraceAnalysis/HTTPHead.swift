@@ -63,7 +63,7 @@ enum HTTPHead {
         if line != nil {
             guard end < text.count, starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.") else { return .opaque }
         }
-        let path = text[..<end].prefix { $0 != 0x3f && $0 != 0x23 }
+        let path = path(of: text[..<end])
         let isOld = line != nil && starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.0")
         return .http(
             RequestHead(
@@ -110,6 +110,16 @@ enum HTTPHead {
             isFirst = false
         }
         return .incomplete
+    }
+
+    /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.
+    private static func path(of target: Slice<HeadBytes>) -> Slice<HeadBytes> {
+        var target = target
+        if target.first != 0x2f, let colon = target.firstIndex(of: 0x3a), target[colon...].starts(with: [0x3a, 0x2f, 0x2f]) {
+            target = target[(colon + 3)...].drop { $0 != 0x2f }
+        }
+        let path = target.prefix { $0 != 0x3f && $0 != 0x23 }
+        return path.first == 0x2f || path.elementsEqual([0x2a]) ? path : path.prefix(0)
     }
 
     private static func field(_ line: Slice<HeadBytes>, of head: inout ResponseHead) {
