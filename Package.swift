@@ -13,7 +13,8 @@ let package = Package(
     targets: [
         // The kernel programs' wire (bpf/include) and their precompiled object (bpf/embed.c).
         .target(name: "CProbes", path: "bpf", sources: ["embed.c"], publicHeadersPath: "include"),
-        .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
 
         .target(name: "TailraceModel"),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"]),

@@ -139,7 +139,8 @@ struct ConnectionTracker {
     private mutating func close(_ change: StateChange, _ inFlight: inout InFlight, _ actions: inout Actions) {
         let ending = ending(of: change)
         while current != nil {
-            let isWhole = change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current?.acknowledgedAt ?? 0 != 0
+            let isWhole =
+                change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current?.acknowledgedAt ?? 0 != 0
             switch current?.framing {
             case .untilClose where isWhole && !hasClientFin, .untilDirectionChange where isWhole:
                 end(.complete, at: current?.acknowledgedAt ?? change.at, &inFlight, &actions)
@@ -169,7 +170,8 @@ struct ConnectionTracker {
     private mutating func beginForFlush(_ flush: FlushMarks, _ inFlight: inout InFlight) {
         guard waiting.isEmpty else { return beginWaiting(&inFlight) }
         number += 1
-        current = OpenResponse(connection: connection, server: server, number: number, unrequested: flush, after: lastFlush)
+        current = OpenResponse(
+            connection: connection, server: server, number: number, unrequested: flush, after: lastFlush)
         current?.inFlightMark = inFlight.begin()
         current?.setInFlight(begin: inFlight.count)
     }

@@ -6,7 +6,7 @@ import TailraceModel
 ///     var correlator = Correlator()
 ///     correlator.take(event) { actions in ... }
 public struct Correlator {
-    private var trackers: ContiguousArray<ConnectionTracker?> = []
+    private var trackers: ContiguousArray<ConnectionTracker> = []
     private var places: [UInt64: Int] = [:]
     private var vacant: [Int] = []
     private var inFlight: [Int32: InFlight] = [:]
@@ -40,7 +40,8 @@ public struct Correlator {
     /// The responses that are open, as they stand at `now`, oldest first.
     public func open(at now: Nanoseconds) -> [Response] {
         var responses: [Response] = []
-        for case let tracker? in trackers {
+        for place in places.values {
+            let tracker = trackers[place]
             guard let current = tracker.current else { continue }
             var response = current.told(at: now, endedBy: nil)
             let counts = inFlight[tracker.server.pid] ?? InFlight()
@@ -54,12 +55,13 @@ public struct Correlator {
     private mutating func announce(_ use: SocketUse) {
         let cookie = use.connection.cookie
         if let place = places[cookie] {
-            trackers[place]?.use(by: use.server)
-        } else {
-            let place = vacant.popLast() ?? trackers.count
-            if place == trackers.count { trackers.append(nil) }
+            trackers[place].use(by: use.server)
+        } else if let place = vacant.popLast() {
             trackers[place] = ConnectionTracker(use)
             places[cookie] = place
+        } else {
+            places[cookie] = trackers.count
+            trackers.append(ConnectionTracker(use))
         }
     }
 
@@ -67,18 +69,18 @@ public struct Correlator {
         on socket: UInt64, _ tell: (borrowing Actions) -> Void,
         _ work: (inout ConnectionTracker, inout InFlight, inout Actions) -> Void
     ) {
-        guard let place = places[socket], let pid = trackers[place]?.server.pid else {
+        guard let place = places[socket] else {
             unattributed += 1
             return
         }
         actions.clear()
-        work(&trackers[place]!, &inFlight[pid, default: InFlight()], &actions)
+        let pid = trackers[place].server.pid
+        work(&trackers[place], &inFlight[pid, default: InFlight()], &actions)
         if !actions.ended.isEmpty || actions.flush != nil { tell(actions) }
     }
 
     private mutating func forget(_ socket: UInt64) {
         guard let place = places.removeValue(forKey: socket) else { return }
-        trackers[place] = nil
         vacant.append(place)
     }
 }

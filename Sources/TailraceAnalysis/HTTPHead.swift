@@ -61,7 +61,9 @@ enum HTTPHead {
         let text = line ?? rest
         let end = text.firstIndex(of: 0x20) ?? text.count
         if line != nil {
-            guard end < text.count, starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.") else { return .opaque }
+            guard end < text.count, starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.") else {
+                return .opaque
+            }
         }
         let path = path(of: text[..<end])
         let isOld = line != nil && starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.0")
@@ -115,7 +117,9 @@ enum HTTPHead {
     /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.
     private static func path(of target: Slice<HeadBytes>) -> Slice<HeadBytes> {
         var target = target
-        if target.first != 0x2f, let colon = target.firstIndex(of: 0x3a), target[colon...].starts(with: [0x3a, 0x2f, 0x2f]) {
+        if target.first != 0x2f, let colon = target.firstIndex(of: 0x3a),
+            target[colon...].starts(with: [0x3a, 0x2f, 0x2f])
+        {
             target = target[(colon + 3)...].drop { $0 != 0x2f }
         }
         let path = target.prefix { $0 != 0x3f && $0 != 0x23 }
@@ -142,7 +146,9 @@ enum HTTPHead {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private static func isMethodByte(_ byte: UInt8) -> Bool { (0x41...0x5a).contains(byte) || byte == 0x2d || byte == 0x5f }
+    private static func isMethodByte(_ byte: UInt8) -> Bool {
+        (0x41...0x5a).contains(byte) || byte == 0x2d || byte == 0x5f
+    }
 
     private static func starts(_ bytes: HeadBytes, with prefix: StaticString) -> Bool {
         bytes.count >= prefix.utf8CodeUnitCount

@@ -39,7 +39,8 @@ struct OpenResponse {
     }
 
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen).
-    init(connection: Connection, server: Server?, number: Int, unrequested flush: FlushMarks, after before: FlushMarks?) {
+    init(connection: Connection, server: Server?, number: Int, unrequested flush: FlushMarks, after before: FlushMarks?)
+    {
         self.before = before
         response = Response(connection: connection)
         response.server = server
@@ -56,7 +57,8 @@ struct OpenResponse {
         guard response.protocolName == nil else { return }
         let isFirstPiece = headBytes.isEmpty
         if !isFirstPiece { headBytes.append(contentsOf: read.head.prefix(512 - min(512, headBytes.count))) }
-        let beginning = isFirstPiece
+        let beginning =
+            isFirstPiece
             ? HTTPHead.request(read.head, isWhole: read.head.count >= 512 || read.head.isEmpty)
             : headBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
         switch beginning {
@@ -158,7 +160,8 @@ struct OpenResponse {
         if flush.isDeviceLimited { heldByDevice += held } else if flush.isCongestionLimited { heldByCongestion += held }
         guard tellsFlush else { return nil }
         return Flush(
-            response: response.id, at: flush.enter, bytes: flush.bytes, writes: Int64(flush.writes), stages: stages.times,
+            response: response.id, at: flush.enter, bytes: flush.bytes, writes: Int64(flush.writes),
+            stages: stages.times,
             total: stages.total, queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }
 

@@ -8,6 +8,7 @@ public struct QueueTable: Sendable {
     public struct Row: Sendable {
         /// Upper end of the range in bytes, inclusive; nil: no end.
         public let upTo: Int64?
+        /// Send calls in it.
         public internal(set) var flushes: Int64 = 0
         /// Sum of their waits in the write queue, ns.
         public internal(set) var wait: Int64 = 0

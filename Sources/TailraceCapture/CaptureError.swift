@@ -10,7 +10,9 @@ public struct CaptureError: Error, CustomStringConvertible, Sendable {
         /// This user may not.
         case forbidden = 77
     }
+    /// Decides the exit code.
     public let kind: Kind
+    /// The sentence.
     public let description: String
 
     /// `description`: what failed, on what, why, and what to do.
@@ -31,7 +33,8 @@ public struct CaptureError: Error, CustomStringConvertible, Sendable {
         case EMFILE, ENFILE:
             return CaptureError(.failed, "cannot \(step): \(reason); raise the limit of open files (ulimit -n)")
         default:
-            return CaptureError(.unsupported, "cannot \(step): \(reason)\(more); `tailrace doctor` shows what this kernel allows")
+            return CaptureError(
+                .unsupported, "cannot \(step): \(reason)\(more); `tailrace doctor` shows what this kernel allows")
         }
     }
 }

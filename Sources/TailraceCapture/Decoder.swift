@@ -39,7 +39,9 @@ struct Decoder {
     }
 
     private func words(of address: some BitwiseCopyable) -> (UInt64, UInt64) {
-        withUnsafeBytes(of: address) { ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) }
+        withUnsafeBytes(of: address) {
+            ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
     }
 
     private func requestRead(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
@@ -86,7 +88,8 @@ struct Decoder {
         flush.pid = Int32(bitPattern: raw.pid)
         flush.untoldBytes = Int64(raw.untold_bytes)
         setFlags(of: &flush, raw.header.flags)
-        flush.tail = raw.header.flags & EV_F_TAIL_UNREAD == 0 ? withUnsafeBytes(of: raw.tail) { $0.load(as: UInt64.self) } : nil
+        flush.tail =
+            raw.header.flags & EV_F_TAIL_UNREAD == 0 ? withUnsafeBytes(of: raw.tail) { $0.load(as: UInt64.self) } : nil
         guard let head = head(of: record, after: MemoryLayout<ev_flush>.size, count: raw.head_bytes) else { return nil }
         flush.head = head
         return .flushLeft(flush)

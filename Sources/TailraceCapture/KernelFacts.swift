@@ -6,7 +6,9 @@ import Glibc
 public struct KernelFacts: Sendable {
     /// `uname -r`.
     public let release: String
+    /// `uname -m`.
     public let architecture: String
+    /// `uname -n`.
     public let host: String
     /// The kernel describes its own types: /sys/kernel/btf/vmlinux.
     public let hasTypes: Bool
@@ -35,9 +37,13 @@ public struct KernelFacts: Sendable {
         let hasTypes = types != nil && libbpf_get_error(UnsafeRawPointer(types)) == 0
         defer { if hasTypes { btf__free(types) } }
         return KernelFacts(
-            release: text(of: name.release), architecture: text(of: name.machine), host: text(of: name.nodename), hasTypes: hasTypes,
+            release: text(of: name.release), architecture: text(of: name.machine), host: text(of: name.nodename),
+            hasTypes: hasTypes,
             tracepoints: wanted.map { point in
-                (point.name, hasTypes && btf__find_by_name_kind(types, "btf_trace_\(point.name)", UInt32(BTF_KIND_TYPEDEF)) > 0)
+                (
+                    point.name,
+                    hasTypes && btf__find_by_name_kind(types, "btf_trace_\(point.name)", UInt32(BTF_KIND_TYPEDEF)) > 0
+                )
             },
             capabilities: effectiveCapabilities(), lockdown: lockdownState())
     }
@@ -80,15 +86,18 @@ public enum Backend: String, Sendable {
         guard facts.mayLoad else {
             throw CaptureError(
                 .forbidden,
-                "this user may not load kernel probes: run tailrace as root (sudo tailrace ...), or give it CAP_BPF and CAP_PERFMON")
+                "this user may not load kernel probes: run tailrace as root (sudo tailrace ...), or give it CAP_BPF and CAP_PERFMON"
+            )
         }
         guard facts.architecture == "x86_64" else {
-            throw CaptureError(.unsupported, "this build's probes are for x86_64, and this machine is \(facts.architecture)")
+            throw CaptureError(
+                .unsupported, "this build's probes are for x86_64, and this machine is \(facts.architecture)")
         }
         guard facts.hasTypes else {
             throw CaptureError(
                 .unsupported,
-                "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing); use one built with CONFIG_DEBUG_INFO_BTF=y")
+                "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing); use one built with CONFIG_DEBUG_INFO_BTF=y"
+            )
         }
         guard facts.missingTracepoints.isEmpty else {
             throw CaptureError(

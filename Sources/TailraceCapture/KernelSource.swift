@@ -6,6 +6,7 @@ import TailraceModel
 
 /// The programs in the kernel, and the ring through which they tell. Used from one thread.
 public final class KernelSource {
+    /// Which hooks are used.
     public let backend: Backend
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
@@ -19,13 +20,17 @@ public final class KernelSource {
     ///
     /// - Parameters:
     ///   - target: what to trace; filtered in the kernel.
+    ///   - facts: what the kernel allows.
     ///   - ringBytes: size of the ring, a power of two and a multiple of the page size.
     ///   - objectFile: another object than the embedded one, for measurements only.
     /// - Throws: `CaptureError`, one sentence.
-    public init(target: Target, facts: KernelFacts, ringBytes: UInt32 = 8 << 20, objectFile: [UInt8]? = nil) throws(CaptureError) {
+    public init(target: Target, facts: KernelFacts, ringBytes: UInt32 = 8 << 20, objectFile: [UInt8]? = nil)
+        throws(CaptureError)
+    {
         backend = try Backend.choose(for: facts)
         clibbpf_quiet()
-        let opened = objectFile.map { file in file.withUnsafeBytes { clibbpf_open($0.baseAddress, $0.count, "probes") } }
+        let opened = objectFile.map { file in file.withUnsafeBytes { clibbpf_open($0.baseAddress, $0.count, "probes") }
+        }
         let bytes = tailrace_probe_object
         guard let object = opened ?? clibbpf_open(bytes.bytes, bytes.size, "probes") else {
             throw CaptureError.step("read the probe object", errno: errno, detail: String(cString: clibbpf_warning()))
@@ -33,7 +38,8 @@ public final class KernelSource {
         self.object = object
         decoder = Decoder(jiffy: jiffyLength(), processes: ProcessLookup())
         var settings = target.settings
-        bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
+        bpf_map__set_initial_value(
+            bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
         bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
         let result = bpf_object__load(object)
         guard result == 0 else {
@@ -107,7 +113,9 @@ public final class KernelSource {
         var loss = Loss()
         loss.delivered = delivered
         loss.undecodable = undecodable
-        let kinds: [(ev_kind, String)] = [(EV_SOCKET, "sockets"), (EV_READ, "reads"), (EV_FLUSH, "flushes"), (EV_STATE, "states")]
+        let kinds: [(ev_kind, String)] = [
+            (EV_SOCKET, "sockets"), (EV_READ, "reads"), (EV_FLUSH, "flushes"), (EV_STATE, "states"),
+        ]
         for counters in perProcessorCounters() {
             withUnsafeBytes(of: counters.made) { made in
                 withUnsafeBytes(of: counters.lost) { lost in
@@ -136,11 +144,13 @@ public final class KernelSource {
 
     /// One loaded program, as the kernel accounts for it.
     public struct Program: Sendable {
+        /// As in `bpftool prog`.
         public let name: String
         /// Firings that the kernel skipped: the program was already running on that CPU.
         public let misses: UInt64
         /// Only counted while `kernel.bpf_stats_enabled` is 1.
         public let runs: UInt64
+        /// Only counted while `kernel.bpf_stats_enabled` is 1.
         public let runNanoseconds: UInt64
         /// Instructions that the verifier walked through.
         public let verifiedInstructions: UInt32
@@ -155,8 +165,10 @@ public final class KernelSource {
             if clibbpf_program_info(bpf_program__fd(current), &info) == 0 {
                 all.append(
                     Program(
-                        name: bpf_program__name(current).map { String(cString: $0) } ?? "?", misses: info.recursion_misses,
-                        runs: info.run_cnt, runNanoseconds: info.run_time_ns, verifiedInstructions: info.verified_insns))
+                        name: bpf_program__name(current).map { String(cString: $0) } ?? "?",
+                        misses: info.recursion_misses,
+                        runs: info.run_cnt, runNanoseconds: info.run_time_ns, verifiedInstructions: info.verified_insns)
+                )
             }
             program = bpf_object__next_program(object, current)
         }

@@ -6,6 +6,7 @@ import Glibc
 public struct Target: Sendable, Equatable {
     /// Local ports.
     public var ports: [UInt16] = []
+    /// Process ids in the initial namespace.
     public var pids: [Int32] = []
     /// Names as the kernel holds them, at most 15 bytes.
     public var comms: [String] = []
@@ -31,7 +32,8 @@ public struct Target: Sendable, Equatable {
             throw CaptureError(.failed, "there is no process \(pid); `pgrep -l NAME` finds the pid of a running server")
         }
         for path in cgroups where cgroupIdentity(path) == nil {
-            throw CaptureError(.failed, "there is no cgroup \(path) under the cgroup v2 mount; give its path below /sys/fs/cgroup")
+            throw CaptureError(
+                .failed, "there is no cgroup \(path) under the cgroup v2 mount; give its path below /sys/fs/cgroup")
         }
     }
 

@@ -13,7 +13,9 @@ public typealias HeadBytes = UnsafeRawBufferPointer
 
 /// A traced socket is used by a process for the first time, or by another process than before.
 public struct SocketUse {
+    /// The connection.
     public let connection: Connection
+    /// Who uses it.
     public let server: Server
 
     /// Both.
@@ -25,12 +27,15 @@ public struct SocketUse {
 
 /// The server read request bytes.
 public struct RequestRead {
+    /// The connection's cookie.
     public var socket: UInt64 = 0
+    /// When it was established; 0: before tracing began.
     public var established: Nanoseconds = 0
     /// When the first byte of what was read became readable; 0: it came with the handshake, or is not known.
     public var readable: Nanoseconds = 0
     /// When the read call returned.
     public var read: Nanoseconds = 0
+    /// That this read returned.
     public var bytes: Int64 = 0
     /// Flushes that the peer had not acknowledged yet.
     public var outstanding: UInt32 = 0
@@ -47,42 +52,69 @@ public struct RequestRead {
 
 /// A flush with its marks. Times are ns of CLOCK_MONOTONIC, 0 where the mark was not reached or not seen.
 public struct FlushMarks {
+    /// The connection's cookie.
     public var socket: UInt64 = 0
     /// When the record was made: at the ACK, or when the connection ended.
     public var at: Nanoseconds = 0
+    /// Its first send call was entered.
     public var firstEnter: Nanoseconds = 0
+    /// Its last send call was entered.
     public var enter: Nanoseconds = 0
+    /// Its last send call returned.
     public var exit: Nanoseconds = 0
+    /// TCP handed its last byte to IP.
     public var queued: Nanoseconds = 0
+    /// The device was asked to start with its last byte.
     public var transmitted: Nanoseconds = 0
+    /// The peer's ACK of its last byte was processed.
     public var acked: Nanoseconds = 0
     /// Time inside its send calls, waits for memory excluded.
     public var sendTime: Int64 = 0
     /// Time that a writer waited for room since the previous flush returned.
     public var blockedTime: Int64 = 0
+    /// Sequence number of its first byte.
     public var sequenceStart: UInt32 = 0
+    /// One past its last byte, modulo 2^32.
     public var sequenceEnd: UInt32 = 0
+    /// Send calls in it.
     public var writes: UInt32 = 0
+    /// `sk_wmem_queued` when its last call returned.
     public var queuedBytes: UInt32 = 0
+    /// `write_seq - snd_nxt` when its last call returned.
     public var unsentBytes: UInt32 = 0
+    /// `snd_nxt - snd_una` when its last call returned.
     public var unackedBytes: UInt32 = 0
+    /// `sk_sndbuf` when its last call returned.
     public var sndbufBytes: UInt32 = 0
+    /// Smoothed round trip at its ACK.
     public var srttMicroseconds: UInt32 = 0
+    /// Segments that the connection has retransmitted so far.
     public var retransmits: UInt32 = 0
     /// The socket's own clocks (`tcp_sock.chrono_stat`), ns, to a jiffy.
     public var rwndLimited: Int64 = 0
+    /// The same when its first call was entered.
     public var rwndLimitedBefore: Int64 = 0
+    /// Time so far that the send buffer limited the connection.
     public var sndbufLimited: Int64 = 0
+    /// The process that called send.
     public var pid: Int32 = 0
     /// Request bytes that were read before it and that no `RequestRead` told.
     public var untoldBytes: Int64 = 0
+    /// The first after the server read request bytes.
     public var isAfterRead = false
+    /// Several send calls share the record.
     public var isMerged = false
+    /// `acked` is when the ACK was noticed, not when it came.
     public var isAckLate = false
+    /// Its device is the loopback device.
     public var isLoopback = false
+    /// The device queue paces the socket: queue and qdisc cannot be told apart.
     public var isPaced = false
+    /// The congestion window was full when its last call returned.
     public var isCongestionLimited = false
+    /// TCP was holding back for the device when its last call returned.
     public var isDeviceLimited = false
+    /// The beginning of the response could not be read.
     public var isHeadUnread = false
     /// Its last eight bytes, the last one in the highest byte; nil where they could not be read.
     public var tail: UInt64?
@@ -98,13 +130,18 @@ public struct FlushMarks {
 
 /// The connection changed its TCP state.
 public struct StateChange {
+    /// TCP's states, as include/net/tcp_states.h numbers them.
     public enum State: UInt32, Sendable {
-        case established = 1, finWait1 = 4, finWait2 = 5, timeWait = 6, closed = 7, closeWait = 8, lastAck = 9, closing = 11
+        case established = 1, finWait1 = 4, finWait2 = 5, timeWait = 6, closed = 7, closeWait = 8, lastAck = 9,
+            closing = 11
     }
+    /// The connection's cookie.
     public let socket: UInt64
+    /// When it changed.
     public let at: Nanoseconds
     /// nil: a state that ends no response.
     public let old: State?
+    /// nil: a state that ends no response.
     public let new: State?
     /// errno of what ended the connection, 0 if none.
     public let error: Int32

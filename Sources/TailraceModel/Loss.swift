@@ -30,6 +30,7 @@ public struct Loss: Equatable, Sendable {
 
 /// Pairs one instant of CLOCK_MONOTONIC with wall time; everything else stays monotonic.
 public struct ClockAnchor: Equatable, Sendable {
+    /// ns of CLOCK_MONOTONIC.
     public let monotonic: Nanoseconds
     /// ns since 1970, UTC.
     public let wall: Int64

@@ -25,12 +25,17 @@ public enum ResponseProtocol: String, Sendable {
 
 /// Distributions of one quantity for each delivery stage, and of the whole way.
 public struct DeliveryDistributions: Sendable {
+    /// Inside the send call, waits for room included.
     public var send = Distribution()
+    /// In the TCP write queue.
     public var queue = Distribution()
+    /// With the device layer.
     public var qdisc = Distribution()
     /// nil: this run has no mark behind the driver.
     public var driver: Distribution?
+    /// Transmitted and not acknowledged.
     public var network = Distribution()
+    /// From send call to ACK.
     public var total = Distribution()
 
     /// Empty.
@@ -39,15 +44,23 @@ public struct DeliveryDistributions: Sendable {
 
 /// The socket's extremes while the response was sent.
 public struct SocketPressure: Sendable {
+    /// Largest `sk_wmem_queued`.
     public var queuedBytesMax: Int64 = 0
+    /// Largest `write_seq - snd_nxt`.
     public var unsentBytesMax: Int64 = 0
+    /// Largest `snd_nxt - snd_una`.
     public var unackedBytesMax: Int64 = 0
     /// Longest time that a byte waited in the TCP write queue, ns.
     public var oldestUnsentMax: Int64 = 0
+    /// `sk_sndbuf` at the last flush.
     public var sndbufBytes: Int64?
+    /// Smoothed round trip at the last ACK, ns.
     public var srtt: Int64?
+    /// Segments sent again.
     public var retransmits: Int64 = 0
+    /// Time that the peer's window limited the connection, ns, to a jiffy.
     public var rwndLimited: Int64 = 0
+    /// Time that the send buffer limited it, ns, to a jiffy.
     public var sndbufLimited: Int64 = 0
 
     /// All zero or unknown.
@@ -56,8 +69,11 @@ public struct SocketPressure: Sendable {
 
 /// A count at a response's begin, at its end, and the largest between.
 public struct CountRange: Sendable, Equatable {
+    /// At its begin, itself included.
     public var begin: Int
+    /// At its end, itself included.
     public var end: Int
+    /// The largest between.
     public var max: Int
 
     /// All three.
@@ -75,34 +91,53 @@ public struct Response: Sendable {
 
     /// Position on its connection, from 1.
     public var number: Int = 0
+    /// Open or ended.
     public var state = State.open
+    /// The request's first byte was readable.
     public var begin: Nanoseconds = 0
     /// Its end; for an open response, the time up to which it is told.
     public var end: Nanoseconds = 0
+    /// On which it is.
     public var connection: Connection
+    /// The process that serves it.
     public var server: Server?
+    /// What the bytes were taken for; nil: not known yet.
     public var protocolName: ResponseProtocol?
+    /// The request's method; nil: not HTTP, or not readable.
     public var method: String?
     /// Path without query. Untrusted.
     public var target: String?
+    /// HTTP status; nil: none was seen.
     public var status: Int?
     /// Untrusted.
     public var contentType: String?
+    /// Its end is not announced: chunked, until close, or an event stream.
     public var isStreaming = false
+    /// nil while it is open.
     public var endedBy: Ending?
+    /// Read by the server.
     public var requestBytes: Int64 = 0
+    /// Handed over by the server, head included.
     public var responseBytes: Int64 = 0
+    /// Send calls that took bytes.
     public var flushes: Int64 = 0
     /// From begin to the first send call that carries body.
     public var timeToFirstFlush: Int64?
+    /// Share of `network` beyond the smoothed round trip, ns: mostly the peer's delayed ACK.
     public var ackDelay: Int64?
+    /// Sums to `duration`.
     public var timeline = StageTimes()
     /// ns by cause, summing to the timeline's `blocked` and `queue`.
     public var causes: [WaitCause: Int64] = [:]
+    /// Of its flushes.
     public var delivery = DeliveryDistributions()
+    /// Between the starts of adjacent flushes, at the server.
     public var gapSent = Distribution()
+    /// Between the ACKs of adjacent flushes.
     public var gapAcked = Distribution()
+    /// The socket's extremes.
     public var pressure = SocketPressure()
+    /// Its server's responses in flight.
     public var inFlight = CountRange(begin: 0, end: 0, max: 0)
     /// A part was estimated: flushes were merged, a record was lost, or a mark was noticed late.
     public var isEstimated = false
@@ -118,15 +153,21 @@ public struct Response: Sendable {
 
 /// One flush, delivered.
 public struct Flush: Sendable {
+    /// Id of its response.
     public let response: String
+    /// Its send call was entered.
     public let at: Nanoseconds
+    /// Handed over.
     public let bytes: Int64
+    /// Send calls in it; beyond one, `stages` are those of the last.
     public let writes: Int64
     /// Stages of `Stage.delivery`; the others are 0.
     public let stages: StageTimes
     /// From send call to ACK, ns; nil: never acknowledged.
     public let total: Int64?
+    /// `sk_wmem_queued` when its call returned.
     public let queuedBytes: Int64
+    /// `write_seq - snd_nxt` when its call returned, itself included.
     public let unsentBytes: Int64
 
     /// All of it.

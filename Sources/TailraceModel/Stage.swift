@@ -84,6 +84,7 @@ public struct StageTimes: Equatable, Sendable {
         return sum
     }
 
+    /// The same stages known, with the same times.
     public static func == (left: StageTimes, right: StageTimes) -> Bool {
         guard left.unknown == right.unknown else { return false }
         for index in 0..<9 where left.values[index] != right.values[index] { return false }

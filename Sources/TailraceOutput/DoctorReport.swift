@@ -4,8 +4,11 @@
 public struct DoctorReport: Sendable {
     /// One fact. `isGood` nil: it decides nothing.
     public struct Fact: Sendable {
+        /// What was asked.
         public let name: String
+        /// What the kernel answered.
         public let value: String
+        /// Whether tracing can use it.
         public let isGood: Bool?
 
         /// All of it.
@@ -18,6 +21,7 @@ public struct DoctorReport: Sendable {
 
     /// A probe that was loaded and attached.
     public struct Program: Sendable {
+        /// What was asked.
         public let name: String
         /// That the verifier walked through.
         public let instructions: Int
@@ -29,12 +33,17 @@ public struct DoctorReport: Sendable {
         }
     }
 
+    /// tailrace's version.
     public let version: String
+    /// `uname -r`.
     public let kernel: String
+    /// `uname -m`.
     public let architecture: String
+    /// In the order in which they are shown.
     public var facts: [Fact]
     /// nil: none works here.
     public var backend: String?
+    /// Empty where nothing could be loaded.
     public var programs: [Program] = []
     /// What is missing, and what to do; nil: nothing.
     public var advice: String?
@@ -58,9 +67,11 @@ public struct DoctorReport: Sendable {
         text += "\n"
         if let backend {
             text += "backend: \(backend)\n"
-            let listed = programs.map { "\($0.name) (\($0.instructions) instructions verified)" }.joined(separator: ", ")
+            let listed = programs.map { "\($0.name) (\($0.instructions) instructions verified)" }.joined(
+                separator: ", ")
             text += "loaded, attached and taken away again: \(listed)\n"
-            text += "driver: not known; this backend has no mark behind the driver, its time is in network (loopback has none)\n"
+            text +=
+                "driver: not known; this backend has no mark behind the driver, its time is in network (loopback has none)\n"
         }
         text += advice.map { "cannot trace: \($0)\n" } ?? "Tracing works here: sudo tailrace trace --port PORT\n"
         return text
@@ -82,7 +93,9 @@ public struct DoctorReport: Sendable {
             }
         }
         line.object("programs") { line in
-            for program in programs { line.object(named: program.name) { $0.field("verified_instructions", program.instructions) } }
+            for program in programs {
+                line.object(named: program.name) { $0.field("verified_instructions", program.instructions) }
+            }
         }
         line.field("advice", string: advice)
         return line.closed()

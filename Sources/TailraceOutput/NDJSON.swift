@@ -3,14 +3,23 @@ import TailraceModel
 
 /// What a run is: the first line of every output for programs.
 public struct RunDescription: Sendable {
+    /// tailrace's version.
     public var version: String
+    /// Node name.
     public var host: String
+    /// `uname -r`.
     public var kernel: String
+    /// Which hooks made the marks.
     public var backend: String
+    /// Traced local ports.
     public var ports: [UInt16] = []
+    /// Traced processes.
     public var pids: [Int32] = []
+    /// Traced names.
     public var comms: [String] = []
+    /// Traced cgroups.
     public var cgroups: [String] = []
+    /// Wall time of the run.
     public var anchor: ClockAnchor
 
     /// A run with no target: everything.
@@ -48,7 +57,10 @@ public struct NDJSON {
             $0.field("wall", wall: run.anchor.wall)
         }
         line.object("unavailable") {
-            $0.field("driver", string: "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)")
+            $0.field(
+                "driver",
+                string:
+                    "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)")
         }
         return line.closed()
     }
@@ -197,8 +209,11 @@ public struct NDJSON {
 
 /// How many objects of each type a run has told.
 public struct RunCounts: Sendable {
+    /// That ended.
     public var responses = 0
+    /// That were open at the end.
     public var open = 0
+    /// Told flushes.
     public var flushes = 0
 
     /// None.

@@ -11,7 +11,9 @@ public struct TraceTable {
         let rank: Int
         let value: (Response) -> String
 
-        init(_ title: String, _ width: Int, rank: Int = 0, isText: Bool = false, _ value: @escaping (Response) -> String) {
+        init(
+            _ title: String, _ width: Int, rank: Int = 0, isText: Bool = false, _ value: @escaping (Response) -> String
+        ) {
             self.title = title
             self.width = width
             self.rank = rank
@@ -44,7 +46,8 @@ public struct TraceTable {
             Column("TTFB", 6, rank: 2) { Quantity.duration($0.timeToFirstFlush) },
             Column("TOTAL", 6) { Quantity.duration($0.duration) },
             stage(.accept, "ACCEPT", 6), stage(.read, "READ", 5), stage(.app, "APP", 0), stage(.send, "SEND", 4),
-            stage(.blocked, "BLOCK", 0), stage(.queue, "QUEUE", 0), stage(.qdisc, "QDISC", 1), stage(.network, "NET", 0),
+            stage(.blocked, "BLOCK", 0), stage(.queue, "QUEUE", 0), stage(.qdisc, "QDISC", 1),
+            stage(.network, "NET", 0),
             Column("END", 12, isText: true) { $0.endedBy?.rawValue ?? "open" },
         ]
         fit(to: width)

@@ -36,9 +36,11 @@ private struct Diagnosis {
         report = DoctorReport(
             version: Tailrace.version, kernel: facts.release, architecture: facts.architecture,
             facts: [
-                .init(name: "kernel types (BTF)", value: facts.hasTypes ? "present" : "missing", isGood: facts.hasTypes),
                 .init(
-                    name: "may load probes", value: facts.mayLoad ? "yes" : "no: needs root, or CAP_BPF and CAP_PERFMON",
+                    name: "kernel types (BTF)", value: facts.hasTypes ? "present" : "missing", isGood: facts.hasTypes),
+                .init(
+                    name: "may load probes",
+                    value: facts.mayLoad ? "yes" : "no: needs root, or CAP_BPF and CAP_PERFMON",
                     isGood: facts.mayLoad),
                 .init(name: "lockdown", value: facts.lockdown ?? "the kernel does not say", isGood: nil),
             ])

@@ -9,7 +9,8 @@ struct Tailrace: ParsableCommand {
     static let version = "0.1.0"
     static let configuration = CommandConfiguration(
         commandName: "tailrace",
-        abstract: "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
+        abstract:
+            "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
         version: version,
         subcommands: [Trace.self, Demo.self, Doctor.self])
 

@@ -50,7 +50,8 @@ final class TracePrinter {
     init(run: TracingRun, target: Target, asJSON: Bool) {
         self.run = run
         var description = RunDescription(
-            version: Tailrace.version, host: run.facts.host, kernel: run.facts.release, backend: run.source.backend.rawValue,
+            version: Tailrace.version, host: run.facts.host, kernel: run.facts.release,
+            backend: run.source.backend.rawValue,
             anchor: run.anchor)
         description.ports = target.ports
         description.pids = target.pids
@@ -80,7 +81,11 @@ final class TracePrinter {
     }
 
     private func tell(_ response: Response) {
-        if let table { output.append(table.row(response)) } else { output.append(ndjson.response(response, anchor: run.anchor)) }
+        if let table {
+            output.append(table.row(response))
+        } else {
+            output.append(ndjson.response(response, anchor: run.anchor))
+        }
     }
 
     /// After each drain: what was told leaves, and a loss that grew is said next to it.
@@ -89,9 +94,15 @@ final class TracePrinter {
         if now >= nextLossCheck {
             nextLossCheck = now + 1_000_000_000
             let loss = run.source.loss()
-            if loss.lostTotal + loss.missed + loss.untracked > shownLoss.lostTotal + shownLoss.missed + shownLoss.untracked {
+            if loss.lostTotal + loss.missed + loss.untracked > shownLoss.lostTotal + shownLoss.missed
+                + shownLoss.untracked
+            {
                 shownLoss = loss
-                if table == nil { output.append(ndjson.loss(loss, at: run.anchor.wall(at: now))) } else { note(words(of: loss)) }
+                if table == nil {
+                    output.append(ndjson.loss(loss, at: run.anchor.wall(at: now)))
+                } else {
+                    note(words(of: loss))
+                }
             }
         }
         try output.flush()

@@ -52,6 +52,8 @@ final class TracingRun {
     /// - Parameters:
     ///   - tell: what an event led to.
     ///   - afterDrain: called after each drain: write out, look at the clock.
+    ///   - isDone: true ends the run.
+    /// - Throws: what `afterDrain` throws, or `Failure` where nothing listens on the port.
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
@@ -95,7 +97,8 @@ final class TracingRun {
             isListenerSeen = missing.count < max(1, target.ports.count)
             if !isListenerSeen, now - begin > Self.listenerGrace {
                 let ports = missing.map(String.init).joined(separator: ", ")
-                throw Failure("nothing listens on port \(ports): start the server first, or give the port that it listens on")
+                throw Failure(
+                    "nothing listens on port \(ports): start the server first, or give the port that it listens on")
             }
         }
         return target.pids.isEmpty || target.pids.contains { kill($0, 0) == 0 || errno != ESRCH }

@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Where a response ends")
 struct DelimitationTests {
-    private func request(_ path: String, method: String = "GET") -> String { "\(method) \(path) HTTP/1.1\r\nHost: x\r\n\r\n" }
+    private func request(_ path: String, method: String = "GET") -> String {
+        "\(method) \(path) HTTP/1.1\r\nHost: x\r\n\r\n"
+    }
 
     @Test("keep-alive: Content-Length, chunked, HEAD, 304, each ends by itself")
     func keepAlive() {
@@ -138,7 +140,8 @@ struct DelimitationTests {
         let exchange = Exchange()
         exchange.read(request("/1") + request("/2") + request("/3"), readable: 1, at: 2)
         for (index, body) in ["a", "bb", "ccc"].enumerated() {
-            exchange.quickFlush("HTTP/1.1 200 OK\r\nContent-Length: \(index + 1)\r\n\r\n\(body)", at: Int64(10 + 10 * index))
+            exchange.quickFlush(
+                "HTTP/1.1 200 OK\r\nContent-Length: \(index + 1)\r\n\r\n\(body)", at: Int64(10 + 10 * index))
         }
         #expect(exchange.responses.map(\.target) == ["/1", "/2", "/3"])
         #expect(exchange.responses.allSatisfy { $0.requestBytes == Int64(request("/1").utf8.count) })

@@ -73,7 +73,9 @@ final class Exchange {
             flush.writes = 1
             flush.isLoopback = true
             flush.head = head
-            flush.tail = content.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) } << UInt64(8 * (8 - min(8, content.count)))
+            flush.tail =
+                content.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+                << UInt64(8 * (8 - min(8, content.count)))
             change(&flush)
             sequence = flush.sequenceEnd
             take(.flushLeft(flush))
@@ -88,7 +90,8 @@ final class Exchange {
     /// `count` bytes of the flush records are lost on the way.
     func lose(bytes count: UInt32) { sequence = sequence &+ count }
 
-    func state(_ new: StateChange.State, from old: StateChange.State, at: Int64, error: Int32 = 0, unacked: UInt32 = 0) {
+    func state(_ new: StateChange.State, from old: StateChange.State, at: Int64, error: Int32 = 0, unacked: UInt32 = 0)
+    {
         take(
             .stateChanged(
                 StateChange(socket: cookie, at: at * 1000, old: old, new: new, error: error, unackedBytes: unacked)))

@@ -47,7 +47,9 @@ struct DecoderTests {
         #expect(flush.sequenceStart == 1 && flush.sequenceEnd == 2 && flush.writes == 3 && flush.bytes == 1)
         #expect(flush.queuedBytes == 4 && flush.unsentBytes == 5 && flush.unackedBytes == 6 && flush.sndbufBytes == 7)
         #expect(flush.srttMicroseconds == 8 && flush.retransmits == 9)
-        #expect(flush.rwndLimited == 40_000_000 && flush.sndbufLimited == 44_000_000 && flush.rwndLimitedBefore == 48_000_000)
+        #expect(
+            flush.rwndLimited == 40_000_000 && flush.sndbufLimited == 44_000_000
+                && flush.rwndLimitedBefore == 48_000_000)
         #expect(flush.pid == 15 && flush.untoldBytes == 17 && flush.isLoopback && !flush.isMerged)
         #expect(flush.tail == 0x0a0d_0a0d_3000_0000)
     }
@@ -64,10 +66,12 @@ struct DecoderTests {
     @Test("anything cut short, of no known kind, or claiming more than it has, is refused and never read past its end")
     func hostile() {
         let head = Array("GET / HTTP/1.1\r\n\r\n".utf8)
-        let whole = bytes([
-            UInt64(99), UInt64(7), UInt16(2), UInt16(64 + head.count), UInt32(0), UInt64(10), UInt64(20), UInt64(30), UInt32(18),
-            UInt32(head.count), UInt32(5), UInt32(0),
-        ]) + head
+        let whole =
+            bytes([
+                UInt64(99), UInt64(7), UInt16(2), UInt16(64 + head.count), UInt32(0), UInt64(10), UInt64(20),
+                UInt64(30), UInt32(18),
+                UInt32(head.count), UInt32(5), UInt32(0),
+            ]) + head
         for length in 0..<whole.count { #expect(decode(Array(whole[..<length])) == nil) }
         var unknown = whole
         unknown[16] = 200
@@ -115,10 +119,13 @@ struct TargetTests {
 
 @Suite("The choice of a backend")
 struct BackendTests {
-    private func facts(types: Bool = true, missing: String? = nil, capabilities: UInt64 = .max, machine: String = "x86_64") -> KernelFacts {
+    private func facts(
+        types: Bool = true, missing: String? = nil, capabilities: UInt64 = .max, machine: String = "x86_64"
+    ) -> KernelFacts {
         KernelFacts(
             release: "6.18", architecture: machine, host: "h", hasTypes: types,
-            tracepoints: KernelFacts.wanted.map { ($0.name, $0.name != missing) }, capabilities: capabilities, lockdown: nil)
+            tracepoints: KernelFacts.wanted.map { ($0.name, $0.name != missing) }, capabilities: capabilities,
+            lockdown: nil)
     }
 
     private func kind(_ facts: KernelFacts) -> CaptureError.Kind? {

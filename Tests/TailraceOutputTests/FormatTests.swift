@@ -38,7 +38,8 @@ struct NDJSONTests {
     private var ndjson: NDJSON {
         NDJSON(
             run: RunDescription(
-                version: "0", host: "h", kernel: "k", backend: "tracepoint", anchor: ClockAnchor(monotonic: 0, wall: 0)))
+                version: "0", host: "h", kernel: "k", backend: "tracepoint", anchor: ClockAnchor(monotonic: 0, wall: 0))
+        )
     }
 
     private func object(_ bytes: [UInt8]) throws -> [String: Any] {
@@ -57,9 +58,11 @@ struct NDJSONTests {
         let anchor = ClockAnchor(monotonic: 0, wall: 0)
         let object = try object(ndjson.response(response, anchor: anchor))
         let names: Set = [
-            "v", "type", "id", "state", "begin", "end", "duration_ns", "server", "connection", "protocol", "method", "target",
+            "v", "type", "id", "state", "begin", "end", "duration_ns", "server", "connection", "protocol", "method",
+            "target",
             "status", "content_type", "streaming", "ended_by", "request_bytes", "response_bytes", "flushes", "ttff_ns",
-            "ack_delay_ns", "backend", "timeline_ns", "cause_ns", "delivery_ns", "gap_ns", "socket", "tasks", "in_flight",
+            "ack_delay_ns", "backend", "timeline_ns", "cause_ns", "delivery_ns", "gap_ns", "socket", "tasks",
+            "in_flight",
             "serving", "left_behind", "estimated",
         ]
         #expect(Set(object.keys) == names)

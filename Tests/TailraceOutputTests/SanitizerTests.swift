@@ -7,7 +7,8 @@ import Testing
 
 /// Names that people gave to processes to take over terminals, and some that break lines, labels or the order of text.
 let hostileTexts = [
-    "\u{1b}]52;c;aGk=\u{7}", "\u{1b}[2J\u{1b}[31m", "a\nb", "a\r\"}", "tab\there", "\u{9b}31m", "\u{202e}txt.exe", "a\u{2028}b",
+    "\u{1b}]52;c;aGk=\u{7}", "\u{1b}[2J\u{1b}[31m", "a\nb", "a\r\"}", "tab\there", "\u{9b}31m", "\u{202e}txt.exe",
+    "a\u{2028}b",
     "\u{200b}hidden", "back\\slash\"quote", "\u{0}", "\u{7f}", "naïve 日本 🙂", "\u{e0041}tag", "\u{feff}bom",
 ]
 

@@ -26,7 +26,9 @@ final class ChildProcess {
         let result = posix_spawn(&child, "/proc/self/exe", &actions, nil, &words, environ)
         close(toChild[0])
         close(fromChild[1])
-        guard result == 0 else { throw Failure("cannot start a process for the demo: \(String(cString: strerror(result)))") }
+        guard result == 0 else {
+            throw Failure("cannot start a process for the demo: \(String(cString: strerror(result)))")
+        }
         pid = child
         input = toChild[1]
         output = fromChild[0]

@@ -11,7 +11,8 @@ import TailraceOutput
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a streaming server with fast and slow clients, trace it, and show where its time went.",
-        discussion: "Everything happens on the loopback device and takes a few seconds. Needs root, as every trace does.")
+        discussion:
+            "Everything happens on the loopback device and takes a few seconds. Needs root, as every trace does.")
 
     @Argument(help: ArgumentHelp("What to run; --list shows the names. Default: all of them.", valueName: "scenario"))
     var scenario: String?
@@ -48,13 +49,17 @@ struct Demo: ParsableCommand {
     private func trace(_ scenarios: [DemoScenario]) throws {
         let server = try ChildProcess(["demo", "--role", "server"])
         defer { server.end() }
-        guard let port = server.readLine().flatMap({ UInt16($0) }) else { throw Failure("the demo's server did not start") }
+        guard let port = server.readLine().flatMap({ UInt16($0) }) else {
+            throw Failure("the demo's server did not start")
+        }
         var target = Target()
         target.ports = [port]
         let run = try TracingRun(target: target, tellsFlushes: true)
-        let clients = try ChildProcess(["demo", "--role", "clients", "--port", "\(port)"] + (scenario.map { [$0] } ?? []))
+        let clients = try ChildProcess(
+            ["demo", "--role", "clients", "--port", "\(port)"] + (scenario.map { [$0] } ?? []))
         defer { clients.end() }
-        let opening = "A streaming server listens on port \(port); its clients run for some seconds, traced from the kernel ...\n"
+        let opening =
+            "A streaming server listens on port \(port); its clients run for some seconds, traced from the kernel ...\n"
         Output.write(Array(opening.utf8), to: STDOUT_FILENO)
         let report = DemoReport(scenarios: scenarios)
         try run.run(tell: report.take, afterDrain: {}, isDone: { clients.hasEnded })
@@ -78,7 +83,8 @@ struct DemoScenario {
 
     static let all = [
         DemoScenario(
-            name: "tokens", meaning: "a stream of 40 small events, 20 ms apart, read at once", requests: 4, readRate: nil),
+            name: "tokens", meaning: "a stream of 40 small events, 20 ms apart, read at once", requests: 4,
+            readRate: nil),
         DemoScenario(
             name: "think", meaning: "the server thinks for 300 ms before its first byte", requests: 8, readRate: nil),
         DemoScenario(

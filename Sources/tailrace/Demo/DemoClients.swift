@@ -18,7 +18,9 @@ struct DemoClients {
                 let client = DemoClient(port: port, path: path, readRate: rate)
                 var asked = 0
                 while asked < requests { asked += client.ask(atMost: requests - asked) }
-                if let group = UnsafeMutablePointer<pthread_barrier_t>(bitPattern: barrier) { pthread_barrier_wait(group) }
+                if let group = UnsafeMutablePointer<pthread_barrier_t>(bitPattern: barrier) {
+                    pthread_barrier_wait(group)
+                }
             }
         }
         pthread_barrier_wait(group)

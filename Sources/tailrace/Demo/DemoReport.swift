@@ -51,8 +51,10 @@ final class DemoReport {
         }
         let (below, above) = (queue.sum(above: false), queue.sum(above: true))
         guard let low = below.meanWait, let high = above.meanWait, let unsent = above.meanUnsent else { return text }
-        text += "\n  Up to 128 KiB a flush waits \(Quantity.duration(low)) on average, above \(Quantity.duration(high)). "
-        text += "write() returned at once in both cases:\n  the bytes wait behind \(Quantity.size(unsent)) that nobody has taken yet, "
+        text +=
+            "\n  Up to 128 KiB a flush waits \(Quantity.duration(low)) on average, above \(Quantity.duration(high)). "
+        text +=
+            "write() returned at once in both cases:\n  the bytes wait behind \(Quantity.size(unsent)) that nobody has taken yet, "
         text += "and at this drain rate that is \(Quantity.duration(queue.predictedWait(unsent: unsent))).\n"
         return text
     }
