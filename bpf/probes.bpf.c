@@ -7,5 +7,6 @@
 #include "send.bpf.c"
 #include "transmit.bpf.c"
 #include "acknowledge.bpf.c"
+#include "snapshot.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

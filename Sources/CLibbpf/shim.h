@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The first warning that libbpf printed since clibbpf_quiet(); libbpf is only called from one thread at a time. */
 static inline char *clibbpf_warning(void)
@@ -52,6 +53,31 @@ static inline int clibbpf_program_info(int fd, struct bpf_prog_info *info)
 
 	memset(info, 0, size);
 	return bpf_obj_get_info_by_fd(fd, info, &size);
+}
+
+/* Runs an iterator program once over every element of a map; 0, or -errno. */
+static inline int clibbpf_iterate(const struct bpf_program *program, int map_fd)
+{
+	union bpf_iter_link_info info = { .map = { .map_fd = (__u32)map_fd } };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link = bpf_program__attach_iter(program, &options);
+	char nothing[64];
+	int iterator;
+	ssize_t count;
+
+	if (!link)
+		return -errno;
+	iterator = bpf_iter_create(bpf_link__fd(link));
+	if (iterator < 0) {
+		bpf_link__destroy(link);
+		return iterator;
+	}
+	while ((count = read(iterator, nothing, sizeof(nothing))) > 0 || (count < 0 && errno == EAGAIN))
+		;
+	count = count < 0 ? -errno : 0;
+	close(iterator);
+	bpf_link__destroy(link);
+	return (int)count;
 }
 
 #endif

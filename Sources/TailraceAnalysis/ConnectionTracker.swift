@@ -25,6 +25,8 @@ struct ConnectionTracker {
     private var successor: Server?
     private var number = 0
     private(set) var current: OpenResponse?
+    /// `current` with the flushes that a snapshot told; it lasts until the next event.
+    private(set) var preview: OpenResponse?
     /// Requests that were read before the response in the making had ended (pipelining).
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
@@ -95,6 +97,8 @@ struct ConnectionTracker {
     }
 
     mutating func take(_ flush: FlushMarks, tellsFlush: Bool, _ inFlight: inout InFlight, _ actions: inout Actions) {
+        guard !flush.isOutstanding else { return preview(flush) }
+        preview = nil
         if let nextSequence, flush.sequenceStart != nextSequence {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
             if lost > 0 { current?.addLost(bytes: lost) } else { current?.markEstimated() }
@@ -113,6 +117,12 @@ struct ConnectionTracker {
             end(.complete, at: current.acknowledgedAt, &inFlight, &actions)
             if !waiting.isEmpty { beginWaiting(&inFlight) }
         }
+    }
+
+    private mutating func preview(_ flush: FlushMarks) {
+        var response = preview ?? current
+        _ = response?.take(flush, tellsFlush: false)
+        preview = response
     }
 
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.

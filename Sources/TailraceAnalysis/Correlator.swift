@@ -42,7 +42,7 @@ public struct Correlator {
         var responses: [Response] = []
         for place in places.values {
             let tracker = trackers[place]
-            guard let current = tracker.current else { continue }
+            guard let current = tracker.preview ?? tracker.current else { continue }
             var response = current.told(at: now, endedBy: nil)
             let counts = inFlight[tracker.server.pid] ?? InFlight()
             response.inFlight.max = counts.largest(since: current.inFlightMark)

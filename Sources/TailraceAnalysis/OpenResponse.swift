@@ -155,7 +155,7 @@ struct OpenResponse {
         }
         if let network = stages.network { response.delivery.network.add(network, times: times) }
         if let total = stages.total { response.delivery.total.add(total, times: times) }
-        takePressure(flush, oldestUnsent: stages.queue ?? 0)
+        takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
         let held = flush.blockedTime + (stages.queue ?? 0)
         if flush.isDeviceLimited { heldByDevice += held } else if flush.isCongestionLimited { heldByCongestion += held }
         guard tellsFlush else { return nil }

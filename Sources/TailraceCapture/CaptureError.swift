@@ -26,7 +26,7 @@ public struct CaptureError: Error, CustomStringConvertible, Sendable {
         let reason = describe(errno: code)
         let more = detail.isEmpty ? "" : " (\(firstLine(of: detail)))"
         switch code {
-        case EPERM, EACCES:
+        case EPERM:
             return CaptureError(
                 .forbidden,
                 "cannot \(step): \(reason)\(more); run as root, or with the capabilities CAP_BPF and CAP_PERFMON")

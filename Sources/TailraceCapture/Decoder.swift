@@ -103,6 +103,7 @@ struct Decoder {
         flush.isPaced = flags & EV_F_PACED != 0
         flush.isCongestionLimited = flags & EV_F_CWND_LIMITED != 0
         flush.isDeviceLimited = flags & EV_F_DEVICE_LIMITED != 0
+        flush.isOutstanding = flags & EV_F_OUTSTANDING != 0
         flush.isHeadUnread = flags & EV_F_HEAD_UNREAD != 0
     }
 

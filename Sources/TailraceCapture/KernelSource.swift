@@ -42,10 +42,9 @@ public final class KernelSource {
             bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
         bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
         let result = bpf_object__load(object)
+        // On an error the object is closed by deinit: everything is initialized by now.
         guard result == 0 else {
-            let error = CaptureError.step("load the probes", errno: -result, detail: String(cString: clibbpf_warning()))
-            bpf_object__close(object)
-            throw error
+            throw CaptureError.step("load the probes", errno: -result, detail: String(cString: clibbpf_warning()))
         }
     }
 
@@ -60,6 +59,8 @@ public final class KernelSource {
         if ring == nil { try openRing() }
         var program = bpf_object__next_program(object, nil)
         while let current = program {
+            defer { program = bpf_object__next_program(object, current) }
+            guard !isIterator(current) else { continue }
             clibbpf_quiet()
             guard let link = bpf_program__attach(current) else {
                 let code = errno
@@ -68,8 +69,18 @@ public final class KernelSource {
                 throw CaptureError.step("attach \(name)", errno: code, detail: String(cString: clibbpf_warning()))
             }
             links.append(link)
-            program = bpf_object__next_program(object, current)
         }
+    }
+
+    private func isIterator(_ program: OpaquePointer) -> Bool {
+        bpf_program__section_name(program).map { String(cString: $0).hasPrefix("iter/") } ?? false
+    }
+
+    /// Has the kernel side tell the flushes that are still on their way; the next drain brings them.
+    public func snapshot() throws(CaptureError) {
+        guard let program = bpf_object__find_program_by_name(object, "on_snapshot") else { return }
+        let result = clibbpf_iterate(program, bpf_object__find_map_fd_by_name(object, "sockets"))
+        if result < 0 { throw CaptureError.step("read the traced sockets", errno: -result, detail: "") }
     }
 
     /// Takes every program off its hook; what is in the ring can still be drained.

@@ -116,6 +116,8 @@ public struct FlushMarks {
     public var isDeviceLimited = false
     /// The beginning of the response could not be read.
     public var isHeadUnread = false
+    /// Told by a snapshot while it is on its way; its own event is to come.
+    public var isOutstanding = false
     /// Its last eight bytes, the last one in the highest byte; nil where they could not be read.
     public var tail: UInt64?
     /// The response's beginning, where this flush carries it.

@@ -75,6 +75,9 @@ final class TracingRun {
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         drain(tell)
         try afterDrain()
+        // What is still on its way belongs to the open responses.
+        try source.snapshot()
+        drain(tell)
     }
 
     private func drain(_ tell: (borrowing Actions) -> Void) {

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where the time of a response goes that its reader holds up, and of one that nobody holds up."""
+import time
+
 from load_client import Connection
 from servers import Client, Server, TruthServer, wait_acknowledged
 from tracer import Tracer, cause, require_steady, require_tailrace, stage, timeline_text
@@ -54,6 +56,38 @@ def test_slow_reader_of_a_blocking_server_of_many_writes_is_blocked():
     require_tailrace()
     with TruthServer("--sndbuf", 65536) as server:
         return check_held_by_the_peer(slowly_read(server, "/length/%dx16000" % (SIZE // 16000)), "blocked")
+
+
+def stalled(server, target, held_stage):
+    """An open response whose reader took the head and then nothing: seen at SIGINT, as it stands."""
+    with Tracer(server.port) as tracer:
+        connection = Connection("127.0.0.1", server.port).open()
+        connection.send(target)
+        connection.read_head()
+        time.sleep(2)
+        report = tracer.stop()
+        connection.close()
+    assert len(report.open) == 1 and not report.ended, "%d open, %d ended" % (len(report.open), len(report.ended))
+    response = report.open[0]
+    text = timeline_text(response)
+    assert stage(response, held_stage) >= 0.9 * response["duration_ns"], held_stage + " below 90 %: " + text
+    assert cause(response, "peer_window") >= 0.8 * stage(response, held_stage), "peer_window below 80 %: " + text
+    pressure = response["socket"]
+    assert pressure["unsent_bytes_max"] > 100_000, pressure
+    assert pressure["oldest_unsent_ns_max"] > 1_500_000_000, pressure
+    return text
+
+
+def test_a_stalled_reader_of_a_blocking_server_is_blocked_while_it_is_open():
+    require_tailrace()
+    with TruthServer("--sndbuf", 65536) as server:
+        return stalled(server, "/length/1x20000000", "blocked")
+
+
+def test_a_stalled_reader_of_a_server_that_has_sent_all_is_queue_while_it_is_open():
+    require_tailrace()
+    with TruthServer() as server:
+        return stalled(server, "/length/1x2000000", "queue")
 
 
 def test_slow_reader_of_an_asyncio_server_is_blocked_or_queue():

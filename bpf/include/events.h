@@ -65,6 +65,7 @@ struct ev_header {
 #define EV_F_DEVICE_LIMITED (1u << 9)	/* flush: TCP was holding back for the device queue (TSQ) */
 #define EV_F_PACED (1u << 10)		/* flush: the device queue paces this socket; queue and qdisc cannot be told apart */
 #define EV_F_TAIL_UNREAD (1u << 11)	/* flush: tail[] is not known */
+#define EV_F_OUTSTANDING (1u << 12)	/* flush: asked for by a snapshot, still on its way; its own record is to come */
 
 struct ev_socket {
 	struct ev_header header;
