@@ -37,17 +37,18 @@ public struct TraceTable {
             Column("TIME", isNarrow ? 8 : 12, isText: true) {
                 String(Timestamp.timeOfDay(anchor.wall(at: $0.end)).prefix(isNarrow ? 8 : 12))
             },
-            Column("PID", 7, rank: 3) { $0.server.map { "\($0.pid)" } ?? "-" },
-            Column("COMM", 10, rank: 7, isText: true) { Sanitizer.visible($0.server?.comm ?? "-") },
-            Column("PEER", 21, rank: 8, isText: true) { $0.connection.remote.description },
+            Column("PID", 7, rank: 2) { $0.server.map { "\($0.pid)" } ?? "-" },
+            Column("COMM", 10, rank: 8, isText: true) { Sanitizer.visible($0.server?.comm ?? "-") },
+            Column("PEER", 21, rank: 9, isText: true) { $0.connection.remote.description },
             Column("REQUEST", 10, isText: true, TraceTable.request),
             Column("ST", 3) { $0.status.map(String.init) ?? "-" },
             Column("BYTES", 7) { Quantity.size($0.responseBytes) },
-            Column("TTFB", 6, rank: 2) { Quantity.duration($0.timeToFirstFlush) },
+            Column("TTFB", 6, rank: 1) { Quantity.duration($0.timeToFirstFlush) },
             Column("TOTAL", 6) { Quantity.duration($0.duration) },
-            stage(.accept, "ACCEPT", 6), stage(.read, "READ", 5), stage(.app, "APP", 0), stage(.send, "SEND", 4),
-            stage(.blocked, "BLOCK", 0), stage(.queue, "QUEUE", 0), stage(.qdisc, "QDISC", 1),
-            stage(.network, "NET", 0),
+            Column("WHERE", 13, isText: true, TraceTable.longestStage),
+            stage(.accept, "ACCEPT", 7), stage(.read, "READ", 6), stage(.app, "APP", 3), stage(.send, "SEND", 5),
+            stage(.blocked, "BLOCK", 3), stage(.queue, "QUEUE", 3), stage(.qdisc, "QDISC", 4),
+            stage(.network, "NET", 4),
             Column("END", 12, isText: true) { $0.endedBy?.rawValue ?? "open" },
         ]
         fit(to: width)
@@ -61,6 +62,12 @@ public struct TraceTable {
         }
         guard let request = columns.firstIndex(where: { $0.title == "REQUEST" }) else { return }
         columns[request].width += min(30, max(0, width - needed(columns)))
+    }
+
+    /// The stage with most of the time, and its share: `blocked 60 %`.
+    private static func longestStage(_ response: Response) -> String {
+        let longest = Stage.allCases.max { response.timeline[$0] ?? 0 < response.timeline[$1] ?? 0 } ?? .app
+        return "\(longest.rawValue) \(Quantity.share(response.timeline[longest] ?? 0, of: response.duration))"
     }
 
     private static func request(_ response: Response) -> String {

@@ -101,10 +101,12 @@ struct TraceTableTests {
         response.endedBy = .clientReset
         response.end = 123_456_789_000
         response.responseBytes = 123_456_789
+        response.timeline.add(response.duration, to: .read)
         let table = TraceTable(width: width, anchor: ClockAnchor(monotonic: 0, wall: 0))
         #expect(table.header.count <= width + 1)
         #expect(table.row(response).count <= width + 1)
         #expect(!table.row(response).contains("\u{1b}"))
-        #expect(table.header.contains("QUEUE"))
+        #expect(table.header.contains("QUEUE") == (width >= 120))
+        #expect(table.row(response).contains("read 100 %"))
     }
 }
