@@ -26,6 +26,11 @@ let package = Package(
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        // For `make bench` only.
+        .executableTarget(
+            name: "tailrace-window",
+            dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceCapture"],
+            path: "Benchmarks/window"),
 
         .testTarget(
             name: "TailraceModelTests",

@@ -21,16 +21,16 @@ public struct Actions {
 struct ConnectionTracker {
     private let connection: Connection
     private(set) var server: Server
+    /// Where the correlator counts its server's responses.
+    private(set) var serverPlace: Int
     /// Who uses the connection from the next response on.
-    private var successor: Server?
+    private var successor: (server: Server, place: Int)?
     private var number = 0
-    private(set) var current: OpenResponse?
-    /// `current` with the flushes that a snapshot told; it lasts until the next event.
-    private(set) var preview: OpenResponse?
+    private var current: OpenResponse?
     /// Requests that were read before the response in the making had ended (pipelining).
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
-    private var lastFlush: FlushMarks?
+    private var counters = ConnectionCounters()
     private var hasClientFin = false
     private var hasServerFin = false
 
@@ -41,14 +41,22 @@ struct ConnectionTracker {
     /// Requests of one connection that may wait: more are counted into the last.
     private static let waitingLimit = 64
 
-    init(_ use: SocketUse) {
+    init(_ use: SocketUse, serverPlace: Int) {
         connection = use.connection
         server = use.server
+        self.serverPlace = serverPlace
     }
 
     /// Another process uses the connection. A response stays with the server that it began with.
-    mutating func use(by server: Server) {
-        if current == nil { self.server = server } else { successor = server }
+    mutating func use(by server: Server, place: Int) {
+        successor = (server, place)
+        if current == nil { succeed() }
+    }
+
+    private mutating func succeed() {
+        guard let successor, waiting.isEmpty else { return }
+        (server, serverPlace) = successor
+        self.successor = nil
     }
 
     /// One read may bring several pipelined requests.
@@ -75,7 +83,7 @@ struct ConnectionTracker {
         }
         switch current?.framing {
         case .untilDirectionChange where read.outstanding == 0:
-            end(.complete, at: current?.acknowledgedAt ?? 0, &inFlight, &actions)
+            end(.complete, at: acknowledgedAt, &inFlight, &actions)
             begin(read, &inFlight)
         case .untilClose:
             current?.take(read)
@@ -97,38 +105,40 @@ struct ConnectionTracker {
     }
 
     mutating func take(_ flush: FlushMarks, tellsFlush: Bool, _ inFlight: inout InFlight, _ actions: inout Actions) {
-        guard !flush.isOutstanding else { return preview(flush) }
-        preview = nil
         if let nextSequence, flush.sequenceStart != nextSequence {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
             if lost > 0 { current?.addLost(bytes: lost) } else { current?.markEstimated() }
         }
         nextSequence = flush.sequenceEnd
-        defer {
-            lastFlush = flush
-            lastFlush?.head = HeadBytes(start: nil, count: 0)
-        }
         if !waiting.isEmpty, flush.isAfterRead, isBoundary(flush) {
-            end(.complete, at: current?.acknowledgedAt ?? 0, &inFlight, &actions)
+            end(.complete, at: acknowledgedAt, &inFlight, &actions)
         }
         if current == nil { beginForFlush(flush, &inFlight) }
-        actions.flush = current?.take(flush, tellsFlush: tellsFlush)
-        if let current, current.isComplete {
-            end(.complete, at: current.acknowledgedAt, &inFlight, &actions)
+        let stages = DeliveryStages(flush)
+        current?.take(flush, stages)
+        if tellsFlush { actions.flush = Flush(flush, stages, of: responseID) }
+        counters.retransmits = flush.retransmits
+        counters.sndbufLimited = flush.sndbufLimited
+        if current?.isComplete == true {
+            end(.complete, at: flush.acked, &inFlight, &actions)
             if !waiting.isEmpty { beginWaiting(&inFlight) }
         }
     }
 
-    private mutating func preview(_ flush: FlushMarks) {
-        var response = preview ?? current
-        _ = response?.take(flush, tellsFlush: false)
-        preview = response
+    private var responseID: String { Response.id(on: connection, number: number) }
+    private var acknowledgedAt: Nanoseconds { current?.acknowledgedAt ?? 0 }
+
+    /// The open response with flushes that are still on their way, as it stands at `now`; nil: none is open.
+    func open(with outstanding: [OutstandingFlush], at now: Nanoseconds, _ inFlight: InFlight) -> Response? {
+        var response = current
+        for flush in outstanding { flush.withMarks { response?.take($0, DeliveryStages($0)) } }
+        return response?.told(at: now, endedBy: nil, inFlight: inFlight)
     }
 
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.
     private func isBoundary(_ flush: FlushMarks) -> Bool {
-        guard let current, current.response.flushes > 0 else { return false }
-        return switch current.framing {
+        guard current?.response.flushes ?? 0 > 0 else { return false }
+        return switch current?.framing {
         case .untilDirectionChange, .unseen: true
         case .length, .chunked: flush.head.count >= 7 && HTTPHead.response(flush.head) != .opaque
         default: false
@@ -139,8 +149,9 @@ struct ConnectionTracker {
         switch change.new {
         case .closeWait: hasClientFin = true
         case .finWait1: hasServerFin = true
-        case .finWait2 where current?.framing == .untilClose || current?.framing == .untilDirectionChange:
-            end(.complete, at: current?.acknowledgedAt ?? change.at, &inFlight, &actions)
+        case .finWait2
+        where acknowledgedAt != 0 && (current?.framing == .untilClose || current?.framing == .untilDirectionChange):
+            end(.complete, at: acknowledgedAt, &inFlight, &actions)
         case .closed: close(change, &inFlight, &actions)
         default: break
         }
@@ -150,10 +161,10 @@ struct ConnectionTracker {
         let ending = ending(of: change)
         while current != nil {
             let isWhole =
-                change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current?.acknowledgedAt ?? 0 != 0
+                change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && acknowledgedAt != 0
             switch current?.framing {
             case .untilClose where isWhole && !hasClientFin, .untilDirectionChange where isWhole:
-                end(.complete, at: current?.acknowledgedAt ?? change.at, &inFlight, &actions)
+                end(.complete, at: acknowledgedAt, &inFlight, &actions)
             default:
                 end(ending, at: change.at, &inFlight, &actions)
             }
@@ -170,20 +181,25 @@ struct ConnectionTracker {
         return change.old == .established || change.old == .closeWait ? .serverReset : .unknown
     }
 
-    private mutating func begin(_ read: RequestRead, _ inFlight: inout InFlight) {
+    private mutating func newResponse(_ inFlight: inout InFlight) -> (Response, mark: Int) {
         number += 1
-        current = OpenResponse(connection: connection, server: server, number: number, read: read, after: lastFlush)
-        current?.inFlightMark = inFlight.begin()
-        current?.setInFlight(begin: inFlight.count)
+        let mark = inFlight.begin()
+        var response = Response(connection: connection)
+        response.server = server
+        response.number = number
+        response.inFlight.begin = inFlight.count
+        return (response, mark)
+    }
+
+    private mutating func begin(_ read: RequestRead, _ inFlight: inout InFlight) {
+        let (response, mark) = newResponse(&inFlight)
+        current = OpenResponse(response, read: read, after: counters, inFlightMark: mark)
     }
 
     private mutating func beginForFlush(_ flush: FlushMarks, _ inFlight: inout InFlight) {
         guard waiting.isEmpty else { return beginWaiting(&inFlight) }
-        number += 1
-        current = OpenResponse(
-            connection: connection, server: server, number: number, unrequested: flush, after: lastFlush)
-        current?.inFlightMark = inFlight.begin()
-        current?.setInFlight(begin: inFlight.count)
+        let (response, mark) = newResponse(&inFlight)
+        current = OpenResponse(response, unrequested: flush, after: counters, inFlightMark: mark)
     }
 
     private mutating func beginWaiting(_ inFlight: inout InFlight) {
@@ -196,15 +212,17 @@ struct ConnectionTracker {
     }
 
     private mutating func end(_ ending: Ending, at: Nanoseconds, _ inFlight: inout InFlight, _ actions: inout Actions) {
-        guard let current else { return }
-        var response = current.told(at: at, endedBy: ending)
-        response.inFlight.max = inFlight.largest(since: current.inFlightMark)
-        response.inFlight.end = inFlight.end()
-        actions.ended.append(response)
-        self.current = nil
-        if let successor, waiting.isEmpty {
-            server = successor
-            self.successor = nil
-        }
+        guard let ended = current.take() else { return }
+        actions.ended.append(ended.told(at: at, endedBy: ending, inFlight: inFlight))
+        inFlight.end()
+        succeed()
+    }
+}
+
+extension Flush {
+    fileprivate init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: String) {
+        self.init(
+            response: response, at: flush.enter, bytes: flush.bytes, writes: Int64(flush.writes), stages: stages.times,
+            total: stages.total, queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }
 }

@@ -14,18 +14,18 @@ enum Framing: Equatable {
     /// Nothing in it tells: it ends when the client speaks again, or the connection ends.
     case untilDirectionChange
 
-    /// For a response with this head, to a request with this method.
-    init(head: ResponseHead, method: String?) {
+    /// For a response whose head ends `end` bytes after its first byte, to a request with this method.
+    init(head: ResponseHead, endingAt end: Int64, method: String?) {
         switch head.status {
         case 101: self = .untilClose
-        case 204, 304: self = .length(Int64(head.length))
+        case 204, 304: self = .length(end)
         default:
             if method == "HEAD" {
-                self = .length(Int64(head.length))
+                self = .length(end)
             } else if head.isChunked {
                 self = .chunked
             } else if let length = head.contentLength {
-                self = .length(Int64(head.length) + length)
+                self = .length(end + length)
             } else {
                 self = .untilClose
             }

@@ -42,46 +42,40 @@ struct ResponseHead: Equatable {
 
 /// HTTP/1 heads out of bytes that are not trusted: bounded, no allocation but the strings that are kept.
 enum HTTPHead {
-    private static let methods = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"]
     /// Longest path that is kept, bytes.
     private static let longestTarget = 256
 
     /// `isWhole`: no more bytes will come (the kernel's bound is reached).
     static func request(_ bytes: HeadBytes, isWhole: Bool) -> RequestBeginning {
         if bytes.count >= 2, bytes[0] == 0x16, bytes[1] == 3 { return .tls }
-        if starts(bytes, with: "PRI * HTTP/2.0") { return .http2 }
-        guard let space = bytes.firstIndex(of: 0x20) else {
-            let mayBecomeHTTP = bytes.count < 20 && bytes.allSatisfy(isMethodByte)
-            return mayBecomeHTTP && !isWhole ? .incomplete : .opaque
-        }
-        guard space > 0, space < 20, bytes[..<space].allSatisfy(isMethodByte) else { return .opaque }
+        if bytes.hasPrefix("PRI * HTTP/2.0") { return .http2 }
+        let space = bytes.prefix(20).firstIndex { !isMethodByte($0) } ?? min(20, bytes.count)
+        guard space > 0, space < 20 else { return .opaque }
+        guard space < bytes.count else { return isWhole ? .opaque : .incomplete }
+        guard bytes[space] == 0x20 else { return .opaque }
         let rest = HeadBytes(rebasing: bytes[(space + 1)...])
-        let line = rest.firstIndex(of: 0x0a).map { HeadBytes(rebasing: rest[..<$0]) }
-        guard line != nil || isWhole else { return .incomplete }
-        let text = line ?? rest
-        let end = text.firstIndex(of: 0x20) ?? text.count
-        if line != nil {
-            guard end < text.count, starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.") else {
-                return .opaque
-            }
-        }
-        let path = path(of: text[..<end])
-        let isOld = line != nil && starts(HeadBytes(rebasing: text[(end + 1)...]), with: "HTTP/1.0")
+        let lineEnd = rest.position(of: 0x0a)
+        guard lineEnd != nil || isWhole else { return .incomplete }
+        let line = HeadBytes(rebasing: rest[..<(lineEnd ?? rest.count)])
+        let end = line.position(of: 0x20) ?? line.count
+        let version = HeadBytes(rebasing: line[min(end + 1, line.count)...])
+        if lineEnd != nil, !version.hasPrefix("HTTP/1.") { return .opaque }
+        let path = path(of: HeadBytes(rebasing: line[..<end]))
         return .http(
             RequestHead(
-                method: method(bytes[..<space]), target: String(decoding: path.prefix(longestTarget), as: UTF8.self),
-                protocolName: isOld ? .http10 : .http11))
+                method: method(HeadBytes(rebasing: bytes[..<space])),
+                target: String(decoding: path.prefix(longestTarget), as: UTF8.self),
+                protocolName: version.hasPrefix("HTTP/1.0") ? .http10 : .http11))
     }
 
     /// Where the next request begins, if `bytes` hold more than one: behind an empty line that another request line follows.
     static func nextRequest(in bytes: HeadBytes) -> Int? {
-        var index = 0
-        while let end = bytes[index...].firstIndex(of: 0x0a), end + 2 < bytes.count {
-            index = end + 1
-            let isEmptyLine = bytes[index] == 0x0d && bytes[index + 1] == 0x0a
-            guard isEmptyLine else { continue }
-            let next = index + 2
-            guard next < bytes.count else { return nil }
+        var start = 0
+        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
+            start += offset + 1
+            guard start + 2 < bytes.count else { return nil }
+            guard bytes[start] == 0x0d, bytes[start + 1] == 0x0a else { continue }
+            let next = start + 2
             if case .http = request(HeadBytes(rebasing: bytes[next...]), isWhole: true) { return next }
             return nil
         }
@@ -90,99 +84,74 @@ enum HTTPHead {
 
     /// A response's first bytes; incomplete until the empty line is among them.
     static func response(_ bytes: HeadBytes) -> ResponseBeginning {
-        let magic = "HTTP/1."
-        if bytes.count < 12 {
-            return zip(bytes, magic.utf8).allSatisfy { $0 == $1 } ? .incomplete : .opaque
+        if bytes.count < 12 { return HeadBytes.magic(isPrefixedBy: bytes) ? .incomplete : .opaque }
+        guard bytes.hasPrefix("HTTP/1."), let status = decimal(HeadBytes(rebasing: bytes[9..<12])) else {
+            return .opaque
         }
-        guard starts(bytes, with: magic), let status = decimal(bytes[9..<12]) else { return .opaque }
         var head = ResponseHead()
         head.status = Int(status)
         head.protocolName = bytes[7] == 0x30 ? .http10 : .http11
         var start = 0
-        var isFirst = true
-        while let end = bytes[start...].firstIndex(of: 0x0a) {
-            var line = bytes[start..<end]
-            if line.last == 0x0d { line = line.dropLast() }
-            start = end + 1
+        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
+            let end = offset > 0 && bytes[start + offset - 1] == 0x0d ? start + offset - 1 : start + offset
+            let line = HeadBytes(rebasing: bytes[start..<end])
+            let isStatusLine = start == 0
+            start += offset + 1
             if line.isEmpty {
                 head.length = start
                 return .http(head)
             }
-            if !isFirst { field(line, of: &head) }
-            isFirst = false
+            if !isStatusLine { field(line, of: &head) }
         }
         return .incomplete
     }
 
     /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.
-    private static func path(of target: Slice<HeadBytes>) -> Slice<HeadBytes> {
+    private static func path(of target: HeadBytes) -> HeadBytes {
         var target = target
-        if target.first != 0x2f, let colon = target.firstIndex(of: 0x3a),
-            target[colon...].starts(with: [0x3a, 0x2f, 0x2f])
-        {
-            target = target[(colon + 3)...].drop { $0 != 0x2f }
+        if target.first != 0x2f, let colon = target.position(of: 0x3a) {
+            let behind = HeadBytes(rebasing: target[(colon + 1)...])
+            guard behind.hasPrefix("//") else { return HeadBytes(rebasing: target[..<0]) }
+            let authority = HeadBytes(rebasing: behind[2...])
+            target = HeadBytes(rebasing: authority[(authority.position(of: 0x2f) ?? authority.count)...])
         }
-        let path = target.prefix { $0 != 0x3f && $0 != 0x23 }
-        return path.first == 0x2f || path.elementsEqual([0x2a]) ? path : path.prefix(0)
+        let path = HeadBytes(rebasing: target[..<(target.firstIndex { $0 == 0x3f || $0 == 0x23 } ?? target.count)])
+        return path.first == 0x2f || (path.count == 1 && path[0] == 0x2a) ? path : HeadBytes(rebasing: path[..<0])
     }
 
-    private static func field(_ line: Slice<HeadBytes>, of head: inout ResponseHead) {
-        guard let colon = line.firstIndex(of: 0x3a) else { return }
-        let name = line[..<colon]
-        let value = trimmed(line[(colon + 1)...])
-        switch name.count {
-        case 14 where equals(name, "content-length"): head.contentLength = decimal(value)
-        case 12 where equals(name, "content-type"):
-            let media = value.prefix { $0 != 0x3b }
+    private static func field(_ line: HeadBytes, of head: inout ResponseHead) {
+        // The length of the name decides before anything is compared: few fields are ours.
+        guard let colon = line.position(of: 0x3a), colon == 14 || colon == 12 || colon == 17 else { return }
+        let name = HeadBytes(rebasing: line[..<colon])
+        let value = trimmed(HeadBytes(rebasing: line[(colon + 1)...]))
+        switch colon {
+        case 14 where name.equals("content-length"): head.contentLength = decimal(value)
+        case 12 where name.equals("content-type"):
+            let media = HeadBytes(rebasing: value[..<(value.position(of: 0x3b) ?? value.count)])
             head.contentType = String(decoding: trimmed(media).prefix(100), as: UTF8.self)
-        case 17 where equals(name, "transfer-encoding"):
-            head.isChunked = value.count >= 7 && equals(value.suffix(7), "chunked")
+        case 17 where name.equals("transfer-encoding"):
+            head.isChunked = value.count >= 7 && HeadBytes(rebasing: value.suffix(7)).equals("chunked")
         default: break
         }
     }
 
-    private static func method(_ bytes: Slice<HeadBytes>) -> String {
-        for known in methods where equals(bytes, exactly: known) { return known }
-        return String(decoding: bytes, as: UTF8.self)
+    private static func method(_ bytes: HeadBytes) -> String {
+        bytes.count == 3 && bytes.hasPrefix("GET") ? "GET" : String(decoding: bytes, as: UTF8.self)
     }
 
     private static func isMethodByte(_ byte: UInt8) -> Bool {
         (0x41...0x5a).contains(byte) || byte == 0x2d || byte == 0x5f
     }
 
-    private static func starts(_ bytes: HeadBytes, with prefix: StaticString) -> Bool {
-        bytes.count >= prefix.utf8CodeUnitCount
-            && (0..<prefix.utf8CodeUnitCount).allSatisfy { bytes[$0] == prefix.utf8Start[$0] }
-    }
-
-    private static func starts(_ bytes: HeadBytes, with prefix: String) -> Bool {
-        bytes.count >= prefix.utf8.count && zip(bytes, prefix.utf8).allSatisfy { $0 == $1 }
-    }
-
-    /// ASCII, without regard to case; `name` in lower case.
-    private static func equals(_ bytes: Slice<HeadBytes>, _ name: StaticString) -> Bool {
-        guard bytes.count == name.utf8CodeUnitCount else { return false }
-        var index = 0
-        for byte in bytes {
-            let lower = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte
-            guard lower == name.utf8Start[index] else { return false }
-            index += 1
-        }
-        return true
-    }
-
-    private static func equals(_ bytes: Slice<HeadBytes>, exactly name: String) -> Bool {
-        bytes.count == name.utf8.count && zip(bytes, name.utf8).allSatisfy { $0 == $1 }
-    }
-
-    private static func trimmed(_ bytes: Slice<HeadBytes>) -> Slice<HeadBytes> {
-        var value = bytes.drop { $0 == 0x20 || $0 == 0x09 }
-        while let last = value.last, last == 0x20 || last == 0x09 { value = value.dropLast() }
-        return value
+    private static func trimmed(_ bytes: HeadBytes) -> HeadBytes {
+        var (start, end) = (0, bytes.count)
+        while start < end, bytes[start] == 0x20 || bytes[start] == 0x09 { start += 1 }
+        while end > start, bytes[end - 1] == 0x20 || bytes[end - 1] == 0x09 { end -= 1 }
+        return HeadBytes(rebasing: bytes[start..<end])
     }
 
     /// 1 to 18 digits and nothing else.
-    private static func decimal(_ bytes: Slice<HeadBytes>) -> Int64? {
+    private static func decimal(_ bytes: HeadBytes) -> Int64? {
         guard (1...18).contains(bytes.count) else { return nil }
         var number: Int64 = 0
         for byte in bytes {

@@ -18,12 +18,8 @@ struct InFlight {
         return moment
     }
 
-    /// A response ends. Returns the count that includes it.
-    mutating func end() -> Int {
-        let before = count
-        count = max(0, count - 1)
-        return before
-    }
+    /// A response ends.
+    mutating func end() { count = max(0, count - 1) }
 
     /// The largest count from `moment` to now.
     func largest(since moment: Int) -> Int {

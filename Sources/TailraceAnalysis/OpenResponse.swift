@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
+/// What of a connection's earlier flushes the next response is measured against.
+struct ConnectionCounters {
+    var retransmits: UInt32 = 0
+    var sndbufLimited: Int64 = 0
+}
+
 /// A response in the making: fed with its request's reads and its flushes, in their order.
+///
+/// It is large, so it stays where it is and is never copied on the way: what is asked of it often are small properties.
 struct OpenResponse {
     private(set) var response: Response
     private(set) var framing = Framing.unseen
     /// All its bytes were sent and acknowledged.
     private(set) var isComplete = false
     /// Position among its server's counts of responses in flight.
-    var inFlightMark = 0
+    private let inFlightMark: Int
 
     private var readAt: Nanoseconds
-    private var wasUnaccepted: Bool
+    private let wasUnaccepted: Bool
     private var headBytes: [UInt8] = []
     /// Where its head begins and ends, counted from its first byte; interim heads come before.
     private var headStart: Int64 = 0
@@ -21,34 +29,43 @@ struct OpenResponse {
     private var heldByDevice: Int64 = 0
     private var heldByCongestion: Int64 = 0
     private var rwndBefore: Int64?
-    private var last: FlushMarks?
-    /// The connection's counters before this response, from the flush before its first.
-    private let before: FlushMarks?
+    private var last: LastMarks?
+    private let before: ConnectionCounters
+
+    /// The marks of the newest flush that the next one, or the end, is measured from.
+    private struct LastMarks {
+        let enter: Nanoseconds
+        let exit: Nanoseconds
+        let queued: Nanoseconds
+        let transmitted: Nanoseconds
+        let acked: Nanoseconds
+        let isLoopback: Bool
+    }
 
     /// Begins with a read of its request.
-    init(connection: Connection, server: Server?, number: Int, read: RequestRead, after before: FlushMarks?) {
-        self.before = before
-        response = Response(connection: connection)
-        response.server = server
-        response.number = number
-        let cameWithHandshake = read.readable == 0 && number == 1 && read.established != 0
+    init(_ response: consuming Response, read: RequestRead, after before: ConnectionCounters, inFlightMark: Int) {
+        let cameWithHandshake = read.readable == 0 && response.number == 1 && read.established != 0
+        wasUnaccepted = response.number == 1 && (read.wasUnaccepted || cameWithHandshake)
         response.begin = read.readable != 0 ? read.readable : cameWithHandshake ? read.established : read.read
+        self.response = response
+        self.before = before
+        self.inFlightMark = inFlightMark
         readAt = read.read
-        wasUnaccepted = number == 1 && (read.wasUnaccepted || cameWithHandshake)
         take(read)
     }
 
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen).
-    init(connection: Connection, server: Server?, number: Int, unrequested flush: FlushMarks, after before: FlushMarks?)
-    {
-        self.before = before
-        response = Response(connection: connection)
-        response.server = server
-        response.number = number
+    init(
+        _ response: consuming Response, unrequested flush: FlushMarks, after before: ConnectionCounters,
+        inFlightMark: Int
+    ) {
+        wasUnaccepted = false
         response.begin = flush.firstEnter
         response.protocolName = .opaque
+        self.response = response
+        self.before = before
+        self.inFlightMark = inFlightMark
         readAt = flush.firstEnter
-        wasUnaccepted = false
     }
 
     /// More of its request was read.
@@ -73,19 +90,14 @@ struct OpenResponse {
         case .tls: response.protocolName = .tls
         case .opaque: response.protocolName = .opaque
         }
-        headBytes = []
+        if !isFirstPiece { headBytes = [] }
     }
 
-    /// A flush of it left. Returns the flush as it is told.
-    mutating func take(_ flush: FlushMarks, tellsFlush: Bool) -> Flush? {
+    /// A flush of it left.
+    mutating func take(_ flush: FlushMarks, _ stages: DeliveryStages) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
-        learnFraming(from: flush)
-        if let headEnd, response.timeToFirstFlush == nil, response.responseBytes + flush.bytes > headEnd {
-            response.timeToFirstFlush = max(0, flush.firstEnter - response.begin)
-        }
-        if framing == .untilDirectionChange, response.timeToFirstFlush == nil {
-            response.timeToFirstFlush = max(0, flush.firstEnter - response.begin)
-        }
+        if framing == .unseen { learnFraming(from: flush) }
+        if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
         if let last {
             response.gapSent.add(max(0, flush.firstEnter - last.enter))
             if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
@@ -96,15 +108,21 @@ struct OpenResponse {
         sendTime += flush.sendTime
         blockedTime += flush.blockedTime
         if flush.isMerged || flush.isAckLate { response.isEstimated = true }
-        let delivered = measure(flush, tellsFlush: tellsFlush)
-        last = flush
-        last?.head = HeadBytes(start: nil, count: 0)
+        takeDelivery(flush, stages)
+        takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
+        last = LastMarks(
+            enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
+            acked: flush.acked, isLoopback: flush.isLoopback)
         if flush.acked != 0, framing.isComplete(bytes: response.responseBytes, tail: flush.tail) { isComplete = true }
-        return delivered
+    }
+
+    private mutating func findFirstBody(in flush: FlushMarks) {
+        let carriesBody =
+            headEnd.map { response.responseBytes + flush.bytes > $0 } ?? (framing == .untilDirectionChange)
+        if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
     private mutating func learnFraming(from flush: FlushMarks) {
-        guard framing == .unseen else { return }
         switch response.protocolName {
         case .http10, .http11: break
         default: return framing = .untilDirectionChange
@@ -125,7 +143,7 @@ struct OpenResponse {
             }
         case .http(let head) where head.isInterim: headBytes = []
         case .http(let head):
-            if headBytes.isEmpty { headStart = response.responseBytes }
+            if headBytes.isEmpty { headStart = response.responseBytes } else { headBytes = [] }
             learn(head)
         case .incomplete, .opaque: framing = .untilDirectionChange
         }
@@ -135,34 +153,22 @@ struct OpenResponse {
         response.status = head.status
         response.contentType = head.contentType
         response.protocolName = head.protocolName
-        var framed = head
-        framed.length += Int(headStart)
-        headEnd = Int64(framed.length)
-        framing = Framing(head: framed, method: response.method)
+        let end = headStart + Int64(head.length)
+        headEnd = end
+        framing = Framing(head: head, endingAt: end, method: response.method)
         response.isStreaming = framing == .chunked || framing == .untilClose || head.contentType == "text/event-stream"
-        headBytes = []
     }
 
-    private mutating func measure(_ flush: FlushMarks, tellsFlush: Bool) -> Flush? {
-        let stages = DeliveryStages(flush)
+    private mutating func takeDelivery(_ flush: FlushMarks, _ stages: DeliveryStages) {
         let times = Int64(max(1, flush.writes))
         response.delivery.send.add(stages.send, times: times)
         if let queue = stages.queue { response.delivery.queue.add(queue, times: times) }
         if let qdisc = stages.qdisc { response.delivery.qdisc.add(qdisc, times: times) }
-        if flush.isLoopback {
-            response.delivery.driver = response.delivery.driver ?? Distribution()
-            response.delivery.driver?.add(0, times: times)
-        }
+        if flush.isLoopback { response.delivery.driver.add(0, times: times) }
         if let network = stages.network { response.delivery.network.add(network, times: times) }
         if let total = stages.total { response.delivery.total.add(total, times: times) }
-        takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
         let held = flush.blockedTime + (stages.queue ?? 0)
         if flush.isDeviceLimited { heldByDevice += held } else if flush.isCongestionLimited { heldByCongestion += held }
-        guard tellsFlush else { return nil }
-        return Flush(
-            response: response.id, at: flush.enter, bytes: flush.bytes, writes: Int64(flush.writes),
-            stages: stages.times,
-            total: stages.total, queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }
 
     private mutating func takePressure(_ flush: FlushMarks, oldestUnsent: Int64) {
@@ -172,14 +178,12 @@ struct OpenResponse {
         response.pressure.oldestUnsentMax = max(response.pressure.oldestUnsentMax, oldestUnsent)
         response.pressure.sndbufBytes = Int64(flush.sndbufBytes)
         response.pressure.srtt = Int64(flush.srttMicroseconds) * 1000
-        rwndBefore = rwndBefore ?? flush.rwndLimitedBefore
-        response.pressure.rwndLimited = max(0, flush.rwndLimited - (rwndBefore ?? 0))
-        response.pressure.sndbufLimited = max(0, flush.sndbufLimited - (before?.sndbufLimited ?? 0))
-        response.pressure.retransmits = Int64(flush.retransmits &- (before?.retransmits ?? 0))
+        let rwndBegin = rwndBefore ?? flush.rwndLimitedBefore
+        rwndBefore = rwndBegin
+        response.pressure.rwndLimited = max(0, flush.rwndLimited - rwndBegin)
+        response.pressure.sndbufLimited = max(0, flush.sndbufLimited - before.sndbufLimited)
+        response.pressure.retransmits = Int64(flush.retransmits &- before.retransmits)
     }
-
-    /// How many its server had in flight when it began, itself included.
-    mutating func setInFlight(begin count: Int) { response.inFlight = CountRange(begin: count, end: count, max: count) }
 
     /// Something of it is not known.
     mutating func markEstimated() { response.isEstimated = true }
@@ -190,22 +194,24 @@ struct OpenResponse {
         response.isEstimated = true
     }
 
-    /// As it stands at `end`: the ACK of its last byte, or the end of its connection, or (open) now.
-    func told(at end: Nanoseconds, endedBy ending: Ending?) -> Response {
-        var told = response
-        told.state = ending == nil ? .open : .ended
-        told.endedBy = ending
-        told.end = max(told.begin, end)
-        told.timeline = timeline(until: told.end)
-        told.causes = causes(of: told.timeline)
-        if let network = told.timeline[.network], let srtt = told.pressure.srtt, last?.acked ?? 0 != 0 {
-            told.ackDelay = max(0, network - srtt)
-        }
-        return told
-    }
-
     /// The moment at which its last byte was acknowledged, 0 if it was not.
     var acknowledgedAt: Nanoseconds { last?.acked ?? 0 }
+
+    /// As it stands at `end`: the ACK of its last byte, or the end of its connection, or (open) now. `inFlight` still
+    /// counts it.
+    consuming func told(at end: Nanoseconds, endedBy ending: Ending?, inFlight: InFlight) -> Response {
+        response.state = ending == nil ? .open : .ended
+        response.endedBy = ending
+        response.end = max(response.begin, end)
+        response.timeline = timeline(until: response.end)
+        response.causes = causes(of: response.timeline)
+        if let network = response.timeline[.network], let srtt = response.pressure.srtt, acknowledgedAt != 0 {
+            response.ackDelay = max(0, network - srtt)
+        }
+        response.inFlight.max = inFlight.largest(since: inFlightMark)
+        response.inFlight.end = inFlight.count
+        return response
+    }
 
     private func timeline(until end: Nanoseconds) -> StageTimes {
         var timeline = Timeline(begin: response.begin, end: end)
@@ -226,14 +232,18 @@ struct OpenResponse {
     }
 
     /// Splits `blocked` and `queue` by the socket's own clocks, and by what limited its flushes.
-    private func causes(of timeline: StageTimes) -> [WaitCause: Int64] {
+    private func causes(of timeline: StageTimes) -> CauseTimes {
         let held = (timeline[.blocked] ?? 0) + (timeline[.queue] ?? 0)
-        let peer = min(held, response.pressure.rwndLimited)
-        let rest = held - peer
-        var causes: [WaitCause: Int64] = [.peerWindow: peer, .congestionWindow: 0, .qdisc: 0, .other: 0]
-        let cause: WaitCause =
-            heldByDevice > heldByCongestion ? .qdisc : heldByCongestion > 0 ? .congestionWindow : .other
-        causes[cause] = rest
+        var causes = CauseTimes()
+        causes.peerWindow = min(held, response.pressure.rwndLimited)
+        let rest = held - causes.peerWindow
+        if heldByDevice > heldByCongestion {
+            causes.qdisc = rest
+        } else if heldByCongestion > 0 {
+            causes.congestionWindow = rest
+        } else {
+            causes.other = rest
+        }
         return causes
     }
 }

@@ -53,8 +53,9 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A process that serves: its id is reused, so it is identified together with its start.
-public struct Server: Hashable, Sendable {
+/// A process that serves: its id is reused, so it is identified together with its start. A class, because it is named by
+/// every one of its responses and never changes.
+public final class Server: Sendable {
     /// Process id in the initial namespace.
     public let pid: Int32
     /// Start of the process, ns of CLOCK_BOOTTIME.

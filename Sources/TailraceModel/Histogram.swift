@@ -33,43 +33,44 @@ public enum LogLinear {
 
 /// A distribution of durations in nanoseconds: exact count, sum and maximum; quantiles from buckets.
 ///
-/// A single value needs no buckets: they are allocated with the second, once.
+/// As long as all values are the same there are no buckets; they are allocated with the first that differs, once.
 public struct Distribution: Sendable {
     /// How many values.
-    public private(set) var count: Int64 = 0
+    public internal(set) var count: Int64 = 0
     /// Their sum, ns.
-    public private(set) var sum: Int64 = 0
+    public internal(set) var sum: Int64 = 0
     /// The largest, ns.
-    public private(set) var max: Int64 = 0
-    private var counts: [UInt32] = []
+    public internal(set) var max: Int64 = 0
+    private var buckets: [UInt32] = []
 
     /// An empty distribution.
     public init() {}
 
     /// Adds `value` ns, `times` times.
     public mutating func add(_ value: Int64, times: Int64 = 1) {
-        if counts.isEmpty, count > 0 {
-            counts = [UInt32](repeating: 0, count: LogLinear.buckets)
-            counts[LogLinear.bucket(of: max)] &+= UInt32(truncatingIfNeeded: count)
+        if !buckets.isEmpty {
+            buckets[LogLinear.bucket(of: value)] &+= UInt32(truncatingIfNeeded: times)
+        } else if count > 0, value != max {
+            buckets = [UInt32](repeating: 0, count: LogLinear.buckets)
+            buckets[LogLinear.bucket(of: max)] = UInt32(truncatingIfNeeded: count)
+            buckets[LogLinear.bucket(of: value)] &+= UInt32(truncatingIfNeeded: times)
         }
-        if !counts.isEmpty { counts[LogLinear.bucket(of: value)] &+= UInt32(truncatingIfNeeded: times) }
-        if counts.isEmpty, times > 1 { max = value }
+        max = count > 0 ? Swift.max(max, value) : value
         count += times
         sum += value * times
-        if value > max { max = value }
     }
 
     /// Adds all values of another.
     public mutating func merge(_ other: Distribution) {
         guard other.count > 0 else { return }
-        if other.counts.isEmpty { return add(other.max, times: other.count) }
-        if counts.isEmpty {
+        if other.buckets.isEmpty { return add(other.max, times: other.count) }
+        if buckets.isEmpty {
             var merged = other
             if count > 0 { merged.add(max, times: count) }
             self = merged
             return
         }
-        for index in counts.indices { counts[index] &+= other.counts[index] }
+        for index in buckets.indices { buckets[index] &+= other.buckets[index] }
         count += other.count
         sum += other.sum
         if other.max > max { max = other.max }
@@ -81,10 +82,10 @@ public struct Distribution: Sendable {
     /// The value below which the share `q` of the values lies (0...1), to the width of a bucket; nil without values.
     public func quantile(_ q: Double) -> Int64? {
         guard count > 0 else { return nil }
-        guard !counts.isEmpty else { return max }
+        guard !buckets.isEmpty else { return max }
         let rank = Int64((q * Double(count)).rounded(.up))
         var seen: Int64 = 0
-        for (bucket, n) in counts.enumerated() where n > 0 {
+        for (bucket, n) in buckets.enumerated() where n > 0 {
             seen += Int64(n)
             if seen >= rank { return Swift.min(LogLinear.middle(of: bucket), max) }
         }

@@ -31,8 +31,8 @@ public struct DeliveryDistributions: Sendable {
     public var queue = Distribution()
     /// With the device layer.
     public var qdisc = Distribution()
-    /// nil: this run has no mark behind the driver.
-    public var driver: Distribution?
+    /// Empty where there is no mark behind the driver.
+    public var driver = Distribution()
     /// Transmitted and not acknowledged.
     public var network = Distribution()
     /// From send call to ACK.
@@ -128,7 +128,7 @@ public struct Response: Sendable {
     /// Sums to `duration`.
     public var timeline = StageTimes()
     /// ns by cause, summing to the timeline's `blocked` and `queue`.
-    public var causes: [WaitCause: Int64] = [:]
+    public var causes = CauseTimes()
     /// Of its flushes.
     public var delivery = DeliveryDistributions()
     /// Between the starts of adjacent flushes, at the server.
@@ -143,12 +143,18 @@ public struct Response: Sendable {
     public var isEstimated = false
 
     /// A response that begins on `connection`.
+    @inlinable
     public init(connection: Connection) { self.connection = connection }
 
     /// End - begin, ns.
     public var duration: Int64 { end - begin }
     /// Unique within a run: the connection's cookie and the number on it.
-    public var id: String { "\(String(connection.cookie, radix: 16))-\(number)" }
+    public var id: String { Response.id(on: connection, number: number) }
+
+    /// The id of the response with this number on `connection`.
+    public static func id(on connection: Connection, number: Int) -> String {
+        "\(String(connection.cookie, radix: 16))-\(number)"
+    }
 }
 
 /// One flush, delivered.

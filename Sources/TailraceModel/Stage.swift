@@ -3,6 +3,7 @@
 /// Where a response is on its way out. The stages of a response's timeline partition the time from its begin to its end.
 ///
 /// A new stage is a case here, with its texts; everything else loops over `allCases`.
+@frozen
 public enum Stage: String, CaseIterable, Sendable {
     case accept, read, app, send, blocked, queue, qdisc, driver, network
 
@@ -40,6 +41,7 @@ public enum Stage: String, CaseIterable, Sendable {
     }
 
     /// Position in `allCases`.
+    @inlinable
     public var index: Int {
         switch self {
         case .accept: 0
@@ -57,13 +59,15 @@ public enum Stage: String, CaseIterable, Sendable {
 
 /// Nanoseconds for each stage, without a heap allocation; a stage may be unknown, which is not 0.
 public struct StageTimes: Equatable, Sendable {
-    private var values = InlineArray<9, Int64>(repeating: 0)
-    private var unknown: UInt16 = 0
+    @usableFromInline var values = InlineArray<9, Int64>(repeating: 0)
+    @usableFromInline var unknown: UInt16 = 0
 
     /// Every stage known and 0.
+    @inlinable
     public init() {}
 
     /// The time of `stage` in nanoseconds, 0 or more; nil: not known.
+    @inlinable
     public subscript(stage: Stage) -> Int64? {
         get { unknown & (1 << stage.index) == 0 ? values[stage.index] : nil }
         set {
@@ -73,6 +77,7 @@ public struct StageTimes: Equatable, Sendable {
     }
 
     /// Adds to a stage; a stage that was unknown becomes known.
+    @inlinable
     public mutating func add(_ nanoseconds: Int64, to stage: Stage) {
         self[stage] = (self[stage] ?? 0) + nanoseconds
     }
@@ -92,7 +97,49 @@ public struct StageTimes: Equatable, Sendable {
     }
 }
 
+/// Nanoseconds for each cause of a wait, without a heap allocation.
+public struct CauseTimes: Equatable, Sendable {
+    /// ns held by the peer's window.
+    public var peerWindow: Int64 = 0
+    /// ns held by congestion control.
+    public var congestionWindow: Int64 = 0
+    /// ns held for the device.
+    public var qdisc: Int64 = 0
+    /// ns held by none of these.
+    public var other: Int64 = 0
+
+    /// Nothing waited.
+    @inlinable
+    public init() {}
+
+    /// The time of one cause, ns.
+    @inlinable
+    public subscript(cause: WaitCause) -> Int64 {
+        get {
+            switch cause {
+            case .peerWindow: peerWindow
+            case .congestionWindow: congestionWindow
+            case .qdisc: qdisc
+            case .other: other
+            }
+        }
+        set {
+            switch cause {
+            case .peerWindow: peerWindow = newValue
+            case .congestionWindow: congestionWindow = newValue
+            case .qdisc: qdisc = newValue
+            case .other: other = newValue
+            }
+        }
+    }
+
+    /// Sum over all causes, ns.
+    @inlinable
+    public var total: Int64 { peerWindow + congestionWindow + qdisc + other }
+}
+
 /// Why bytes did not move while a response was `blocked` or in `queue`.
+@frozen
 public enum WaitCause: String, CaseIterable, Sendable {
     /// The peer's receive window was full: it reads too slowly.
     case peerWindow = "peer_window"

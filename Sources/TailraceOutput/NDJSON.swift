@@ -120,7 +120,7 @@ public struct NDJSON {
             $0.distribution("send", delivery.send)
             $0.distribution("queue", delivery.queue)
             $0.distribution("qdisc", delivery.qdisc)
-            $0.distribution("driver", delivery.driver ?? Distribution())
+            $0.distribution("driver", delivery.driver)
             $0.distribution("network", delivery.network)
             $0.distribution("total", delivery.total)
         }

@@ -6,7 +6,7 @@ public struct StagePicture {
     private var count = 0
     private var times = StageTimes()
     private var duration: Int64 = 0
-    private var causes: [WaitCause: Int64] = [:]
+    private var causes = CauseTimes()
     private let width: Int
 
     /// `width`: of the bar, characters.
@@ -17,7 +17,7 @@ public struct StagePicture {
         count += 1
         duration += response.duration
         for stage in Stage.allCases { times.add(response.timeline[stage] ?? 0, to: stage) }
-        for (cause, time) in response.causes { causes[cause, default: 0] += time }
+        for cause in WaitCause.allCases { causes[cause] += response.causes[cause] }
     }
 
     /// How many responses.
@@ -50,9 +50,12 @@ public struct StagePicture {
 
     /// What held the bytes, where they were held for at least one percent of the time; nil else.
     public var cause: String? {
-        let held = causes.values.reduce(0, +)
-        guard held * 100 >= duration, held > 0, let main = causes.max(by: { $0.value < $1.value }) else { return nil }
-        return "held by \(main.key.rawValue) (\(Quantity.share(main.value, of: held)))"
+        let held = causes.total
+        guard held * 100 >= duration, held > 0, let main = WaitCause.allCases.max(by: { causes[$0] < causes[$1] })
+        else {
+            return nil
+        }
+        return "held by \(main.rawValue) (\(Quantity.share(causes[main], of: held)))"
     }
 
     /// What the letters mean.

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+import Glibc
+import TailraceAnalysis
+import TailraceCapture
+import TailraceModel
+
+/// Records of a thousand keep-alive connections, each answering small requests with one flush.
+private struct SyntheticLoad {
+    static let connections = 1000
+    private let request = Array("GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".utf8)
+    private let response = Array("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n".utf8)
+    private var responseBytes: UInt32 { UInt32(response.count + 100) }
+    private var read = RequestRead()
+    private var flush = FlushMarks()
+    private var sequence: UInt32 = 0
+    private var now: Int64 = 1_000_000_000
+
+    init() {
+        read.bytes = Int64(request.count)
+        read.isFirst = true
+        flush.writes = 1
+        flush.isAfterRead = true
+        flush.sndbufBytes = 2_626_560
+        flush.srttMicroseconds = 90
+    }
+
+    /// The records that announce the connections.
+    func announcements() -> [KernelEvent] {
+        let server = Server(pid: 1, started: 1, comm: "server", executable: nil, cgroup: nil)
+        return (1...Self.connections).map { cookie in
+            let endpoint = Endpoint(ipv4: true, bytes: (0x0100_007f, 0), port: UInt16(truncatingIfNeeded: cookie))
+            let connection = Connection(cookie: UInt64(cookie), local: endpoint, remote: endpoint, established: 1)
+            return .socketUsed(SocketUse(connection: connection, server: server))
+        }
+    }
+
+    /// One response on every connection, a read and a flush each: calls `take` for every record.
+    mutating func round(_ take: (KernelEvent) -> Void) {
+        let (request, response) = (request, response)
+        request.withUnsafeBytes { requestHead in
+            response.withUnsafeBytes { responseHead in
+                read.head = requestHead
+                flush.head = responseHead
+                for cookie in 1...Self.connections {
+                    setRead(cookie)
+                    take(.requestRead(read))
+                    setFlush(cookie)
+                    take(.flushLeft(flush))
+                }
+            }
+        }
+        sequence &+= responseBytes
+    }
+
+    private mutating func setRead(_ cookie: Int) {
+        now += 10_000
+        read.socket = UInt64(cookie)
+        read.readable = now
+        read.read = now + 2_000
+    }
+
+    private mutating func setFlush(_ cookie: Int) {
+        flush.socket = UInt64(cookie)
+        flush.firstEnter = now + 3_000
+        flush.enter = now + 3_000
+        flush.queued = now + 4_000
+        flush.transmitted = now + 5_000
+        flush.exit = now + 7_000
+        flush.sendTime = 4_000
+        flush.acked = now + 9_000
+        flush.at = now + 9_000
+        flush.sequenceStart = sequence
+        flush.sequenceEnd = sequence &+ responseBytes
+    }
+}
+
+/// Records per second of one core through the correlator, with a distribution for each stage behind it.
+///
+/// The records are values already: what decoding costs is not in it. What making them costs is measured and taken off.
+func measureIngest(seconds: Double) -> String {
+    var load = SyntheticLoad()
+    var correlator = Correlator()
+    var stages = [Distribution](repeating: Distribution(), count: Stage.allCases.count)
+    var ended: UInt64 = 0
+    let tell: (borrowing Actions) -> Void = { actions in
+        for response in actions.ended {
+            ended += 1
+            for stage in Stage.allCases { stages[stage.index].add(response.timeline[stage] ?? 0) }
+        }
+    }
+    for event in load.announcements() { correlator.take(event, tell) }
+    let limit = Int64(seconds * 1e9)
+    let taken = time(for: limit) { load.round { correlator.take($0, tell) } }
+    var sum: UInt64 = 0
+    let made = time(for: limit / 10) {
+        load.round { event in if case .flushLeft(let flush) = event { sum &+= flush.socket } }
+    }
+    let records = Double(2 * SyntheticLoad.connections)
+    return "{\"records\":\(Int(records) * taken.rounds),\"ended\":\(ended),"
+        + "\"ns_per_record\":\(taken.perRound / records),"
+        + "\"making_ns_per_record\":\(made.perRound / records),\"checksum\":\(sum & 1)}"
+}
+
+/// Repeats `work` for `nanoseconds` of this thread's CPU time.
+private func time(for nanoseconds: Int64, _ work: () -> Void) -> (rounds: Int, perRound: Double) {
+    let begin = readClock(CLOCK_THREAD_CPUTIME_ID)
+    var rounds = 0
+    var elapsed: Int64 = 0
+    while elapsed < nanoseconds {
+        work()
+        rounds += 1
+        elapsed = readClock(CLOCK_THREAD_CPUTIME_ID) - begin
+    }
+    return (rounds, Double(elapsed) / Double(rounds))
+}
