@@ -7,7 +7,7 @@ CLANG ?= $(shell dirname "$$(readlink -f "$$(command -v $(SWIFT))")")/clang
 OBJCOPY ?= $(dir $(CLANG))llvm-objcopy
 Q := $(if $(V),,@)
 
-RELEASE := $(SWIFT) build -c release --static-swift-stdlib --product tailrace
+RELEASE := $(SWIFT) build -c release --static-swift-stdlib --product tailrace -Xlinker -s
 BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-unused-parameter -Werror \
 	-I. -Iinclude -idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-compilation-dir=.
 BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
@@ -55,7 +55,7 @@ reproducible: deps
 
 lint:
 	@echo "  CHECK  format and names"
-	$(Q)$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	$(Q)$(SWIFT) format lint --strict -r Sources Tests Benchmarks Package.swift
 	$(Q)! grep -rnE '^\s*(public |internal |private |@_exported )*import Foundation\s*$$' Sources || \
 	{ echo "full Foundation is imported: it costs 44 MB; FoundationEssentials serves" >&2; exit 1; }
 	$(Q)for f in $$(git ls-files '*.swift' '*.c' '*.h' '*.py' Makefile); do \
@@ -66,8 +66,12 @@ layers: deps
 	@echo "  CHECK  layers"
 	$(Q)$(SWIFT) build --explicit-target-dependency-import-check error
 
-bench: release bench-deps
-	$(Q)python3 Benchmarks/bench.py $(BENCH_ARGUMENTS)
+# What tracing costs, as ratios within one run; some minutes. BENCH_ARGUMENTS=--quick is for a look, not for a claim.
+bench: deps bench-deps
+	$(Q)$(SWIFT) build -c release --static-swift-stdlib --product tailrace-window
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -DTAILRACE_EMPTY -Wno-unused-function -c probes.bpf.c -o ../.build/empty.bpf.o
+	$(Q)python3 Benchmarks/bench.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace-window" \
+		--twin .build/empty.bpf.o $(BENCH_ARGUMENTS)
 
 deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)

@@ -13,70 +13,103 @@ static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
 	return sk->sk_wmem_queued >= sk->sk_sndbuf || (lowat && tp->write_seq - tp->snd_nxt >= lowat);
 }
 
-/* A part of the caller's data: from `position` on, in its first, second or last piece. NULL: not readable here. */
-static __always_inline void *piece(const struct iov_iter *iter, bool last, unsigned long *length)
+/* The first and the last piece of what the caller hands over; both NULL where it is not readable here (sendfile, io_uring). */
+struct call_data {
+	void *first;
+	unsigned long first_bytes;
+	void *last;
+	unsigned long last_bytes;
+};
+
+static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
 {
+	unsigned long segments = iter->nr_segs;
 	const struct iovec *vector;
-	unsigned long segment = 0;
-	void *base;
+	struct iovec last;
 
 	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		*length = iter->count;
-		return iter->ubuf + iter->iov_offset;
+		data->first = data->last = iter->ubuf + iter->iov_offset;
+		data->first_bytes = data->last_bytes = iter->count;
+	} else if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
+		vector = iter->__iov;
+		data->first = data->last = vector->iov_base + iter->iov_offset;
+		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
+		if (segments <= 1)
+			return;
+		data->last = NULL;
+		if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1))
+			return;
+		data->last = last.iov_base;
+		data->last_bytes = last.iov_len;
 	}
-	if (iter->iter_type != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
-		return NULL;
-	vector = iter->__iov;
-	if (last) {
-		segment = iter->nr_segs - 1;
-		if (segment > 1023)
-			return NULL;
-		if (BPF_CORE_READ_INTO(&base, vector + segment, iov_base))
-			return NULL;
-		if (BPF_CORE_READ_INTO(length, vector + segment, iov_len))
-			return NULL;
-		if (segment == 0) {
-			base += iter->iov_offset;
-			*length -= iter->iov_offset;
-		}
-		return base;
-	}
-	base = vector->iov_base + iter->iov_offset;
-	*length = vector->iov_len - iter->iov_offset;
-	return base;
 }
 
-/* The last bytes of what the caller hands over, right-aligned; 0 and a flag where they cannot be read. */
-static __always_inline void read_tail(struct flush_slot *slot, const struct iov_iter *iter)
+#define LOOK_BYTES 64u
+
+/* Room to look at a short send as a whole: reading a caller's memory costs ten times what it costs to look at it. */
+struct look {
+	__u8 before[EV_TAIL_BYTES];	/* 0: what lies before a send of fewer bytes than the tail */
+	__u8 bytes[2 * LOOK_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct look);
+} looks SEC(".maps");
+
+/* The call's last bytes, right-aligned: they tell the last chunk. */
+struct call_end {
+	__u64 tail;
+	bool is_known;
+};
+
+static const char head_magic[8] = "HTTP/1.";
+
+/*
+ * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
+ * responses does, or what follows an interim one.
+ */
+static __always_inline bool look_at(const struct call_data *data, struct call_end *end)
 {
-	unsigned long length = 0;
-	void *base = piece(iter, true, &length);
-	__u64 tail = 0, take = BOUNDED(length, EV_TAIL_BYTES);
+	__u64 take = BOUNDED(data->last_bytes, LOOK_BYTES), magic = 0;
+	const void *from = data->last + data->last_bytes - take;
+	__u32 key = 0;
+	struct look *look = bpf_map_lookup_elem(&looks, &key);
 
-	slot->flags &= ~EV_F_TAIL_UNREAD;
-	slot->tail = 0;
-	if (!base || !take || bpf_probe_read_user(&tail, take, base + length - take)) {
-		slot->flags |= EV_F_TAIL_UNREAD;
-		return;
+	if (data->last_bytes > LOOK_BYTES)
+		take = EV_TAIL_BYTES, from = data->last + data->last_bytes - EV_TAIL_BYTES;
+	if (!look || !data->last || !take || bpf_probe_read_user(look->bytes, take, from)) {
+		return false;
 	}
-	slot->tail = tail << (8 * (EV_TAIL_BYTES - take));
+	end->is_known = true;
+	end->tail = *(__u64 *)(look->bytes + take - EV_TAIL_BYTES);
+	if (take < EV_TAIL_BYTES)
+		end->tail = end->tail >> (8 * (EV_TAIL_BYTES - take)) << (8 * (EV_TAIL_BYTES - take));
+	if (data->first == data->last && data->last_bytes <= LOOK_BYTES)
+		magic = *(__u64 *)look->bytes;
+	else if (data->first && data->first_bytes >= EV_TAIL_BYTES)
+		bpf_probe_read_user(&magic, sizeof(magic), data->first);
+	return (magic & 0x00ffffffffffffff) == *(const __u64 *)head_magic;
 }
 
-/* Copies the beginning of the call's data to the head buffer: the response's head is in it, if there is one. */
+/*
+ * Copies the beginning of the call's data to the head buffer: the response's head is in it, if there is one. Where that is
+ * the whole call, its end is known too.
+ */
 static __always_inline void read_head(struct sock *sk, struct socket_state *state, struct flush_slot *slot,
-				      const struct iov_iter *iter)
+				      const struct call_data *data, struct call_end *end)
 {
 	struct head_buffer *head = bpf_sk_storage_get(&heads, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	__u32 used = state->head_used & (EV_RESPONSE_HEAD_BYTES - 1);
-	unsigned long length = 0;
-	void *base = piece(iter, false, &length);
+	__u64 take = BOUNDED(data->first_bytes, EV_RESPONSE_HEAD_BYTES);
 	struct ev_counters *counter;
-	__u64 take;
 
-	if (length > EV_RESPONSE_HEAD_BYTES - used)
-		length = EV_RESPONSE_HEAD_BYTES - used;
-	take = BOUNDED(length, EV_RESPONSE_HEAD_BYTES);
-	if (!head || !base || !take || bpf_probe_read_user(head->bytes + used, take, base)) {
+	if (take > EV_RESPONSE_HEAD_BYTES - used)
+		take = EV_RESPONSE_HEAD_BYTES - used;
+	take = BOUNDED(take, EV_RESPONSE_HEAD_BYTES);
+	if (!head || !data->first || !take || bpf_probe_read_user(head->bytes + used, take, data->first)) {
 		slot->flags |= EV_F_HEAD_UNREAD;
 		counter = count();
 		if (counter)
@@ -87,19 +120,10 @@ static __always_inline void read_head(struct sock *sk, struct socket_state *stat
 	slot->head_bytes = take;
 	/* A whole buffer stays "full" at its last byte, so that the mask above never wraps it to the front. */
 	state->head_used = used + take < EV_RESPONSE_HEAD_BYTES ? used + take : EV_RESPONSE_HEAD_BYTES - 1;
-}
-
-/* A response's head without a read before it: the next of several pipelined ones, or what follows an interim response. */
-static __always_inline bool begins_head(const struct iov_iter *iter)
-{
-	static const char magic[8] = "HTTP/1.";
-	unsigned long length = 0;
-	void *base = piece(iter, false, &length);
-	__u64 word = 0;
-
-	if (!base || length < 12 || bpf_probe_read_user(&word, 7, base))
-		return false;
-	return word == *(const __u64 *)magic;
+	if (data->first == data->last && take == data->last_bytes && take >= EV_TAIL_BYTES) {
+		end->is_known = true;
+		end->tail = *(__u64 *)(head->bytes + BOUNDED(used + take - EV_TAIL_BYTES, EV_RESPONSE_HEAD_BYTES));
+	}
 }
 
 /* Under pressure the newest flush takes the call in, so that about EV_FLUSH_SLOTS even shares cover what is outstanding. */
@@ -113,13 +137,13 @@ static __always_inline bool must_merge(struct socket_state *state, struct flush_
 }
 
 static __always_inline struct flush_slot *open_slot(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
-						     __u64 now)
+						     __u64 now, bool begins_head)
 {
 	__u32 next = state->next, used = next - READ_ONCE(state->first);
 	struct flush_slot *newest = &state->slots[(next - 1) % EV_FLUSH_SLOTS];
 	struct flush_slot *slot = &state->slots[next % EV_FLUSH_SLOTS];
 
-	if (used && !state->after_read && !state->want_head && must_merge(state, newest, used, state->call_seq)) {
+	if (used && !state->after_read && !begins_head && must_merge(state, newest, used, state->call_seq)) {
 		newest->flags = (newest->flags | EV_F_MERGED) & ~SLOT_DONE;
 		newest->enter_ns = now;
 		newest->xmit_ns = 0;
@@ -238,8 +262,10 @@ static __always_inline void next_turn(struct sock *sk, struct socket_state *stat
 static __always_inline void begin_call(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
 				       const struct msghdr *msg, __u32 thread)
 {
-	const struct iov_iter *iter = &msg->msg_iter;
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct call_data data = {};
+	struct call_end end = {};
+	bool begins_head;
 	__u64 now = bpf_ktime_get_ns();
 	struct flush_slot *slot;
 
@@ -247,20 +273,25 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 		return;
 	state->call_thread = thread;
 	state->call_seq = tp->write_seq;
-	state->call_bytes = iter->count;
+	state->call_bytes = msg->msg_iter.count;
 	state->call_ns = now;
 	/* Outside ESTABLISHED no tracepoint sees the ACK: it is noticed here. */
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
-	if (!state->want_head && begins_head(iter))
-		state->want_head = 1;
-	slot = open_slot(sk, state, tp, now);
-	if (state->want_head) {
+	find_data(&msg->msg_iter, &data);
+	begins_head = state->want_head;
+	if (!begins_head)
+		begins_head = look_at(&data, &end);
+	else
 		state->want_head--;
-		read_head(sk, state, slot, iter);
-	}
-	read_tail(slot, iter);
-	if ((slot->tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
+	slot = open_slot(sk, state, tp, now, begins_head);
+	if (begins_head)
+		read_head(sk, state, slot, &data, &end);
+	if (!end.is_known)
+		look_at(&data, &end);
+	slot->tail = end.tail;
+	slot->flags = end.is_known ? slot->flags & ~EV_F_TAIL_UNREAD : slot->flags | EV_F_TAIL_UNREAD;
+	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
 	if (is_full(sk, tp)) {
 		state->waiting_ns = now;
