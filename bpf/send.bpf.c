@@ -144,9 +144,7 @@ static __always_inline struct flush_slot *open_slot(struct sock *sk, struct sock
 	struct flush_slot *slot = &state->slots[next % EV_FLUSH_SLOTS];
 
 	if (used && !state->after_read && !begins_head && must_merge(state, newest, used, state->call_seq)) {
-		newest->flags = (newest->flags | EV_F_MERGED) & ~SLOT_DONE;
-		newest->enter_ns = now;
-		newest->xmit_ns = 0;
+		newest->flags &= ~SLOT_DONE;
 		return newest;
 	}
 	if (used >= EV_FLUSH_SLOTS)
@@ -165,15 +163,49 @@ static __always_inline struct flush_slot *open_slot(struct sock *sk, struct sock
 		slot->head_bytes = 0;
 		slot->untold_bytes = 0;
 		slot->rwnd_before_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
+		slot->enter_ns = now;
+		slot->late_ack_ns = 0;
+		slot->queue_ns = 0;
+		slot->xmit_ns = 0;
+		slot->seq_end = state->call_seq + state->call_bytes;
 	} else {
-		slot->flags = (slot->flags | EV_F_MERGED) & ~SLOT_DONE;
+		slot->flags &= ~SLOT_DONE;
 	}
-	slot->enter_ns = now;
+	return slot;
+}
+
+/* The marks of a flush are those of its last send call: a merged one begins anew on its way. */
+static __always_inline void merge_call(struct socket_state *state, struct flush_slot *slot)
+{
+	__u32 number = state->next - 1;
+	struct ev_counters *counter = count();
+
+	slot->enter_ns = state->call_ns;
 	slot->late_ack_ns = 0;
 	slot->queue_ns = 0;
 	slot->xmit_ns = 0;
-	slot->seq_end = state->call_seq + state->call_bytes;
-	return slot;
+	if ((__s32)(READ_ONCE(state->unstamped) - number) > 0)
+		WRITE_ONCE(state->unstamped, number);
+	if (counter)
+		counter->merged++;
+}
+
+/* The call took nothing: a slot of its own is withdrawn, a merged one goes on with what it had. */
+static __always_inline void withdraw_call(struct sock *sk, struct socket_state *state, struct flush_slot *slot, int ret)
+{
+	if (ret == -EAGAIN && !state->refused_ns)
+		state->refused_ns = state->call_ns;
+	if (slot->writes == 0) {
+		if (slot->head_bytes) {	/* the next attempt brings the head again */
+			state->want_head++;
+			state->head_used = slot->head_offset;
+		}
+		state->next--;
+		return;
+	}
+	__sync_fetch_and_or(&slot->flags, SLOT_DONE);
+	if (seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
+		drain(sk, state, 0, 0);
 }
 
 static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
@@ -190,13 +222,7 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	if (state->waiting_ns && task->nvcsw != state->switches)
 		blocked += now - state->waiting_ns;
 	if (ret <= 0) {
-		if (ret == -EAGAIN && !state->refused_ns)
-			state->refused_ns = state->call_ns;
-		/* Nothing was taken. A slot of its own is withdrawn; a merged one goes on with what it had. */
-		if (slot->writes == 0)
-			state->next--;
-		else
-			__sync_fetch_and_or(&slot->flags, SLOT_DONE);
+		withdraw_call(sk, state, slot, ret);
 		goto out;
 	}
 	if (state->refused_ns)
@@ -212,12 +238,13 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	slot->pid = task->tgid;
 	slot->writes++;
 	if (slot->writes > 1) {
-		struct ev_counters *counter = count();
-
-		if (counter)
-			counter->merged++;
+		flags |= EV_F_MERGED;
+		merge_call(state, slot);
 	}
-	if (state->refused_ns)
+	/* Only now it is sure that these bytes were taken; after a short send the end that was read is not the flush's. */
+	slot->tail = state->call_tail;
+	flags &= ~EV_F_TAIL_UNREAD;
+	if (state->refused_ns || !state->call_tail_known)
 		flags |= EV_F_TAIL_UNREAD;
 	if (tp->packets_out >= tp->snd_cwnd)
 		flags |= EV_F_CWND_LIMITED;
@@ -289,8 +316,8 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 		read_head(sk, state, slot, &data, &end);
 	if (!end.is_known)
 		look_at(&data, &end);
-	slot->tail = end.tail;
-	slot->flags = end.is_known ? slot->flags & ~EV_F_TAIL_UNREAD : slot->flags | EV_F_TAIL_UNREAD;
+	state->call_tail = end.tail;
+	state->call_tail_known = end.is_known;
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
 	if (is_full(sk, tp)) {

@@ -81,7 +81,8 @@ struct socket_state {
 	__u8 unaccepted;	/* readable_ns fell before the connection was accepted */
 	__u8 after_read;	/* request bytes were read since the last flush was begun */
 	__u8 want_head;		/* send calls whose beginning is still to be read for the response's head */
-	__u16 reads;		/* EV_READ made since the last send */
+	__u8 reads;		/* EV_READ made since the last send */
+	__u8 call_tail_known;
 	__u64 acked_ns;
 	__u64 xmit_queue_ns;
 	__u64 xmit_ns;
@@ -92,6 +93,7 @@ struct socket_state {
 	__u64 waiting_ns;	/* when it found no room; 0: it does not wait */
 	__u64 switches;		/* voluntary context switches of the caller at waiting_ns */
 	__u64 refused_ns;	/* since when a non-blocking writer has been without room; 0: it is not */
+	__u64 call_tail;	/* the last bytes of the call in progress, where they could be read */
 	__u32 call_seq;
 	__u32 call_bytes;
 	__u32 call_thread;
