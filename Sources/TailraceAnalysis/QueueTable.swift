@@ -30,6 +30,9 @@ public struct QueueTable: Sendable {
     /// The send buffer size above which people see trouble, bytes.
     public static let boundary: Int64 = 128 << 10
 
+    /// A flush that waited this long stood behind a queue that drains, ns.
+    private static let draining: Int64 = 1_000_000
+
     /// Empty.
     public init() {
         let ends: [Int64?] = [16 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, nil]
@@ -43,8 +46,10 @@ public struct QueueTable: Sendable {
         rows[place].flushes += flush.writes
         rows[place].wait += wait * flush.writes
         rows[place].unsent += flush.unsentBytes * flush.writes
+        // What fills the peer's receive buffer at the beginning leaves faster than the peer reads: no drain yet.
+        guard wait >= Self.draining else { return lastAcknowledged[flush.response] = nil }
         let acknowledged = flush.at + total
-        if let last = lastAcknowledged[flush.response], flush.unsentBytes > flush.bytes, acknowledged >= last {
+        if let last = lastAcknowledged[flush.response], acknowledged >= last {
             drainedBytes += flush.bytes
             drainTime += acknowledged - last
         }
