@@ -14,8 +14,13 @@ enum Framing: Equatable {
     /// Nothing in it tells: it ends when the client speaks again, or the connection ends.
     case untilDirectionChange
 
-    /// For a response whose head ends `end` bytes after its first byte, to a request with this method.
-    init(head: ResponseHead, endingAt end: Int64, method: String?) {
+    /// For a response whose head ends `end` bytes after its first byte (nil: that was not seen), to a request with this
+    /// method.
+    init(head: ResponseHead, endingAt end: Int64?, method: String?) {
+        guard let end else {
+            self = head.isChunked ? .chunked : .untilDirectionChange
+            return
+        }
         switch head.status {
         case 101: self = .untilClose
         case 204, 304: self = .length(end)

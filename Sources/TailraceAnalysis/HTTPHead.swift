@@ -33,8 +33,8 @@ struct ResponseHead: Equatable {
     var contentType: String?
     var contentLength: Int64?
     var isChunked = false
-    /// Bytes up to and including the empty line.
-    var length = 0
+    /// Bytes up to and including the empty line; nil: the head is longer than what was read of it.
+    var length: Int?
 
     /// 1xx other than 101: the real head is still to come.
     var isInterim: Bool { status / 100 == 1 && status != 101 }
@@ -82,8 +82,8 @@ enum HTTPHead {
         return nil
     }
 
-    /// A response's first bytes; incomplete until the empty line is among them.
-    static func response(_ bytes: HeadBytes) -> ResponseBeginning {
+    /// A response's first bytes; incomplete until the empty line is among them, unless `isWhole`: no more of it will come.
+    static func response(_ bytes: HeadBytes, isWhole: Bool = false) -> ResponseBeginning {
         if bytes.count < 12 { return HeadBytes.magic(isPrefixedBy: bytes) ? .incomplete : .opaque }
         guard bytes.hasPrefix("HTTP/1."), let status = decimal(HeadBytes(rebasing: bytes[9..<12])) else {
             return .opaque
@@ -103,7 +103,7 @@ enum HTTPHead {
             }
             if !isStatusLine { field(line, of: &head) }
         }
-        return .incomplete
+        return isWhole ? .http(head) : .incomplete
     }
 
     /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.

@@ -118,7 +118,7 @@ struct OpenResponse {
 
     private mutating func findFirstBody(in flush: FlushMarks) {
         let carriesBody =
-            headEnd.map { response.responseBytes + flush.bytes > $0 } ?? (framing == .untilDirectionChange)
+            headEnd.map { response.responseBytes + flush.bytes > $0 } ?? (framing != .unseen)
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
@@ -129,14 +129,16 @@ struct OpenResponse {
         }
         if flush.head.isEmpty { return framing = .untilDirectionChange }
         let beginning: ResponseBeginning
+        // A flush of which less was read than it holds has the kernel side's bound in it: no more of the head will come.
+        let isWhole = flush.bytes > Int64(flush.head.count) || headBytes.count >= 1024
         if headBytes.isEmpty {
-            beginning = HTTPHead.response(flush.head)
+            beginning = HTTPHead.response(flush.head, isWhole: isWhole)
         } else {
             headBytes.append(contentsOf: flush.head)
-            beginning = headBytes.withUnsafeBytes { HTTPHead.response($0) }
+            beginning = headBytes.withUnsafeBytes { HTTPHead.response($0, isWhole: isWhole) }
         }
         switch beginning {
-        case .incomplete where headBytes.count < 2048 && flush.bytes <= Int64(flush.head.count):
+        case .incomplete:
             if headBytes.isEmpty {
                 headStart = response.responseBytes
                 headBytes = Array(flush.head)
@@ -145,7 +147,7 @@ struct OpenResponse {
         case .http(let head):
             if headBytes.isEmpty { headStart = response.responseBytes } else { headBytes = [] }
             learn(head)
-        case .incomplete, .opaque: framing = .untilDirectionChange
+        case .opaque: framing = .untilDirectionChange
         }
     }
 
@@ -153,7 +155,7 @@ struct OpenResponse {
         response.status = head.status
         response.contentType = head.contentType
         response.protocolName = head.protocolName
-        let end = headStart + Int64(head.length)
+        let end = head.length.map { headStart + Int64($0) }
         headEnd = end
         framing = Framing(head: head, endingAt: end, method: response.method)
         response.isStreaming = framing == .chunked || framing == .untilClose || head.contentType == "text/event-stream"

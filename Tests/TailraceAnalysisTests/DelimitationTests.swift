@@ -57,6 +57,22 @@ struct DelimitationTests {
         #expect(response.timeToFirstFlush == 19_000)
     }
 
+    @Test("a head that is longer than what is read of it still tells status and type")
+    func longHead() throws {
+        let exchange = Exchange()
+        let cookie = "Set-Cookie: " + String(repeating: "c", count: 2000)
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\(cookie)\r\n\r\nbody"
+        exchange.read(request("/"), readable: 1, at: 2)
+        exchange.flush(
+            String(head.prefix(1024)), bytes: head.utf8.count,
+            .init(enter: 10, exit: 11, queued: 11, transmitted: 12, acked: 14))
+        #expect(exchange.responses.isEmpty)
+        exchange.read(request("/next"), readable: 30, at: 31)
+        let response = try #require(exchange.responses.first)
+        #expect(response.status == 200 && response.contentType == "text/html" && response.endedBy == .complete)
+        #expect(response.end == 14_000)
+    }
+
     @Test("a request read in pieces")
     func splitRequest() throws {
         let exchange = Exchange()
