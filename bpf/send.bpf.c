@@ -4,6 +4,7 @@
  * once per turn of the copy loop, under the socket lock) and leaves at sock_send_length.
  */
 #include "flush.bpf.h"
+#include "payload.bpf.h"
 
 /* sk_stream_memory_free() is false: the next new segment makes the caller wait, or fails with EAGAIN. */
 static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
@@ -11,119 +12,6 @@ static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
 	__u32 lowat = tp->notsent_lowat;
 
 	return sk->sk_wmem_queued >= sk->sk_sndbuf || (lowat && tp->write_seq - tp->snd_nxt >= lowat);
-}
-
-/* The first and the last piece of what the caller hands over; both NULL where it is not readable here (sendfile, io_uring). */
-struct call_data {
-	void *first;
-	unsigned long first_bytes;
-	void *last;
-	unsigned long last_bytes;
-};
-
-static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
-{
-	unsigned long segments = iter->nr_segs;
-	const struct iovec *vector;
-	struct iovec last;
-
-	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		data->first = data->last = iter->ubuf + iter->iov_offset;
-		data->first_bytes = data->last_bytes = iter->count;
-	} else if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
-		vector = iter->__iov;
-		data->first = data->last = vector->iov_base + iter->iov_offset;
-		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
-		if (segments <= 1)
-			return;
-		data->last = NULL;
-		if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1))
-			return;
-		data->last = last.iov_base;
-		data->last_bytes = last.iov_len;
-	}
-}
-
-#define LOOK_BYTES 64u
-
-/* Room to look at a short send as a whole: reading a caller's memory costs ten times what it costs to look at it. */
-struct look {
-	__u8 before[EV_TAIL_BYTES];	/* 0: what lies before a send of fewer bytes than the tail */
-	__u8 bytes[2 * LOOK_BYTES];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct look);
-} looks SEC(".maps");
-
-/* The call's last bytes, right-aligned: they tell the last chunk. */
-struct call_end {
-	__u64 tail;
-	bool is_known;
-};
-
-static const char head_magic[8] = "HTTP/1.";
-
-/*
- * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
- * responses does, or what follows an interim one.
- */
-static __always_inline bool look_at(const struct call_data *data, struct call_end *end)
-{
-	__u64 take = BOUNDED(data->last_bytes, LOOK_BYTES), magic = 0;
-	const void *from = data->last + data->last_bytes - take;
-	__u32 key = 0;
-	struct look *look = bpf_map_lookup_elem(&looks, &key);
-
-	if (data->last_bytes > LOOK_BYTES)
-		take = EV_TAIL_BYTES, from = data->last + data->last_bytes - EV_TAIL_BYTES;
-	if (!look || !data->last || !take || bpf_probe_read_user(look->bytes, take, from)) {
-		return false;
-	}
-	end->is_known = true;
-	end->tail = *(__u64 *)(look->bytes + take - EV_TAIL_BYTES);
-	if (take < EV_TAIL_BYTES)
-		end->tail = end->tail >> (8 * (EV_TAIL_BYTES - take)) << (8 * (EV_TAIL_BYTES - take));
-	if (data->first == data->last && data->last_bytes <= LOOK_BYTES)
-		magic = *(__u64 *)look->bytes;
-	else if (data->first && data->first_bytes >= EV_TAIL_BYTES)
-		bpf_probe_read_user(&magic, sizeof(magic), data->first);
-	return (magic & 0x00ffffffffffffff) == *(const __u64 *)head_magic;
-}
-
-/*
- * Copies the beginning of the call's data to the head buffer: the response's head is in it, if there is one. Where that is
- * the whole call, its end is known too.
- */
-static __always_inline void read_head(struct sock *sk, struct socket_state *state, struct flush_slot *slot,
-				      const struct call_data *data, struct call_end *end)
-{
-	struct head_buffer *head = bpf_sk_storage_get(&heads, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	__u32 used = state->head_used & (EV_RESPONSE_HEAD_BYTES - 1);
-	__u64 take = BOUNDED(data->first_bytes, EV_RESPONSE_HEAD_BYTES);
-	struct ev_counters *counter;
-
-	if (take > EV_RESPONSE_HEAD_BYTES - used)
-		take = EV_RESPONSE_HEAD_BYTES - used;
-	take = BOUNDED(take, EV_RESPONSE_HEAD_BYTES);
-	if (!head || !data->first || !take || bpf_probe_read_user(head->bytes + used, take, data->first)) {
-		slot->flags |= EV_F_HEAD_UNREAD;
-		counter = count();
-		if (counter)
-			counter->heads_unread++;
-		return;
-	}
-	slot->head_offset = used;
-	slot->head_bytes = take;
-	/* A whole buffer stays "full" at its last byte, so that the mask above never wraps it to the front. */
-	state->head_used = used + take < EV_RESPONSE_HEAD_BYTES ? used + take : EV_RESPONSE_HEAD_BYTES - 1;
-	if (data->first == data->last && take == data->last_bytes && take >= EV_TAIL_BYTES) {
-		end->is_known = true;
-		end->tail = *(__u64 *)(head->bytes + BOUNDED(used + take - EV_TAIL_BYTES, EV_RESPONSE_HEAD_BYTES));
-	}
 }
 
 /* Under pressure the newest flush takes the call in, so that about EV_FLUSH_SLOTS even shares cover what is outstanding. */
