@@ -34,6 +34,10 @@ public enum Sanitizer {
 
     /// Inside a JSON string: RFC 8259 escapes, and `\uXXXX` for everything that is not safe on a terminal.
     static func escape(_ text: String, into bytes: inout [UInt8]) {
+        let plain =
+            text.utf8.count <= longest
+            && text.utf8.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }
+        if plain { return bytes.append(contentsOf: text.utf8) }
         for scalar in text.unicodeScalars.prefix(longest) {
             switch scalar {
             case "\"": bytes.append(contentsOf: [0x5c, 0x22])

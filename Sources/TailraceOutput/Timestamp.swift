@@ -6,9 +6,26 @@ enum Timestamp {
     static func rfc3339(_ wall: Int64) -> String {
         let seconds = floorDivide(wall, 1_000_000_000)
         let day = floorDivide(seconds, 86400)
+        let second = seconds - day * 86400
         let (year, month, dayOfMonth) = civil(day: day)
-        let date = "\(padded(year, 4))-\(padded(month, 2))-\(padded(dayOfMonth, 2))"
-        return date + "T" + clock(seconds - day * 86400) + "." + padded(wall - seconds * 1_000_000_000, 9) + "Z"
+        let fields: InlineArray<7, (value: Int64, width: Int, after: UInt8)> = [
+            (year, 4, 0x2d), (month, 2, 0x2d), (dayOfMonth, 2, 0x54), (second / 3600, 2, 0x3a),
+            (second / 60 % 60, 2, 0x3a),
+            (second % 60, 2, 0x2e), (wall - seconds * 1_000_000_000, 9, 0x5a),
+        ]
+        return String(unsafeUninitializedCapacity: 30) { bytes in
+            var end = 0
+            for index in fields.indices {
+                var rest = fields[index].value
+                for place in stride(from: end + fields[index].width - 1, through: end, by: -1) {
+                    bytes[place] = 0x30 + UInt8(rest % 10)
+                    rest /= 10
+                }
+                end += fields[index].width + 1
+                bytes[end - 1] = fields[index].after
+            }
+            return end
+        }
     }
 
     /// Time of day with milliseconds, UTC: `08:15:30.123`.
