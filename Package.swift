@@ -32,10 +32,12 @@ let package = Package(
             dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceCapture"],
             path: "Benchmarks/window"),
 
+        .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         .testTarget(
             name: "TailraceModelTests",
-            dependencies: ["TailraceModel", .product(name: "Histogram", package: "hdrhistogram-swift")]),
-        .testTarget(name: "TailraceAnalysisTests", dependencies: ["TailraceModel", "TailraceAnalysis"]),
+            dependencies: ["TailraceModel", "SeededRandom", .product(name: "Histogram", package: "hdrhistogram-swift")]),
+        .testTarget(
+            name: "TailraceAnalysisTests", dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
         .testTarget(name: "TailraceCaptureTests", dependencies: ["TailraceModel", "TailraceCapture", "CProbes"]),
     ],

@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: MIT
 import Histogram
+import SeededRandom
 import TailraceModel
 import Testing
-
-/// A small generator with a seed, so that a failure can be had again (Steele et al., SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 @Suite("Log-linear histograms")
 struct HistogramTests {
