@@ -14,6 +14,9 @@ struct call_data {
 	unsigned long first_bytes;
 	void *last;
 	unsigned long last_bytes;
+	unsigned long bytes;		/* in all pieces together */
+	const struct iovec *vector;	/* of all pieces; NULL where there is one */
+	unsigned long pieces;
 };
 
 static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
@@ -22,6 +25,7 @@ static __always_inline void find_data(const struct iov_iter *iter, struct call_d
 	const struct iovec *vector;
 	struct iovec last;
 
+	data->bytes = iter->count;
 	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
 		data->first = data->last = iter->ubuf + iter->iov_offset;
 		data->first_bytes = data->last_bytes = iter->count;
@@ -31,6 +35,8 @@ static __always_inline void find_data(const struct iov_iter *iter, struct call_d
 		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
 		if (segments <= 1)
 			return;
+		data->vector = vector;
+		data->pieces = segments;
 		data->last = NULL;
 		if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1))
 			return;
@@ -89,6 +95,37 @@ static __always_inline bool look_at(const struct call_data *data, struct call_en
 	return (magic & 0x00ffffffffffffff) == *(const __u64 *)head_magic;
 }
 
+#define HEAD_PIECES 8	/* of a writev() that are looked at for the rest of a head */
+
+static __always_inline bool ends_head(const struct head_buffer *head, __u32 end)
+{
+	__u32 position = BOUNDED(end, EV_RESPONSE_HEAD_BYTES);
+
+	return position >= 4 && *(__u32 *)(head->bytes + position - 4) == 0x0a0d0a0d;
+}
+
+/* A head may come in several pieces of one call: adds them until the empty line. Returns the bytes that are there then. */
+static __always_inline __u64 gather_head(struct head_buffer *head, __u32 used, __u64 taken, const struct call_data *data)
+{
+	for (__u32 i = 1; i < HEAD_PIECES; i++) {
+		__u32 end = BOUNDED(used + taken, EV_RESPONSE_HEAD_BYTES);
+		struct iovec next;
+		__u64 take;
+
+		if (!data->vector || i >= data->pieces || end == EV_RESPONSE_HEAD_BYTES || ends_head(head, end) ||
+		    bpf_probe_read_kernel(&next, sizeof(next), data->vector + i))
+			break;
+		take = BOUNDED(next.iov_len, EV_RESPONSE_HEAD_BYTES);
+		if (take > EV_RESPONSE_HEAD_BYTES - end)
+			take = EV_RESPONSE_HEAD_BYTES - end;
+		take = BOUNDED(take, EV_RESPONSE_HEAD_BYTES);
+		if (!take || bpf_probe_read_user(head->bytes + end, take, next.iov_base))
+			break;
+		taken += take;
+	}
+	return taken;
+}
+
 /*
  * Copies the beginning of the call's data to the head buffer: the response's head is in it, if there is one. Where that is
  * the whole call, its end is known too.
@@ -111,11 +148,13 @@ static __always_inline void read_head(struct sock *sk, struct socket_state *stat
 			counter->heads_unread++;
 		return;
 	}
+	if (take == data->first_bytes)
+		take = gather_head(head, used, take, data);
 	slot->head_offset = used;
 	slot->head_bytes = take;
 	/* A whole buffer stays "full" at its last byte, so that the mask above never wraps it to the front. */
 	state->head_used = used + take < EV_RESPONSE_HEAD_BYTES ? used + take : EV_RESPONSE_HEAD_BYTES - 1;
-	if (data->first == data->last && take == data->last_bytes && take >= EV_TAIL_BYTES) {
+	if (take == data->bytes && take >= EV_TAIL_BYTES) {
 		end->is_known = true;
 		end->tail = *(__u64 *)(head->bytes + BOUNDED(used + take - EV_TAIL_BYTES, EV_RESPONSE_HEAD_BYTES));
 	}
