@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The measurements, one after the other. Each starts its own load and ends it."""
 import contextlib
+import functools
 import json
 import subprocess
 import time
@@ -19,7 +20,7 @@ class Bench:
 
     def __init__(self, options, directory):
         self.options, self.directory = options, directory
-        self.windows, self.long_windows = options.windows, max(3, options.windows // 7)
+        self.windows, self.long_windows = options.windows, max(3, options.windows // 6)
         self.seconds = options.window_ms / 1000
 
     @contextlib.contextmanager
@@ -91,34 +92,42 @@ class Bench:
             time.sleep(1)
             yield "paced", alternation.run([Variant(loaded, "full")], max(8, self.windows // 2), 2.5 * self.seconds)
 
-    def _load_and_detach(self, port):
-        """Times of one load, attach and detach, ns."""
+    @contextlib.contextmanager
+    def _detached(self, port):
+        """Loaded, attached and detached again: the times of it, ns."""
         loaded = Loaded(self.options.program, {"full": (port, None)})
         try:
             full = Variant(loaded, "full")
             full.attach()
             load_ns = full.statistics()["load_ns"]
             full.detach()
-            return {"load_ns": load_ns, "attach_ns": full.attach_ns, "detach_ns": full.detach_ns}
+            yield {"load_ns": load_ns, "attach_ns": full.attach_ns, "detach_ns": full.detach_ns}
         finally:
             loaded.close()
 
+    def _idle_loads(self, rounds):
+        for _ in range(rounds):
+            with self._detached(UNTRACED_PORT) as times:
+                yield times
+
     def loading(self):
         """Loading on an idle machine; then windows with nothing loaded in turn with windows after a detach."""
-        rounds = max(8, self.windows // 3)
-        yield "loading", [self._load_and_detach(UNTRACED_PORT) for _ in range(rounds)]
+        rounds = max(8, self.windows)
+        yield "loading", list(self._idle_loads(rounds))
         server = Nginx(self.directory)
         with contextlib.ExitStack() as stack:
             stack.callback(server.close)
             client = Client(server.port, server.connections, processor=1)
             stack.callback(client.close)
             alternation = Alternation(server, client, self.options.seed)
-            windows = [alternation.window(None, self.seconds)]
+            bare = functools.partial(alternation.window, None, self.seconds, settle=0.1)
+            windows = [bare()]
             for _ in range(rounds):
-                self._load_and_detach(server.port)
-                windows.append(alternation.window(None, self.seconds))
-                windows[-1].variant = "detached"
-                windows.append(alternation.window(None, self.seconds))
+                with self._detached(server.port):
+                    windows.append(bare())
+                    windows[-1].variant = "detached"
+                time.sleep(0.1)  # freeing what was loaded is the kernel's work too
+                windows.append(bare())
             yield "detached", windows
 
     def ingest(self):

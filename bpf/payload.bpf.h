@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * What a send call hands over, looked at in the caller's memory: the response's head, and the last bytes, which tell the last
- * chunk. Nothing else of it is read.
+ * chunk. A short call is looked at whole; nothing but the head and the last bytes goes further.
  */
 #ifndef TAILRACE_PAYLOAD_BPF_H
 #define TAILRACE_PAYLOAD_BPF_H
@@ -45,7 +45,7 @@ static __always_inline void find_data(const struct iov_iter *iter, struct call_d
 	}
 }
 
-#define LOOK_BYTES 64u
+#define LOOK_BYTES 512u
 
 /* Room to look at a short send as a whole: reading a caller's memory costs ten times what it costs to look at it. */
 struct look {
@@ -72,7 +72,7 @@ static const char head_magic[8] = "HTTP/1.";
  * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
  * responses does, or what follows an interim one.
  */
-static __always_inline bool look_at(const struct call_data *data, struct call_end *end)
+static __always_inline bool look_at(const struct call_data *data, struct call_end *end, const bool wants_begin)
 {
 	__u64 take = BOUNDED(data->last_bytes, LOOK_BYTES), magic = 0;
 	const void *from = data->last + data->last_bytes - take;
@@ -88,6 +88,8 @@ static __always_inline bool look_at(const struct call_data *data, struct call_en
 	end->tail = *(__u64 *)(look->bytes + take - EV_TAIL_BYTES);
 	if (take < EV_TAIL_BYTES)
 		end->tail = end->tail >> (8 * (EV_TAIL_BYTES - take)) << (8 * (EV_TAIL_BYTES - take));
+	if (!wants_begin)	/* the head buffer has it */
+		return false;
 	if (data->first == data->last && data->last_bytes <= LOOK_BYTES)
 		magic = *(__u64 *)look->bytes;
 	else if (data->first && data->first_bytes >= EV_TAIL_BYTES)

@@ -196,14 +196,14 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	find_data(&msg->msg_iter, &data);
 	begins_head = state->want_head;
 	if (!begins_head)
-		begins_head = look_at(&data, &end);
+		begins_head = look_at(&data, &end, true);
 	else
 		state->want_head--;
 	slot = open_slot(sk, state, tp, now, begins_head);
 	if (begins_head)
 		read_head(sk, state, slot, &data, &end);
 	if (!end.is_known)
-		look_at(&data, &end);
+		look_at(&data, &end, false);
 	state->call_tail = end.tail;
 	state->call_tail_known = end.is_known;
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */

@@ -59,7 +59,7 @@ final class Variant {
             guard isCorrelated else { return }
             correlator.take(event) { actions in
                 responses += UInt64(actions.ended.count)
-                for response in actions.ended { flushes += response.flushes }
+                for index in actions.ended.indices { flushes += actions.ended[index].flushes }
             }
         }
     }
