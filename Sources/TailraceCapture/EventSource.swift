@@ -7,8 +7,9 @@ public protocol EventSource: AnyObject {
     /// the call.
     ///
     /// - Returns: how many records there were.
+    /// - Throws: where the source itself fails; the kernel's never does.
     @discardableResult
-    func drain(_ handle: @escaping (KernelEvent) -> Void) -> Int
+    func drain(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) -> Int
 
     /// What was made, and what of it did not arrive, as of the last drain.
     func loss() -> Loss

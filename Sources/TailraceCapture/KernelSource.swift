@@ -15,6 +15,10 @@ public final class KernelSource {
     private var handler: ((KernelEvent) -> Void)?
     private var delivered: UInt64 = 0
     private var undecodable: UInt64 = 0
+    /// Sees every record, for recordings. Set before the first drain.
+    public var tap: (any RecordTap)? {
+        didSet { decoder.processes.found = { [weak tap] in tap?.found($0) } }
+    }
 
     /// Loads the programs for `target`; nothing runs yet.
     ///
@@ -105,6 +109,7 @@ public final class KernelSource {
 
     private func take(_ record: UnsafeRawBufferPointer) {
         delivered += 1
+        tap?.take(record)
         if let event = decoder.decode(record) { handler?(event) } else { undecodable += 1 }
     }
 
@@ -188,7 +193,7 @@ public final class KernelSource {
 }
 
 /// Length of a jiffy, ns: what the coarse clock resolves to.
-private func jiffyLength() -> Int64 {
+func jiffyLength() -> Int64 {
     var resolution = timespec()
     clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
     return Int64(resolution.tv_sec) * 1_000_000_000 + Int64(resolution.tv_nsec)

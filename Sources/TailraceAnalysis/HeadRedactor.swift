@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// Blanks in heads what `HTTPHead` has no use for, so that they can be kept: headers, queries, passwords, bodies. In place; no
+/// length changes, and what `HTTPHead` makes of them stays the same.
+///
+/// Heads come in pieces. Where one ends in the middle of a line is remembered for its connection, within bounds; a piece that
+/// cannot be placed is blanked as a whole.
+public struct HeadRedactor {
+    private var requests: [UInt64: RequestLineRedactor] = [:]
+    private var responses: [UInt64: ResponseHeadRedactor] = [:]
+    /// Connections whose head is not complete; beyond it they are forgotten.
+    private static let mostUnfinished = 4096
+    /// What stands for a blanked byte: no method, no digit, no end of anything.
+    static let blank: UInt8 = 0x78
+
+    /// Nothing is unfinished.
+    public init() {}
+
+    /// Bytes that a server read: a request's beginning, or what follows it.
+    public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) {
+        var line = requests.isEmpty ? RequestLineRedactor() : requests.removeValue(forKey: socket) ?? RequestLineRedactor()
+        var rest = bytes
+        while true {
+            let next = HTTPHead.nextRequest(in: HeadBytes(rest))
+            let own = UnsafeMutableRawBufferPointer(rebasing: rest[..<(next ?? rest.count)])
+            let isUnfinished = redactOne(own, &line)
+            guard let next else {
+                // Beyond 512 bytes nothing was read of it: what comes next is no continuation.
+                if isUnfinished, bytes.count < 512 { keep(line, of: socket) }
+                return
+            }
+            line = RequestLineRedactor()
+            rest = UnsafeMutableRawBufferPointer(rebasing: rest[next...])
+        }
+    }
+
+    /// One request and what follows it. True: its first line goes on in the next piece.
+    private func redactOne(_ bytes: UnsafeMutableRawBufferPointer, _ line: inout RequestLineRedactor) -> Bool {
+        let emptyLine = HTTPHead.emptyLine(in: HeadBytes(bytes))
+        switch line.redact(bytes) {
+        case .unfinished: return true
+        case .ended(let end):
+            bytes.blank(end..<bytes.count)
+        case .opaque:
+            bytes.blank(line.isContinued ? 0..<bytes.count : line.kept..<bytes.count)
+        }
+        if let emptyLine {
+            bytes[emptyLine] = 0x0a
+            bytes[emptyLine + 1] = 0x0d
+            bytes[emptyLine + 2] = 0x0a
+        }
+        return false
+    }
+
+    private mutating func keep(_ line: RequestLineRedactor, of socket: UInt64) {
+        if requests.count >= Self.mostUnfinished { requests.removeAll(keepingCapacity: true) }
+        requests[socket] = line.continued
+    }
+
+    /// Bytes that a server sent: a response's beginning, or the next piece of it.
+    ///
+    /// - Parameters:
+    ///   - bytes: of the piece.
+    ///   - socket: the connection.
+    ///   - isFirst: they are the first that it sent after it read.
+    ///   - isRepeated: they come again.
+    public mutating func redactResponse(
+        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, isFirst: Bool, isRepeated: Bool
+    ) {
+        var head = responses.isEmpty ? nil : responses[socket]
+        let isHead = HeadBytes(bytes).hasPrefix("HTTP/1.")
+        if isHead, isFirst || head?.isAtLineStart == true { head = nil }
+        var redactor = head ?? ResponseHeadRedactor()
+        let isUnfinished = redactor.redact(bytes)
+        guard !isRepeated else { return }
+        if isUnfinished {
+            if responses.count >= Self.mostUnfinished { responses.removeAll(keepingCapacity: true) }
+            responses[socket] = redactor
+        } else if head != nil || !responses.isEmpty {
+            responses[socket] = nil
+        }
+    }
+
+    /// Keeps of a flush's last bytes what ends a chunked body.
+    public func redactTail(_ tail: UInt64) -> UInt64 {
+        var redacted: UInt64 = 0
+        for shift in stride(from: 0, to: 64, by: 8) {
+            let byte = UInt8(truncatingIfNeeded: tail >> UInt64(shift))
+            let isKept = byte == 0 || byte == 0x0d || byte == 0x0a || byte == 0x30
+            redacted |= UInt64(isKept ? byte : Self.blank) << UInt64(shift)
+        }
+        return redacted
+    }
+
+    /// Nothing more comes of this connection.
+    public mutating func forget(socket: UInt64) {
+        if !requests.isEmpty { requests[socket] = nil }
+        if !responses.isEmpty { responses[socket] = nil }
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    func blank(_ range: Range<Int>) {
+        guard !range.isEmpty, let base = baseAddress else { return }
+        (base + range.lowerBound).initializeMemory(as: UInt8.self, repeating: HeadRedactor.blank, count: range.count)
+    }
+}
