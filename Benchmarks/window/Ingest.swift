@@ -56,7 +56,7 @@ private struct SyntheticLoad {
         now += 10_000
         read.socket = UInt64(cookie)
         read.readable = now
-        read.read = now + 2_000
+        read.at = now + 2_000
     }
 
     private mutating func setFlush(_ cookie: Int) {

@@ -1,38 +1,51 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// What an event led to. One is reused for all events, so that its memory is allocated once.
+/// What an event led to. It lives only while it is told: whoever wants more of it later copies it.
 public struct Actions {
-    /// Responses that ended, in order.
-    public internal(set) var ended: [Response] = []
+    /// The response that ended; or none.
+    public let ended: UnsafeBufferPointer<Response>
     /// The flush that left, if flushes are told.
-    public internal(set) var flush: Flush?
+    public let flush: Flush?
 
-    /// Empty.
-    public init() {}
-
-    mutating func clear() {
-        ended.removeAll(keepingCapacity: true)
-        flush = nil
+    /// Tells one ended response in place: it is large.
+    @inline(__always)
+    static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
+        withUnsafePointer(to: &response) {
+            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil))
+        }
     }
+
+    static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush))
+    }
+}
+
+/// What the connections of one correlator have in common.
+struct CommonState {
+    /// Responses in flight, by the place of their server.
+    var inFlight: ContiguousArray<InFlight> = []
+    var texts = TextCache()
 }
 
 /// The state machine of one connection: which response is in the making, and which requests wait behind it.
 struct ConnectionTracker {
-    private let connection: Connection
     private(set) var server: Server
     /// Where the correlator counts its server's responses.
     private(set) var serverPlace: Int
     /// Who uses the connection from the next response on.
     private var successor: (server: Server, place: Int)?
-    private var number = 0
-    private var current: OpenResponse?
+    private var current: OpenResponse
+    /// A response is in the making: `current`.
+    private var isOpen = false
     /// Requests that were read before the response in the making had ended (pipelining).
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
     private var counters = ConnectionCounters()
     private var hasClientFin = false
     private var hasServerFin = false
+    /// When the connection was found, as long as nothing on it has been seen; nil: from its begin, or something has.
+    private var adopted: Nanoseconds?
 
     private struct WaitingRequest {
         var read: RequestRead
@@ -42,15 +55,16 @@ struct ConnectionTracker {
     private static let waitingLimit = 64
 
     init(_ use: SocketUse, serverPlace: Int) {
-        connection = use.connection
+        current = OpenResponse(on: use.connection)
         server = use.server
+        adopted = use.adopted
         self.serverPlace = serverPlace
     }
 
     /// Another process uses the connection. A response stays with the server that it began with.
     mutating func use(by server: Server, place: Int) {
         successor = (server, place)
-        if current == nil { succeed() }
+        if !isOpen { succeed() }
     }
 
     private mutating func succeed() {
@@ -60,35 +74,41 @@ struct ConnectionTracker {
     }
 
     /// One read may bring several pipelined requests.
-    mutating func take(_ read: RequestRead, _ inFlight: inout InFlight, _ actions: inout Actions) {
+    mutating func take(
+        _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        guard HTTPHead.nextRequest(in: read.head) != nil else { return takeOne(read, &common, tell) }
         var rest = read
         while let next = HTTPHead.nextRequest(in: rest.head) {
             var first = rest
             first.head = HeadBytes(rebasing: rest.head[..<next])
             first.bytes = Int64(next)
-            takeOne(first, &inFlight, &actions)
+            takeOne(first, &common, tell)
             rest.head = HeadBytes(rebasing: rest.head[next...])
             rest.bytes -= Int64(next)
             rest.isFirst = true
             rest.outstanding = max(1, rest.outstanding)
         }
-        takeOne(rest, &inFlight, &actions)
+        takeOne(rest, &common, tell)
     }
 
-    private mutating func takeOne(_ read: RequestRead, _ inFlight: inout InFlight, _ actions: inout Actions) {
-        guard current != nil else { return begin(read, &inFlight) }
+    private mutating func takeOne(
+        _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        adopted = nil
+        guard isOpen else { return begin(read, &common) }
         guard read.isFirst else {
-            if waiting.isEmpty { current?.take(read) } else { waiting[waiting.count - 1].read.bytes += read.bytes }
+            if waiting.isEmpty { current.take(read, &common.texts) } else { waiting[waiting.count - 1].read.bytes += read.bytes }
             return
         }
-        switch current?.framing {
-        case .untilDirectionChange where read.outstanding == 0:
-            end(.complete, at: acknowledgedAt, &inFlight, &actions)
-            begin(read, &inFlight)
+        switch current.framing {
+        case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
+            end(.complete, at: current.acknowledgedAt, &common, tell)
+            begin(read, &common)
         case .untilClose:
-            current?.take(read)
+            current.take(read, &common.texts)
         case .length, .chunked:
-            if case .http = HTTPHead.request(read.head, isWhole: true) { wait(read) } else { current?.take(read) }
+            if case .http = HTTPHead.request(read.head, isWhole: true) { wait(read) } else { current.take(read, &common.texts) }
         default:
             wait(read)
         }
@@ -104,71 +124,88 @@ struct ConnectionTracker {
         waiting.append(WaitingRequest(read: kept, head: Array(read.head)))
     }
 
-    mutating func take(_ flush: FlushMarks, tellsFlush: Bool, _ inFlight: inout InFlight, _ actions: inout Actions) {
-        if let nextSequence, flush.sequenceStart != nextSequence {
+    mutating func take(
+        _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if let nextSequence, flush.sequenceStart != nextSequence, isOpen {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
-            if lost > 0 { current?.addLost(bytes: lost) } else { current?.markEstimated() }
+            if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
         }
         nextSequence = flush.sequenceEnd
         if !waiting.isEmpty, flush.isAfterRead, isBoundary(flush) {
-            end(.complete, at: acknowledgedAt, &inFlight, &actions)
+            end(.complete, at: current.acknowledgedAt, &common, tell)
         }
-        if current == nil { beginForFlush(flush, &inFlight) }
+        if !isOpen { beginForFlush(flush, &common) }
         let stages = DeliveryStages(flush)
-        current?.take(flush, stages)
-        if tellsFlush { actions.flush = Flush(flush, stages, of: responseID) }
+        current.take(flush, stages, &common.texts)
+        if tellsFlush { Actions.leave(Flush(flush, stages, of: current.response), tell) }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
-        if current?.isComplete == true {
-            end(.complete, at: flush.acked, &inFlight, &actions)
-            if !waiting.isEmpty { beginWaiting(&inFlight) }
+        if current.isComplete {
+            end(.complete, at: flush.acked, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
         }
     }
 
-    private var responseID: String { Response.id(on: connection, number: number) }
-    private var acknowledgedAt: Nanoseconds { current?.acknowledgedAt ?? 0 }
+    mutating func take(_ sample: SocketSample) {
+        if isOpen { current.take(sample) }
+    }
 
     /// The open response with flushes that are still on their way, as it stands at `now`; nil: none is open.
-    func open(with outstanding: [OutstandingFlush], at now: Nanoseconds, _ inFlight: InFlight) -> Response? {
-        var response = current
-        for flush in outstanding { flush.withMarks { response?.take($0, DeliveryStages($0)) } }
-        return response?.told(at: now, endedBy: nil, inFlight: inFlight)
+    func open(with outstanding: [OutstandingFlush], at now: Nanoseconds, _ common: inout CommonState) -> Response? {
+        guard isOpen else { return nil }
+        var current = current
+        for flush in outstanding {
+            flush.withMarks { current.take($0, DeliveryStages($0), &common.texts) }
+        }
+        current.finish(at: now, endedBy: nil, inFlight: common.inFlight[serverPlace])
+        return current.response
     }
 
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.
     private func isBoundary(_ flush: FlushMarks) -> Bool {
-        guard current?.response.flushes ?? 0 > 0 else { return false }
-        return switch current?.framing {
-        case .untilDirectionChange, .unseen: true
-        case .length, .chunked: flush.head.count >= 7 && HTTPHead.response(flush.head) != .opaque
-        default: false
+        guard isOpen, current.response.flushes > 0 else { return false }
+        switch current.framing {
+        case .untilDirectionChange, .adopted, .unseen: return true
+        case .length, .chunked:
+            guard flush.head.count >= 7 else { return false }
+            if case .opaque = HTTPHead.response(flush.head) { return false }
+            return true
+        default: return false
         }
     }
 
-    mutating func take(_ change: StateChange, _ inFlight: inout InFlight, _ actions: inout Actions) {
+    mutating func take(
+        _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
         switch change.new {
         case .closeWait: hasClientFin = true
         case .finWait1: hasServerFin = true
         case .finWait2
-        where acknowledgedAt != 0 && (current?.framing == .untilClose || current?.framing == .untilDirectionChange):
-            end(.complete, at: acknowledgedAt, &inFlight, &actions)
-        case .closed: close(change, &inFlight, &actions)
+        where isOpen && current.acknowledgedAt != 0
+            && (current.framing == .untilClose || current.framing == .untilDirectionChange
+                || current.framing == .adopted):
+            end(.complete, at: current.acknowledgedAt, &common, tell)
+        case .closed: close(change, &common, tell)
         default: break
         }
     }
 
-    private mutating func close(_ change: StateChange, _ inFlight: inout InFlight, _ actions: inout Actions) {
+    private mutating func close(
+        _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
         let ending = ending(of: change)
-        while current != nil {
+        while isOpen {
             let isWhole =
-                change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && acknowledgedAt != 0
-            switch current?.framing {
-            case .untilClose where isWhole && !hasClientFin, .untilDirectionChange where isWhole:
-                end(.complete, at: acknowledgedAt, &inFlight, &actions)
+                change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current.acknowledgedAt != 0
+            switch current.framing {
+            case .untilClose where isWhole && !hasClientFin, .untilDirectionChange where isWhole,
+                .adopted where isWhole && !hasClientFin:
+                end(.complete, at: current.acknowledgedAt, &common, tell)
             default:
-                end(ending, at: change.at, &inFlight, &actions)
+                end(ending, at: change.at, &common, tell)
             }
-            if !waiting.isEmpty { beginWaiting(&inFlight) }
+            if !waiting.isEmpty { beginWaiting(&common) }
         }
     }
 
@@ -181,48 +218,44 @@ struct ConnectionTracker {
         return change.old == .established || change.old == .closeWait ? .serverReset : .unknown
     }
 
-    private mutating func newResponse(_ inFlight: inout InFlight) -> (Response, mark: Int) {
-        number += 1
-        let mark = inFlight.begin()
-        var response = Response(connection: connection)
-        response.server = server
-        response.number = number
-        response.inFlight.begin = inFlight.count
-        return (response, mark)
+    private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
+        current.begin(server, read: read, after: counters, &common.inFlight[serverPlace], &common.texts)
+        isOpen = true
     }
 
-    private mutating func begin(_ read: RequestRead, _ inFlight: inout InFlight) {
-        let (response, mark) = newResponse(&inFlight)
-        current = OpenResponse(response, read: read, after: counters, inFlightMark: mark)
+    private mutating func beginForFlush(_ flush: FlushMarks, _ common: inout CommonState) {
+        guard waiting.isEmpty else { return beginWaiting(&common) }
+        current.begin(server, unrequested: flush, adopted: adopted, after: counters, &common.inFlight[serverPlace])
+        adopted = nil
+        isOpen = true
     }
 
-    private mutating func beginForFlush(_ flush: FlushMarks, _ inFlight: inout InFlight) {
-        guard waiting.isEmpty else { return beginWaiting(&inFlight) }
-        let (response, mark) = newResponse(&inFlight)
-        current = OpenResponse(response, unrequested: flush, after: counters, inFlightMark: mark)
-    }
-
-    private mutating func beginWaiting(_ inFlight: inout InFlight) {
+    private mutating func beginWaiting(_ common: inout CommonState) {
         let request = waiting.removeFirst()
         request.head.withUnsafeBytes { head in
             var read = request.read
             read.head = head
-            begin(read, &inFlight)
+            begin(read, &common)
         }
     }
 
-    private mutating func end(_ ending: Ending, at: Nanoseconds, _ inFlight: inout InFlight, _ actions: inout Actions) {
-        guard let ended = current.take() else { return }
-        actions.ended.append(ended.told(at: at, endedBy: ending, inFlight: inFlight))
-        inFlight.end()
-        succeed()
+    private mutating func end(
+        _ ending: Ending, at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        guard isOpen else { return }
+        isOpen = false
+        current.finish(at: at, endedBy: ending, inFlight: common.inFlight[serverPlace])
+        current.tell(tell)
+        common.inFlight[serverPlace].end()
+        if successor != nil { succeed() }
     }
 }
 
 extension Flush {
-    fileprivate init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: String) {
+    fileprivate init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: Response) {
         self.init(
-            response: response, at: flush.enter, bytes: flush.bytes, writes: Int64(flush.writes), stages: stages.times,
-            total: stages.total, queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
+            connection: flush.socket, number: response.number, at: flush.enter, bytes: flush.bytes,
+            writes: Int64(flush.writes), stages: stages.times, total: stages.total,
+            queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }
 }

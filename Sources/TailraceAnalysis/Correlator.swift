@@ -27,12 +27,10 @@ struct OutstandingFlush {
 ///     correlator.take(event) { actions in ... }
 public struct Correlator {
     private var trackers: ContiguousArray<ConnectionTracker> = []
-    private var places: [UInt64: Int] = [:]
+    private var places = SocketTable()
     private var vacant: [Int] = []
-    /// Responses in flight by server; `serverPlaces` tells which.
-    private var inFlight: ContiguousArray<InFlight> = []
     private var serverPlaces: [Int32: Int] = [:]
-    private var actions = Actions()
+    private var common = CommonState()
     private var outstanding: [UInt64: [OutstandingFlush]] = [:]
     private let tellsFlushes: Bool
 
@@ -43,46 +41,46 @@ public struct Correlator {
     public init(tellsFlushes: Bool = false) { self.tellsFlushes = tellsFlushes }
 
     /// Responses that began and did not end, over all servers.
-    public var openResponses: Int { inFlight.reduce(0) { $0 + $1.count } }
+    public var openResponses: Int { common.inFlight.reduce(0) { $0 + $1.count } }
 
-    /// Takes one event and tells what it led to.
+    /// Connections that are followed.
+    public var connections: Int { places.count }
+
+    /// Takes one event and tells what it led to, each response and each flush by itself.
     public mutating func take(_ event: borrowing KernelEvent, _ tell: (borrowing Actions) -> Void) {
-        actions.clear()
         switch event {
         case .socketUsed(let use): announce(use)
         case .requestRead(let read):
             guard let place = place(of: read.socket) else { return }
-            let server = trackers[place].serverPlace
-            trackers[place].take(read, &inFlight[server], &actions)
+            trackers[place].take(read, &common, tell)
         case .flushLeft(let flush):
             guard let place = place(of: flush.socket) else { return }
             if flush.isOutstanding { return outstanding[flush.socket, default: []].append(OutstandingFlush(flush)) }
-            let server = trackers[place].serverPlace
-            trackers[place].take(flush, tellsFlush: tellsFlushes, &inFlight[server], &actions)
+            trackers[place].take(flush, tellsFlush: tellsFlushes, &common, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket) else { return }
-            let server = trackers[place].serverPlace
-            trackers[place].take(change, &inFlight[server], &actions)
+            trackers[place].take(change, &common, tell)
             if change.new == .closed { forget(change.socket) }
+        case .socketSampled(let sample):
+            guard let place = place(of: sample.socket) else { return }
+            trackers[place].take(sample)
         }
-        if !actions.ended.isEmpty || actions.flush != nil { tell(actions) }
     }
 
     /// The responses that are open, as they stand at `now`, oldest first; with the flushes that a snapshot told since the
     /// last call.
     public mutating func open(at now: Nanoseconds) -> [Response] {
         var responses: [Response] = []
-        for (cookie, place) in places {
-            let tracker = trackers[place]
-            let counts = inFlight[tracker.serverPlace]
-            if let response = tracker.open(with: outstanding[cookie] ?? [], at: now, counts) {
+        places.forEach { cookie, place in
+            if let response = trackers[place].open(with: outstanding[cookie] ?? [], at: now, &common) {
                 responses.append(response)
             }
         }
         outstanding = [:]
-        return responses.sorted { $0.begin < $1.begin }
+        return responses.sorted { ($0.begin, $0.connection.cookie) < ($1.begin, $1.connection.cookie) }
     }
 
+    @inline(__always)
     private mutating func place(of socket: UInt64) -> Int? {
         let place = places[socket]
         if place == nil { unattributed += 1 }
@@ -91,24 +89,25 @@ public struct Correlator {
 
     private mutating func announce(_ use: SocketUse) {
         let cookie = use.connection.cookie
-        let server = serverPlaces[use.server.pid] ?? inFlight.count
-        if server == inFlight.count {
-            inFlight.append(InFlight())
+        guard cookie != 0 else { return unattributed += 1 }
+        let server = serverPlaces[use.server.pid] ?? common.inFlight.count
+        if server == common.inFlight.count {
+            common.inFlight.append(InFlight())
             serverPlaces[use.server.pid] = server
         }
         if let place = places[cookie] {
             trackers[place].use(by: use.server, place: server)
         } else if let place = vacant.popLast() {
             trackers[place] = ConnectionTracker(use, serverPlace: server)
-            places[cookie] = place
+            places.insert(cookie, place: place)
         } else {
-            places[cookie] = trackers.count
+            places.insert(cookie, place: trackers.count)
             trackers.append(ConnectionTracker(use, serverPlace: server))
         }
     }
 
     private mutating func forget(_ socket: UInt64) {
-        guard let place = places.removeValue(forKey: socket) else { return }
+        guard let place = places.remove(socket) else { return }
         vacant.append(place)
     }
 }

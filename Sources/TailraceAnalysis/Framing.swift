@@ -11,6 +11,8 @@ enum Framing: Equatable {
     case chunked
     /// It ends when the server closes.
     case untilClose
+    /// It was under way when tracing began: only the chunk of length 0 would tell.
+    case adopted
     /// Nothing in it tells: it ends when the client speaks again, or the connection ends.
     case untilDirectionChange
 
@@ -42,6 +44,7 @@ enum Framing: Equatable {
         switch self {
         case .length(let total): bytes >= total
         case .chunked: tail.map(Framing.isLastChunk) ?? false
+        case .adopted: tail.map { $0 >> 8 == 0x0a0d_0a0d_300a_0d } ?? false
         case .unseen, .untilClose, .untilDirectionChange: false
         }
     }

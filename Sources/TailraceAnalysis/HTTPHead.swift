@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// The beginning of a request, as far as it is needed: nothing else of it is kept.
-struct RequestHead: Equatable {
-    var method: String
+/// The beginning of a request, as far as it is needed: nothing else of it is kept. Parts of the bytes that it was found in.
+struct RequestHead {
+    var method: HeadBytes
     /// Path without query.
-    var target: String
+    var target: HeadBytes
     var protocolName: ResponseProtocol
 }
 
 /// What the first bytes of a request are.
-enum RequestBeginning: Equatable {
+enum RequestBeginning {
     case http(RequestHead)
     case http2
     case tls
@@ -20,17 +20,18 @@ enum RequestBeginning: Equatable {
 }
 
 /// What the first bytes of a response are.
-enum ResponseBeginning: Equatable {
+enum ResponseBeginning {
     case http(ResponseHead)
     case incomplete
     case opaque
 }
 
 /// The head of an HTTP/1 response (RFC 9112): what decides where it ends, and what is shown of it.
-struct ResponseHead: Equatable {
+struct ResponseHead {
     var status = 0
     var protocolName = ResponseProtocol.http11
-    var contentType: String?
+    /// Part of the bytes that it was found in.
+    var contentType: HeadBytes?
     var contentLength: Int64?
     var isChunked = false
     /// Bytes up to and including the empty line; nil: the head is longer than what was read of it.
@@ -63,8 +64,8 @@ enum HTTPHead {
         let path = path(of: HeadBytes(rebasing: line[..<end]))
         return .http(
             RequestHead(
-                method: method(HeadBytes(rebasing: bytes[..<space])),
-                target: String(decoding: path.prefix(longestTarget), as: UTF8.self),
+                method: HeadBytes(rebasing: bytes[..<space]),
+                target: HeadBytes(rebasing: path.prefix(longestTarget)),
                 protocolName: version.hasPrefix("HTTP/1.0") ? .http10 : .http11))
     }
 
@@ -120,23 +121,23 @@ enum HTTPHead {
     }
 
     private static func field(_ line: HeadBytes, of head: inout ResponseHead) {
-        // The length of the name decides before anything is compared: few fields are ours.
-        guard let colon = line.position(of: 0x3a), colon == 14 || colon == 12 || colon == 17 else { return }
-        let name = HeadBytes(rebasing: line[..<colon])
-        let value = trimmed(HeadBytes(rebasing: line[(colon + 1)...]))
-        switch colon {
-        case 14 where name.equals("content-length"): head.contentLength = decimal(value)
-        case 12 where name.equals("content-type"):
+        // Where the colon stands decides before anything is compared: few fields are ours.
+        if let value = value(of: "content-length", in: line) {
+            head.contentLength = decimal(value)
+        } else if let value = value(of: "content-type", in: line) {
             let media = HeadBytes(rebasing: value[..<(value.position(of: 0x3b) ?? value.count)])
-            head.contentType = String(decoding: trimmed(media).prefix(100), as: UTF8.self)
-        case 17 where name.equals("transfer-encoding"):
+            head.contentType = HeadBytes(rebasing: trimmed(media).prefix(100))
+        } else if let value = value(of: "transfer-encoding", in: line) {
             head.isChunked = value.count >= 7 && HeadBytes(rebasing: value.suffix(7)).equals("chunked")
-        default: break
         }
     }
 
-    private static func method(_ bytes: HeadBytes) -> String {
-        bytes.count == 3 && bytes.hasPrefix("GET") ? "GET" : String(decoding: bytes, as: UTF8.self)
+    /// nil: the line is another field.
+    @inline(__always)
+    private static func value(of name: StaticString, in line: HeadBytes) -> HeadBytes? {
+        let colon = name.utf8CodeUnitCount
+        guard line.count > colon, line[colon] == 0x3a, HeadBytes(rebasing: line[..<colon]).equals(name) else { return nil }
+        return trimmed(HeadBytes(rebasing: line[(colon + 1)...]))
     }
 
     private static func isMethodByte(_ byte: UInt8) -> Bool {

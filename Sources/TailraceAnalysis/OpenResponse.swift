@@ -9,17 +9,17 @@ struct ConnectionCounters {
 
 /// A response in the making: fed with its request's reads and its flushes, in their order.
 ///
-/// It is large, so it stays where it is and is never copied on the way: what is asked of it often are small properties.
+/// It is large, so a connection has one, which begins anew with each response and is never copied.
 struct OpenResponse {
     private(set) var response: Response
     private(set) var framing = Framing.unseen
     /// All its bytes were sent and acknowledged.
     private(set) var isComplete = false
     /// Position among its server's counts of responses in flight.
-    private let inFlightMark: Int
+    private var inFlightMark = 0
 
-    private var readAt: Nanoseconds
-    private let wasUnaccepted: Bool
+    private var readAt: Nanoseconds = 0
+    private var wasUnaccepted = false
     private var headBytes: [UInt8] = []
     /// Where its head begins and ends, counted from its first byte; interim heads come before.
     private var headStart: Int64 = 0
@@ -29,49 +29,80 @@ struct OpenResponse {
     private var heldByDevice: Int64 = 0
     private var heldByCongestion: Int64 = 0
     private var rwndBefore: Int64?
-    private var last: LastMarks?
-    private let before: ConnectionCounters
+    private var last = LastMarks()
+    private var before = ConnectionCounters()
 
     /// The marks of the newest flush that the next one, or the end, is measured from.
     private struct LastMarks {
-        let enter: Nanoseconds
-        let exit: Nanoseconds
-        let queued: Nanoseconds
-        let transmitted: Nanoseconds
-        let acked: Nanoseconds
-        let isLoopback: Bool
+        var enter: Nanoseconds = 0
+        /// 0: there was no flush.
+        var exit: Nanoseconds = 0
+        var queued: Nanoseconds = 0
+        var transmitted: Nanoseconds = 0
+        var acked: Nanoseconds = 0
+        var isLoopback = false
+    }
+
+    /// None yet, on `connection`.
+    init(on connection: Connection) { response = Response(connection: connection) }
+
+    /// The next one: nothing is known of it but who serves it.
+    private mutating func restart(_ server: Server, after before: ConnectionCounters, _ inFlight: inout InFlight) {
+        response.restart()
+        if response.server !== server { response.server = server }
+        inFlightMark = inFlight.begin()
+        response.inFlight = CountRange(begin: inFlight.count, end: 0, max: 0)
+        self.before = before
+        framing = .unseen
+        isComplete = false
+        wasUnaccepted = false
+        if !headBytes.isEmpty { headBytes = [] }
+        headStart = 0
+        headEnd = nil
+        sendTime = 0
+        blockedTime = 0
+        heldByDevice = 0
+        heldByCongestion = 0
+        rwndBefore = nil
+        last = LastMarks()
     }
 
     /// Begins with a read of its request.
-    init(_ response: consuming Response, read: RequestRead, after before: ConnectionCounters, inFlightMark: Int) {
-        let cameWithHandshake = read.readable == 0 && response.number == 1 && read.established != 0
+    mutating func begin(
+        _ server: Server, read: RequestRead, after before: ConnectionCounters, _ inFlight: inout InFlight,
+        _ texts: inout TextCache
+    ) {
+        restart(server, after: before, &inFlight)
+        let established = response.connection.established
+        let cameWithHandshake = read.readable == 0 && response.number == 1 && established != 0
         wasUnaccepted = response.number == 1 && (read.wasUnaccepted || cameWithHandshake)
-        response.begin = read.readable != 0 ? read.readable : cameWithHandshake ? read.established : read.read
-        self.response = response
-        self.before = before
-        self.inFlightMark = inFlightMark
-        readAt = read.read
-        take(read)
+        response.begin = read.readable != 0 ? read.readable : cameWithHandshake ? established : read.at
+        readAt = read.at
+        take(read, &texts)
     }
 
-    /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen).
-    init(
-        _ response: consuming Response, unrequested flush: FlushMarks, after before: ConnectionCounters,
-        inFlightMark: Int
+    /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen), or
+    /// it was under way when tracing began, at `adopted`.
+    mutating func begin(
+        _ server: Server, unrequested flush: FlushMarks, adopted: Nanoseconds?,
+        after before: ConnectionCounters, _ inFlight: inout InFlight
     ) {
-        wasUnaccepted = false
-        response.begin = flush.firstEnter
+        restart(server, after: before, &inFlight)
+        response.begin = adopted.map { min($0, flush.firstEnter) } ?? flush.firstEnter
         response.protocolName = .opaque
-        self.response = response
-        self.before = before
-        self.inFlightMark = inFlightMark
-        readAt = flush.firstEnter
+        if adopted != nil {
+            response.isAdopted = true
+            response.isEstimated = true
+            response.protocolName = nil
+            framing = .adopted
+        }
+        readAt = response.begin
     }
 
     /// More of its request was read.
-    mutating func take(_ read: RequestRead) {
+    mutating func take(_ read: RequestRead, _ texts: inout TextCache) {
         response.requestBytes += read.bytes
-        guard response.protocolName == nil else { return }
+        guard response.protocolName == nil, framing != .adopted else { return }
         let isFirstPiece = headBytes.isEmpty
         if !isFirstPiece { headBytes.append(contentsOf: read.head.prefix(512 - min(512, headBytes.count))) }
         let beginning =
@@ -80,8 +111,8 @@ struct OpenResponse {
             : headBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
         switch beginning {
         case .http(let head):
-            response.method = head.method
-            response.target = head.target
+            response.method = texts.text(head.method)
+            response.target = texts.text(head.target)
             response.protocolName = head.protocolName
         case .incomplete:
             if isFirstPiece { headBytes = Array(read.head) }
@@ -94,11 +125,11 @@ struct OpenResponse {
     }
 
     /// A flush of it left.
-    mutating func take(_ flush: FlushMarks, _ stages: DeliveryStages) {
+    mutating func take(_ flush: FlushMarks, _ stages: DeliveryStages, _ texts: inout TextCache) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
-        if framing == .unseen { learnFraming(from: flush) }
+        if framing == .unseen { learnFraming(from: flush, &texts) }
         if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
-        if let last {
+        if last.exit != 0 {
             response.gapSent.add(max(0, flush.firstEnter - last.enter))
             if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
         }
@@ -117,12 +148,13 @@ struct OpenResponse {
     }
 
     private mutating func findFirstBody(in flush: FlushMarks) {
+        guard framing != .adopted else { return }
         let carriesBody =
             headEnd.map { response.responseBytes + flush.bytes > $0 } ?? (framing != .unseen)
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
-    private mutating func learnFraming(from flush: FlushMarks) {
+    private mutating func learnFraming(from flush: FlushMarks, _ texts: inout TextCache) {
         switch response.protocolName {
         case .http10, .http11: break
         default: return framing = .untilDirectionChange
@@ -146,19 +178,19 @@ struct OpenResponse {
         case .http(let head) where head.isInterim: headBytes = []
         case .http(let head):
             if headBytes.isEmpty { headStart = response.responseBytes } else { headBytes = [] }
-            learn(head)
+            learn(head, &texts)
         case .opaque: framing = .untilDirectionChange
         }
     }
 
-    private mutating func learn(_ head: ResponseHead) {
+    private mutating func learn(_ head: ResponseHead, _ texts: inout TextCache) {
         response.status = head.status
-        response.contentType = head.contentType
+        if let type = head.contentType { response.contentType = texts.text(type) }
         response.protocolName = head.protocolName
         let end = head.length.map { headStart + Int64($0) }
         headEnd = end
         framing = Framing(head: head, endingAt: end, method: response.method)
-        response.isStreaming = framing == .chunked || framing == .untilClose || head.contentType == "text/event-stream"
+        response.isStreaming = framing == .chunked || framing == .untilClose || head.contentType?.equals("text/event-stream") == true
     }
 
     private mutating func takeDelivery(_ flush: FlushMarks, _ stages: DeliveryStages) {
@@ -197,11 +229,19 @@ struct OpenResponse {
     }
 
     /// The moment at which its last byte was acknowledged, 0 if it was not.
-    var acknowledgedAt: Nanoseconds { last?.acked ?? 0 }
+    var acknowledgedAt: Nanoseconds { last.acked }
+
+    /// What one look at the socket told, while this response is open.
+    mutating func take(_ sample: SocketSample) {
+        response.pressure.queuedBytesMax = max(response.pressure.queuedBytesMax, Int64(sample.queuedBytes))
+        response.pressure.unsentBytesMax = max(response.pressure.unsentBytesMax, Int64(sample.unsentBytes))
+        response.pressure.unackedBytesMax = max(response.pressure.unackedBytesMax, Int64(sample.unackedBytes))
+        response.pressure.oldestUnsentMax = max(response.pressure.oldestUnsentMax, sample.oldestUnsent)
+    }
 
     /// As it stands at `end`: the ACK of its last byte, or the end of its connection, or (open) now. `inFlight` still
     /// counts it.
-    consuming func told(at end: Nanoseconds, endedBy ending: Ending?, inFlight: InFlight) -> Response {
+    mutating func finish(at end: Nanoseconds, endedBy ending: Ending?, inFlight: InFlight) {
         response.state = ending == nil ? .open : .ended
         response.endedBy = ending
         response.end = max(response.begin, end)
@@ -212,13 +252,15 @@ struct OpenResponse {
         }
         response.inFlight.max = inFlight.largest(since: inFlightMark)
         response.inFlight.end = inFlight.count
-        return response
     }
+
+    /// Tells it where it lies.
+    mutating func tell(_ tell: (borrowing Actions) -> Void) { Actions.end(&response, tell) }
 
     private func timeline(until end: Nanoseconds) -> StageTimes {
         var timeline = Timeline(begin: response.begin, end: end)
         timeline.advance(to: readAt, in: wasUnaccepted ? .accept : .read)
-        guard let last else {
+        guard last.exit != 0 else {
             timeline.finish(in: .app)
             return timeline.stages
         }

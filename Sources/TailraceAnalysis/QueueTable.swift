@@ -25,7 +25,7 @@ public struct QueueTable: Sendable {
     public private(set) var rows: [Row]
     private var drainedBytes: Int64 = 0
     private var drainTime: Int64 = 0
-    private var lastAcknowledged: [String: Nanoseconds] = [:]
+    private var lastAcknowledged: [UInt64: (number: Int, at: Nanoseconds)] = [:]
 
     /// The send buffer size above which people see trouble, bytes.
     public static let boundary: Int64 = 128 << 10
@@ -47,13 +47,13 @@ public struct QueueTable: Sendable {
         rows[place].wait += wait * flush.writes
         rows[place].unsent += flush.unsentBytes * flush.writes
         // What fills the peer's receive buffer at the beginning leaves faster than the peer reads: no drain yet.
-        guard wait >= Self.draining else { return lastAcknowledged[flush.response] = nil }
+        guard wait >= Self.draining else { return lastAcknowledged[flush.connection] = nil }
         let acknowledged = flush.at + total
-        if let last = lastAcknowledged[flush.response], acknowledged >= last {
+        if let last = lastAcknowledged[flush.connection], last.number == flush.number, acknowledged >= last.at {
             drainedBytes += flush.bytes
-            drainTime += acknowledged - last
+            drainTime += acknowledged - last.at
         }
-        lastAcknowledged[flush.response] = acknowledged
+        lastAcknowledged[flush.connection] = (flush.number, acknowledged)
     }
 
     /// Bytes per second that left while something waited; nil where nothing did.

@@ -48,9 +48,8 @@ struct Decoder {
         guard let raw = load(ev_read.self, from: record) else { return nil }
         var read = RequestRead()
         read.socket = raw.header.socket
-        read.established = time(raw.established_ns)
         read.readable = time(raw.readable_ns)
-        read.read = time(raw.read_ns)
+        read.at = time(raw.read_ns)
         read.bytes = Int64(raw.bytes)
         read.outstanding = raw.outstanding
         read.isFirst = raw.header.flags & EV_F_FIRST_READ != 0

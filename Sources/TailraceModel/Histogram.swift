@@ -33,47 +33,86 @@ public enum LogLinear {
 
 /// A distribution of durations in nanoseconds: exact count, sum and maximum; quantiles from buckets.
 ///
-/// As long as all values are the same there are no buckets; they are allocated with the first that differs, once.
+/// As long as all values are the same there are no buckets. Then only those between the smallest and the largest value are
+/// held, with a margin: most distributions span a few octaves. At most 1.3 KB.
 public struct Distribution: Sendable {
     /// How many values.
-    public internal(set) var count: Int64 = 0
+    public private(set) var count: Int64 = 0
     /// Their sum, ns.
-    public internal(set) var sum: Int64 = 0
+    public private(set) var sum: Int64 = 0
     /// The largest, ns.
-    public internal(set) var max: Int64 = 0
-    private var buckets: [UInt32] = []
+    public private(set) var max: Int64 = 0
+    /// The bucket that `counts` begins with.
+    private var low = 0
+    private var counts: [UInt32] = []
 
     /// An empty distribution.
     public init() {}
 
     /// Adds `value` ns, `times` times.
     public mutating func add(_ value: Int64, times: Int64 = 1) {
-        if !buckets.isEmpty {
-            buckets[LogLinear.bucket(of: value)] &+= UInt32(truncatingIfNeeded: times)
-        } else if count > 0, value != max {
-            buckets = [UInt32](repeating: 0, count: LogLinear.buckets)
-            buckets[LogLinear.bucket(of: max)] = UInt32(truncatingIfNeeded: count)
-            buckets[LogLinear.bucket(of: value)] &+= UInt32(truncatingIfNeeded: times)
+        if count == 0 {
+            max = value
+        } else if !counts.isEmpty {
+            bump(LogLinear.bucket(of: value), by: times)
+            if value > max { max = value }
+        } else if value != max {
+            spread(value, times)
         }
-        max = count > 0 ? Swift.max(max, value) : value
         count += times
         sum += value * times
+    }
+
+    /// The first value that differs from all before it.
+    private mutating func spread(_ value: Int64, _ times: Int64) {
+        bump(LogLinear.bucket(of: max), by: count)
+        bump(LogLinear.bucket(of: value), by: times)
+        if value > max { max = value }
+    }
+
+    private mutating func bump(_ bucket: Int, by times: Int64) {
+        var index = bucket - low
+        if index < 0 || index >= counts.count {
+            hold(bucket)
+            index = bucket - low
+        }
+        counts[index] &+= UInt32(truncatingIfNeeded: times)
+    }
+
+    /// Buckets beside a new one that get room with it.
+    private static let margin = 4
+
+    private mutating func hold(_ bucket: Int) {
+        let first = Swift.max(0, Swift.min(counts.isEmpty ? bucket : low, bucket - Self.margin))
+        let end = Swift.min(LogLinear.buckets, Swift.max(counts.isEmpty ? 0 : low + counts.count, bucket + Self.margin))
+        if counts.isEmpty {
+            counts.append(contentsOf: repeatElement(0, count: end - first))
+        } else {
+            counts.insert(contentsOf: repeatElement(0, count: low - first), at: 0)
+            counts.append(contentsOf: repeatElement(0, count: end - first - counts.count))
+        }
+        low = first
+    }
+
+    /// Without values again; memory is kept.
+    public mutating func reset() {
+        count = 0
+        sum = 0
+        max = 0
+        if !counts.isEmpty { counts.removeAll(keepingCapacity: true) }
     }
 
     /// Adds all values of another.
     public mutating func merge(_ other: Distribution) {
         guard other.count > 0 else { return }
-        if other.buckets.isEmpty { return add(other.max, times: other.count) }
-        if buckets.isEmpty {
-            var merged = other
-            if count > 0 { merged.add(max, times: count) }
-            self = merged
-            return
+        if other.counts.isEmpty { return add(other.max, times: other.count) }
+        if counts.isEmpty, count > 0 { bump(LogLinear.bucket(of: max), by: count) }
+        for (offset, times) in other.counts.enumerated() where times > 0 {
+            bump(other.low + offset, by: Int64(times))
         }
-        for index in buckets.indices { buckets[index] &+= other.buckets[index] }
+        max = count > 0 ? Swift.max(max, other.max) : other.max
         count += other.count
         sum += other.sum
-        if other.max > max { max = other.max }
     }
 
     /// Mean in ns; nil without values.
@@ -82,12 +121,12 @@ public struct Distribution: Sendable {
     /// The value below which the share `q` of the values lies (0...1), to the width of a bucket; nil without values.
     public func quantile(_ q: Double) -> Int64? {
         guard count > 0 else { return nil }
-        guard !buckets.isEmpty else { return max }
+        guard !counts.isEmpty else { return max }
         let rank = Int64((q * Double(count)).rounded(.up))
         var seen: Int64 = 0
-        for (bucket, n) in buckets.enumerated() where n > 0 {
+        for (offset, n) in counts.enumerated() where n > 0 {
             seen += Int64(n)
-            if seen >= rank { return Swift.min(LogLinear.middle(of: bucket), max) }
+            if seen >= rank { return Swift.min(LogLinear.middle(of: low + offset), max) }
         }
         return max
     }

@@ -6,6 +6,7 @@ public enum KernelEvent {
     case requestRead(RequestRead)
     case flushLeft(FlushMarks)
     case stateChanged(StateChange)
+    case socketSampled(SocketSample)
 }
 
 /// Bytes that live only while the event is being handled: whoever wants them later copies them.
@@ -17,11 +18,14 @@ public struct SocketUse {
     public let connection: Connection
     /// Who uses it.
     public let server: Server
+    /// When a connection was found that was open before tracing began; nil: it was seen from its begin.
+    public let adopted: Nanoseconds?
 
-    /// Both.
-    public init(connection: Connection, server: Server) {
+    /// All of it.
+    public init(connection: Connection, server: Server, adopted: Nanoseconds? = nil) {
         self.connection = connection
         self.server = server
+        self.adopted = adopted
     }
 }
 
@@ -29,12 +33,10 @@ public struct SocketUse {
 public struct RequestRead {
     /// The connection's cookie.
     public var socket: UInt64 = 0
-    /// When it was established; 0: before tracing began.
-    public var established: Nanoseconds = 0
     /// When the first byte of what was read became readable; 0: it came with the handshake, or is not known.
     public var readable: Nanoseconds = 0
     /// When the read call returned.
-    public var read: Nanoseconds = 0
+    public var at: Nanoseconds = 0
     /// That this read returned.
     public var bytes: Int64 = 0
     /// Flushes that the peer had not acknowledged yet.
@@ -159,4 +161,39 @@ public struct StateChange {
         self.error = error
         self.unackedBytes = unackedBytes
     }
+}
+
+/// One look at a socket that holds bytes, once an interval.
+public struct SocketSample {
+    /// The connection's cookie.
+    public var socket: UInt64 = 0
+    /// When.
+    public var at: Nanoseconds = 0
+    /// Since when its oldest unsent flush has waited, ns; 0: nothing is unsent. Merged flushes count from their last call.
+    public var oldestUnsent: Int64 = 0
+    /// How long a writer has waited for room, ns; 0: none waits.
+    public var blocked: Int64 = 0
+    /// `sk_wmem_queued`.
+    public var queuedBytes: UInt32 = 0
+    /// `write_seq - snd_nxt`.
+    public var unsentBytes: UInt32 = 0
+    /// `snd_nxt - snd_una`.
+    public var unackedBytes: UInt32 = 0
+    /// `sk_sndbuf`.
+    public var sndbufBytes: UInt32 = 0
+    /// The peer's window, bytes.
+    public var peerWindow: UInt32 = 0
+    /// Segments.
+    public var congestionWindow: UInt32 = 0
+    /// Smoothed round trip.
+    public var srttMicroseconds: UInt32 = 0
+    /// Segments that the connection has retransmitted so far.
+    public var retransmits: UInt32 = 0
+    /// `tcp_sock.chrono_stat`, ns, to a jiffy.
+    public var rwndLimited: Int64 = 0
+    /// The same for the send buffer.
+    public var sndbufLimited: Int64 = 0
+
+    /// All zero.
+    public init() {}
 }

@@ -40,6 +40,16 @@ public struct DeliveryDistributions: Sendable {
 
     /// Empty.
     public init() {}
+
+    /// Empty again; memory is kept.
+    mutating func reset() {
+        send.reset()
+        queue.reset()
+        qdisc.reset()
+        driver.reset()
+        network.reset()
+        total.reset()
+    }
 }
 
 /// The socket's extremes while the response was sent.
@@ -139,28 +149,55 @@ public struct Response: Sendable {
     public var pressure = SocketPressure()
     /// Its server's responses in flight.
     public var inFlight = CountRange(begin: 0, end: 0, max: 0)
+    /// It was under way when tracing began: `begin` is when it was found, and what was before is not known.
+    public var isAdopted = false
     /// A part was estimated: flushes were merged, a record was lost, or a mark was noticed late.
     public var isEstimated = false
 
-    /// A response that begins on `connection`.
-    @inlinable
+    /// A response on `connection`.
     public init(connection: Connection) { self.connection = connection }
+
+    /// The next response on the same connection: nothing is known of it yet.
+    public mutating func restart() {
+        number += 1
+        method = nil
+        target = nil
+        contentType = nil
+        state = .open
+        begin = 0
+        end = 0
+        protocolName = nil
+        status = nil
+        isStreaming = false
+        endedBy = nil
+        requestBytes = 0
+        responseBytes = 0
+        flushes = 0
+        timeToFirstFlush = nil
+        ackDelay = nil
+        delivery.reset()
+        gapSent.reset()
+        gapAcked.reset()
+        pressure = SocketPressure()
+        isAdopted = false
+        isEstimated = false
+    }
 
     /// End - begin, ns.
     public var duration: Int64 { end - begin }
     /// Unique within a run: the connection's cookie and the number on it.
-    public var id: String { Response.id(on: connection, number: number) }
+    public var id: String { Response.id(cookie: connection.cookie, number: number) }
 
-    /// The id of the response with this number on `connection`.
-    public static func id(on connection: Connection, number: Int) -> String {
-        "\(String(connection.cookie, radix: 16))-\(number)"
-    }
+    /// The id of the response with this number on a connection.
+    static func id(cookie: UInt64, number: Int) -> String { "\(String(cookie, radix: 16))-\(number)" }
 }
 
 /// One flush, delivered.
 public struct Flush: Sendable {
-    /// Id of its response.
-    public let response: String
+    /// The cookie of its connection, and the number of its response there.
+    public let connection: UInt64
+    /// From 1.
+    public let number: Int
     /// Its send call was entered.
     public let at: Nanoseconds
     /// Handed over.
@@ -178,10 +215,11 @@ public struct Flush: Sendable {
 
     /// All of it.
     public init(
-        response: String, at: Nanoseconds, bytes: Int64, writes: Int64, stages: StageTimes, total: Int64?,
+        connection: UInt64, number: Int, at: Nanoseconds, bytes: Int64, writes: Int64, stages: StageTimes, total: Int64?,
         queuedBytes: Int64, unsentBytes: Int64
     ) {
-        self.response = response
+        self.connection = connection
+        self.number = number
         self.at = at
         self.bytes = bytes
         self.writes = writes
@@ -190,4 +228,7 @@ public struct Flush: Sendable {
         self.queuedBytes = queuedBytes
         self.unsentBytes = unsentBytes
     }
+
+    /// Id of its response.
+    public var response: String { Response.id(cookie: connection, number: number) }
 }
