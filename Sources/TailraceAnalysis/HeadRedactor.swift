@@ -37,20 +37,27 @@ public struct HeadRedactor {
 
     /// One request and what follows it. True: its first line goes on in the next piece.
     private func redactOne(_ bytes: UnsafeMutableRawBufferPointer, _ line: inout RequestLineRedactor) -> Bool {
-        let emptyLine = HTTPHead.emptyLine(in: HeadBytes(bytes))
+        let emptyLine = emptyLine(in: HeadBytes(bytes))
         switch line.redact(bytes) {
         case .unfinished: return true
-        case .ended(let end):
-            bytes.blank(end..<bytes.count)
-        case .opaque:
-            bytes.blank(line.isContinued ? 0..<bytes.count : line.kept..<bytes.count)
+        case .ended(let end): bytes.blank(end..<bytes.count)
+        case .opaque(let kept, let lineEnd):
+            bytes.blank(kept..<bytes.count)
+            if let lineEnd { bytes[lineEnd] = 0x0a }
         }
-        if let emptyLine {
-            bytes[emptyLine] = 0x0a
-            bytes[emptyLine + 1] = 0x0d
-            bytes[emptyLine + 2] = 0x0a
-        }
+        if let emptyLine { bytes.keepEmptyLine(at: emptyLine) }
         return false
+    }
+
+    /// Where the first LF CR LF begins: `HTTPHead.nextRequest` looks behind it.
+    private func emptyLine(in bytes: HeadBytes) -> Int? {
+        var start = 0
+        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
+            start += offset + 1
+            guard start + 1 < bytes.count else { return nil }
+            if bytes[start] == 0x0d, bytes[start + 1] == 0x0a { return start - 1 }
+        }
+        return nil
     }
 
     private mutating func keep(_ line: RequestLineRedactor, of socket: UInt64) {
@@ -101,6 +108,12 @@ public struct HeadRedactor {
 }
 
 extension UnsafeMutableRawBufferPointer {
+    func keepEmptyLine(at index: Int) {
+        self[index] = 0x0a
+        self[index + 1] = 0x0d
+        self[index + 2] = 0x0a
+    }
+
     func blank(_ range: Range<Int>) {
         guard !range.isEmpty, let base = baseAddress else { return }
         (base + range.lowerBound).initializeMemory(as: UInt8.self, repeating: HeadRedactor.blank, count: range.count)

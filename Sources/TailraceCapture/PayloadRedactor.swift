@@ -5,8 +5,9 @@ public protocol PayloadRedactor {
     /// Bytes that a server read: a request's beginning, or what follows it.
     mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64)
     /// Bytes that a server sent: a response's beginning, or the next piece of it. `isFirst`: it sent them as the first after
-    /// it read.
-    mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, isFirst: Bool)
+    /// it read. `isRepeated`: they come again.
+    mutating func redactResponse(
+        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, isFirst: Bool, isRepeated: Bool)
     /// The last bytes that it sent at once, the last one in the highest byte.
     func redactTail(_ tail: UInt64) -> UInt64
     /// Nothing more comes of this connection.

@@ -48,7 +48,8 @@ struct WireRecord {
             place.storeBytes(of: redactor.redactTail(tail), toByteOffset: Self.tailOffset, as: UInt64.self)
             if let head = head(in: place) {
                 let isFirst = header.flags & EV_F_AFTER_READ != 0
-                redactor.redactResponse(head, socket: header.socket, isFirst: isFirst)
+                let isRepeated = header.flags & EV_F_OUTSTANDING != 0
+                redactor.redactResponse(head, socket: header.socket, isFirst: isFirst, isRepeated: isRepeated)
             }
         case EV_STATE.rawValue:
             if length >= MemoryLayout<ev_state>.size, place.loadUnaligned(as: ev_state.self).new_state == Self.closed {

@@ -3,6 +3,7 @@ import Glibc
 import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
+import TailraceOutput
 
 /// A run from attaching to the last record: the loop that every live command shares.
 final class TracingRun {
@@ -57,11 +58,21 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
+        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+    }
+
+    /// The same without the correlator: for whoever only wants the events.
+    ///
+    /// - Parameter mayEnd: asked at a signal; false goes on until the next one.
+    func run(
+        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
+        isDone: () -> Bool
+    ) throws {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin
         while !isDone() {
-            if waitForSignal(drainInterval) { break }
-            drain(tell)
+            if waitForSignal(drainInterval), mayEnd() { break }
+            source.drain(handle)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
@@ -73,17 +84,11 @@ final class TracingRun {
         // A second signal ends at once.
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        drain(tell)
+        source.drain(handle)
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot()
-        drain(tell)
-    }
-
-    private func drain(_ tell: (borrowing Actions) -> Void) {
-        withoutActuallyEscaping(tell) { tell in
-            _ = source.drain { [self] event in correlator.take(event, tell) }
-        }
+        source.drain(handle)
     }
 
     private func waitForSignal(_ nanoseconds: Int64) -> Bool {
@@ -108,5 +113,23 @@ final class TracingRun {
     }
 
     /// Open responses as they stand now.
-    func openResponses() -> [Response] { correlator.open(at: readClock(CLOCK_MONOTONIC)) }
+    func openResponses() -> [Response] { correlator.open(at: now) }
+}
+
+extension TracingRun: ResponseRun {
+    var now: Nanoseconds { readClock(CLOCK_MONOTONIC) }
+    var unattributed: UInt64 { correlator.unattributed }
+    var recording: RecordingAccount? { nil }
+
+    func loss() -> Loss { source.loss() }
+
+    func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
+        try run(tell: tell, afterDrain: afterDrain, isDone: { false })
+    }
+
+    var description: RunDescription {
+        RunDescription(
+            version: Tailrace.version, host: facts.host, kernel: facts.release, backend: source.backend.rawValue,
+            target: target, anchor: anchor)
+    }
 }
