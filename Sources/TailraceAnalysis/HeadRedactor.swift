@@ -100,6 +100,9 @@ public struct HeadRedactor {
         return redacted
     }
 
+    /// Connections of which half a head is remembered.
+    var unfinished: Int { requests.count + responses.count }
+
     /// Nothing more comes of this connection.
     public mutating func forget(socket: UInt64) {
         if !requests.isEmpty { requests[socket] = nil }
