@@ -89,6 +89,7 @@ public struct NDJSON {
         }
         pressure(response.pressure, &line)
         counts(of: response, &line)
+        line.field("adopted", response.isAdopted)
         line.field("estimated", response.isEstimated)
         return line.closed()
     }
@@ -196,6 +197,7 @@ public struct NDJSON {
         line.object("events") {
             $0.field("made", loss.made)
             $0.field("delivered", loss.delivered)
+            $0.field("adopted", loss.adopted)
             $0.field("merged", loss.merged)
             $0.field("heads_unread", loss.headsUnread)
         }
@@ -241,7 +243,7 @@ extension JSONLine {
 
     mutating func loss(_ loss: Loss) {
         for (name, kind): (StaticString, String) in [
-            ("sockets", "sockets"), ("reads", "reads"), ("flushes", "flushes"), ("states", "states"),
+            ("sockets", "sockets"), ("reads", "reads"), ("heads", "heads"), ("flushes", "flushes"), ("states", "states"),
         ] { field(name, loss.lost[kind] ?? 0) }
         field("missed", loss.missed)
         field("untracked", loss.untracked)

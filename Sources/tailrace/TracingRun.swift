@@ -13,6 +13,11 @@ final class TracingRun {
     private let target: Target
     /// Time between two drains of the ring. 10 ms: a hundred wake-ups a second, and none per event.
     private let drainInterval: Int64 = 10_000_000
+    /// Time between two looks at all sockets, and at the target.
+    private let checkInterval: Int64 = 1_000_000_000
+    private var hasAdoptedAgain = false
+    /// Records of ends that were lost so far, and hooks that were missed, which may have been such.
+    private var lostEnds: UInt64 = 0
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -27,6 +32,7 @@ final class TracingRun {
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         try source.attach()
+        try source.adopt()
     }
 
     private static var stopSignals: sigset_t {
@@ -58,15 +64,19 @@ final class TracingRun {
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
         let begin = readClock(CLOCK_MONOTONIC)
-        var nextCheck = begin
+        var nextCheck = begin + checkInterval / 2
         while !isDone() {
             if waitForSignal(drainInterval) { break }
             drain(tell)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
-            nextCheck = now + 500_000_000
+            nextCheck = now + checkInterval
             anchor = ClockAnchor.now()
+            try sample(tell)
+            // Once more: what waited to be accepted when tracing began belongs to a process by now.
+            if !hasAdoptedAgain { try source.adopt() }
+            hasAdoptedAgain = true
             if try !targetExists(since: begin, now: now) { break }
         }
         source.detach()
@@ -76,8 +86,18 @@ final class TracingRun {
         drain(tell)
         try afterDrain()
         // What is still on its way belongs to the open responses.
-        try source.snapshot()
+        try source.snapshot { [self] event in correlator.take(event) { _ in } }
+    }
+
+    /// Looks at every traced socket; where the record of an end was lost, what belongs to connections that are gone ends too.
+    private func sample(_ tell: @escaping (borrowing Actions) -> Void) throws {
+        let begin = readClock(CLOCK_MONOTONIC)
+        try source.sample { [self] event in correlator.take(event) { _ in } }
+        let lost = source.loss()
+        guard lost.lost["states", default: 0] + lost.missed > lostEnds else { return }
+        lostEnds = lost.lost["states", default: 0] + lost.missed
         drain(tell)
+        correlator.closeUnseen(since: begin, tell)
     }
 
     private func drain(_ tell: (borrowing Actions) -> Void) {

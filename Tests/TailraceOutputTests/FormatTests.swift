@@ -63,7 +63,7 @@ struct NDJSONTests {
             "status", "content_type", "streaming", "ended_by", "request_bytes", "response_bytes", "flushes", "ttff_ns",
             "ack_delay_ns", "backend", "timeline_ns", "cause_ns", "delivery_ns", "gap_ns", "socket", "tasks",
             "in_flight",
-            "serving", "left_behind", "estimated",
+            "serving", "left_behind", "adopted", "estimated",
         ]
         #expect(Set(object.keys) == names)
         #expect(object["begin"] as? String == "1970-01-01T00:00:01.000000000Z")
