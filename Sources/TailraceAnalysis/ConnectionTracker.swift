@@ -105,7 +105,11 @@ struct ConnectionTracker {
         adopted = nil
         guard isOpen else { return begin(read, &common) }
         guard read.isFirst else {
-            if waiting.isEmpty { current.take(read, &common.texts) } else { waiting[waiting.count - 1].read.bytes += read.bytes }
+            if waiting.isEmpty {
+                current.take(read, &common.texts)
+            } else {
+                waiting[waiting.count - 1].read.bytes += read.bytes
+            }
             return
         }
         switch current.framing {
@@ -115,7 +119,11 @@ struct ConnectionTracker {
         case .untilClose:
             current.take(read, &common.texts)
         case .length, .chunked:
-            if case .http = HTTPHead.request(read.head, isWhole: true) { wait(read) } else { current.take(read, &common.texts) }
+            if case .http = HTTPHead.request(read.head, isWhole: true) {
+                wait(read)
+            } else {
+                current.take(read, &common.texts)
+            }
         default:
             wait(read)
         }

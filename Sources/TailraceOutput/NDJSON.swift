@@ -243,7 +243,8 @@ extension JSONLine {
 
     mutating func loss(_ loss: Loss) {
         for (name, kind): (StaticString, String) in [
-            ("sockets", "sockets"), ("reads", "reads"), ("heads", "heads"), ("flushes", "flushes"), ("states", "states"),
+            ("sockets", "sockets"), ("reads", "reads"), ("heads", "heads"), ("flushes", "flushes"),
+            ("states", "states"),
         ] { field(name, loss.lost[kind] ?? 0) }
         field("missed", loss.missed)
         field("untracked", loss.untracked)

@@ -28,7 +28,9 @@ struct Trace: ParsableCommand {
     var flushes = false
 
     func run() throws {
-        let run = try TracingRun(target: options.target, tellsFlushes: flushes)
+        let run = try TracingRun(
+            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
+            tellsFlushes: flushes)
         let printer = TracePrinter(run: run, target: options.target, asJSON: json || isatty(STDOUT_FILENO) == 0)
         try printer.begin()
         try run.announceReady(in: options.readyFile)

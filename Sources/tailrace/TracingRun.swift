@@ -22,11 +22,14 @@ final class TracingRun {
     private static let listenerGrace: Int64 = 5_000_000_000
 
     /// Checks the target, loads and attaches.
-    init(target: Target, tellsFlushes: Bool) throws {
+    init(
+        target: Target, ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16,
+        tellsFlushes: Bool
+    ) throws {
         self.target = target
         facts = KernelFacts.probe()
         try target.check()
-        source = try KernelSource(target: target, facts: facts)
+        source = try KernelSource(target: target, facts: facts, ringBytes: ringBytes, socketLimit: maxConnections)
         correlator = Correlator(tellsFlushes: tellsFlushes)
         // Blocked, so that they are taken where nothing is half done.
         var signals = TracingRun.stopSignals
