@@ -33,6 +33,22 @@ static inline int clibbpf_keep_warning(enum libbpf_print_level level, const char
 	return 0;
 }
 
+/* The ring's positions and record headers are shared with the kernel: smp_load_acquire(), smp_store_release() there. */
+static inline unsigned long long clibbpf_load_acquire(const void *from)
+{
+	return __atomic_load_n((const unsigned long long *)from, __ATOMIC_ACQUIRE);
+}
+
+static inline unsigned int clibbpf_load_acquire_32(const void *from)
+{
+	return __atomic_load_n((const unsigned int *)from, __ATOMIC_ACQUIRE);
+}
+
+static inline void clibbpf_store_release(void *to, unsigned long long value)
+{
+	__atomic_store_n((unsigned long long *)to, value, __ATOMIC_RELEASE);
+}
+
 /* From now on libbpf prints nothing; its next warning is kept. */
 static inline void clibbpf_quiet(void)
 {

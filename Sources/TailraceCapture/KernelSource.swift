@@ -13,7 +13,8 @@ public final class KernelSource {
 
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
-    private var ring: OpaquePointer?
+    private var ring: EventRing?
+    private let ringBytes: UInt32
     private var decoder: Decoder
     private var handler: ((KernelEvent) -> Void)?
     private var delivered: UInt64 = 0
@@ -41,6 +42,7 @@ public final class KernelSource {
             throw CaptureError.step("read the probe object", errno: errno, detail: String(cString: clibbpf_warning()))
         }
         self.object = object
+        self.ringBytes = ringBytes
         decoder = Decoder(jiffy: jiffyLength(), processes: ProcessLookup())
         var settings = target.settings
         settings.socket_limit = socketLimit
@@ -56,7 +58,7 @@ public final class KernelSource {
 
     deinit {
         detach()
-        if let ring { ring_buffer__free(ring) }
+        ring = nil
         bpf_object__close(object)
     }
 
@@ -142,16 +144,7 @@ public final class KernelSource {
     }
 
     private func openRing() throws(CaptureError) {
-        let descriptor = bpf_object__find_map_fd_by_name(object, "events")
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        ring = ring_buffer__new(
-            descriptor,
-            { context, data, size in
-                guard let context, let data else { return 0 }
-                let source = Unmanaged<KernelSource>.fromOpaque(context).takeUnretainedValue()
-                source.take(UnsafeRawBufferPointer(start: data, count: Int(size)))
-                return 0
-            }, context, nil)
+        ring = EventRing(descriptor: bpf_object__find_map_fd_by_name(object, "events"), size: Int(ringBytes))
         guard ring != nil else { throw CaptureError.step("map the ring of events", errno: errno, detail: "") }
     }
 
@@ -165,10 +158,9 @@ public final class KernelSource {
     /// - Returns: how many there were.
     @discardableResult
     public func drain(_ handle: @escaping (KernelEvent) -> Void) -> Int {
-        guard let ring else { return 0 }
         handler = handle
         defer { handler = nil }
-        return Int(max(0, ring_buffer__consume(ring)))
+        return ring?.drain { take($0) } ?? 0
     }
 
     /// The kernel side's counters against what arrived here.
