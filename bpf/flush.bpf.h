@@ -50,52 +50,40 @@ static __always_inline void fill_flush(struct ev_flush *record, struct sock *sk,
 	record->snd_wnd = tp->snd_wnd;
 	record->pid = slot->pid;
 	record->untold_bytes = slot->untold_bytes;
-	record->pad = 0;
 	*(__u64 *)record->tail = slot->tail;
 }
 
-/* Fills a record that has `room` bytes for a piece of the response's head behind it. */
-static __always_inline void finish_flush(struct ev_flush *record, struct sock *sk, struct tcp_sock *tp,
-					 struct socket_state *state, struct flush_slot *slot,
-					 struct head_buffer *head, const __u32 room, __u64 ack_ns, __u32 flags)
+static __always_inline void make_flush(struct ev_flush *record, struct sock *sk, struct tcp_sock *tp,
+				       struct socket_state *state, struct flush_slot *slot, __u64 ack_ns, __u32 flags)
 {
-	__u64 head_bytes = head ? BOUNDED(slot->head_bytes, room) : 0;
-
 	flags |= slot->flags & ~SLOT_DONE;
 	if (state->loopback)
 		flags |= EV_F_LOOPBACK;
 	if (state->paced)
 		flags |= EV_F_PACED;
-	fill_header(&record->header, state, EV_FLUSH, sizeof(*record) + room, flags, ack_ns);
+	fill_header(&record->header, state, EV_FLUSH, sizeof(*record), flags, ack_ns);
 	fill_flush(record, sk, tp, state, slot);
 	record->ack_ns = flags & EV_F_ACKED ? ack_ns : 0;
-	record->head_bytes = head_bytes;
-	if (head)
-		bpf_probe_read_kernel(record + 1, head_bytes,
-				      head->bytes + (slot->head_offset & (EV_RESPONSE_HEAD_BYTES - 1)));
-	submit(record);
 }
 
-/* One record. Three sizes, because the verifier wants a constant and a head is rarely long. */
 static __always_inline void emit_flush(struct sock *sk, struct tcp_sock *tp, struct socket_state *state,
 				       struct flush_slot *slot, __u64 ack_ns, __u32 flags)
 {
-	struct head_buffer *head = slot->head_bytes ? bpf_sk_storage_get(&heads, sk, 0, 0) : NULL;
-	struct ev_flush *record;
+	struct ev_flush *record = reserve(EV_FLUSH, sizeof(*record));
 
-	if (!head) {
-		record = reserve(EV_FLUSH, sizeof(*record));
-		if (record)
-			finish_flush(record, sk, tp, state, slot, NULL, 0, ack_ns, flags);
-	} else if (slot->head_bytes <= 256) {
-		record = reserve(EV_FLUSH, sizeof(*record) + 256);
-		if (record)
-			finish_flush(record, sk, tp, state, slot, head, 256, ack_ns, flags);
-	} else {
-		record = reserve(EV_FLUSH, sizeof(*record) + EV_RESPONSE_HEAD_BYTES);
-		if (record)
-			finish_flush(record, sk, tp, state, slot, head, EV_RESPONSE_HEAD_BYTES, ack_ns, flags);
-	}
+	if (!record)
+		return;
+	make_flush(record, sk, tp, state, slot, ack_ns, flags);
+	submit(record);
+}
+
+/* A call that has not returned yet, as far as it has come: the connection ended with its caller inside, or it is looked at. */
+static __always_inline void close_call(struct socket_state *state, struct tcp_sock *tp, struct flush_slot *slot, __u64 now)
+{
+	slot->exit_ns = now;
+	slot->seq_end = tp->write_seq;
+	slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? now - state->waiting_ns : 0);
+	slot->writes++;
 }
 
 struct drain_context {
@@ -122,10 +110,7 @@ static __always_inline bool drain_oldest(struct drain_context *context)
 	if (!is_acknowledged && !context->now)
 		return false;
 	if (!is_returned) {	/* the connection ended with its caller still inside */
-		slot->exit_ns = context->now;
-		slot->seq_end = context->tp->write_seq;
-		slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? context->now - state->waiting_ns : 0);
-		slot->writes++;
+		close_call(state, context->tp, slot, context->now);
 		state->call_ns = 0;
 	}
 	if (!is_acknowledged)

@@ -88,7 +88,7 @@ static __always_inline bool look_at(const struct call_data *data, struct call_en
 	end->tail = *(__u64 *)(look->bytes + take - EV_TAIL_BYTES);
 	if (take < EV_TAIL_BYTES)
 		end->tail = end->tail >> (8 * (EV_TAIL_BYTES - take)) << (8 * (EV_TAIL_BYTES - take));
-	if (!wants_begin)	/* the head buffer has it */
+	if (!wants_begin)	/* EV_HEAD has it */
 		return false;
 	if (data->first == data->last && data->last_bytes <= LOOK_BYTES)
 		magic = *(__u64 *)look->bytes;
@@ -99,67 +99,85 @@ static __always_inline bool look_at(const struct call_data *data, struct call_en
 
 #define HEAD_PIECES 8	/* of a writev() that are looked at for the rest of a head */
 
-static __always_inline bool ends_head(const struct head_buffer *head, __u32 end)
+static __always_inline bool ends_head(const __u8 *bytes, __u64 end, const __u32 room)
 {
-	__u32 position = BOUNDED(end, EV_RESPONSE_HEAD_BYTES);
+	__u64 position = BOUNDED(end, room);
 
-	return position >= 4 && *(__u32 *)(head->bytes + position - 4) == 0x0a0d0a0d;
+	return position >= 4 && *(__u32 *)(bytes + position - 4) == 0x0a0d0a0d;
 }
 
-/* A head may come in several pieces of one call: adds them until the empty line. Returns the bytes that are there then. */
-static __always_inline __u64 gather_head(struct head_buffer *head, __u32 used, __u64 taken, const struct call_data *data)
+/*
+ * A head may come in several pieces of one call: adds them until the empty line. Returns the bytes that are there then. A
+ * piece of at most `longest` is added where as much is free: the verifier sees that this fits, and nothing finer.
+ */
+static __always_inline __u64 gather_head(__u8 *bytes, __u64 taken, const struct call_data *data, const __u32 room,
+					 const __u32 longest)
 {
 	for (__u32 i = 1; i < HEAD_PIECES; i++) {
-		__u32 end = BOUNDED(used + taken, EV_RESPONSE_HEAD_BYTES);
+		__u64 end = BOUNDED(taken, room), take;
 		struct iovec next;
-		__u64 take;
 
-		if (!data->vector || i >= data->pieces || end == EV_RESPONSE_HEAD_BYTES || ends_head(head, end) ||
+		if (!data->vector || i >= data->pieces || end > room - longest || ends_head(bytes, end, room) ||
 		    bpf_probe_read_kernel(&next, sizeof(next), data->vector + i))
 			break;
-		take = BOUNDED(next.iov_len, EV_RESPONSE_HEAD_BYTES);
-		if (take > EV_RESPONSE_HEAD_BYTES - end)
-			take = EV_RESPONSE_HEAD_BYTES - end;
-		take = BOUNDED(take, EV_RESPONSE_HEAD_BYTES);
-		if (!take || bpf_probe_read_user(head->bytes + end, take, next.iov_base))
+		take = BOUNDED(next.iov_len, longest);
+		if (!take || bpf_probe_read_user(bytes + end, take, next.iov_base))
 			break;
-		taken += take;
+		taken = end + take;
+		if (take < next.iov_len)
+			break;
 	}
 	return taken;
 }
 
 /*
- * Copies the beginning of the call's data to the head buffer: the response's head is in it, if there is one. Where that is
- * the whole call, its end is known too.
+ * Tells the beginning of the call's data in a record that has `room` bytes for it: the response's head is in it, if there is
+ * one. Where that is the whole call, its end is known too.
  */
-static __always_inline void read_head(struct sock *sk, struct socket_state *state, struct flush_slot *slot,
-				      const struct call_data *data, struct call_end *end)
+static __always_inline void tell_head(struct socket_state *state, const struct call_data *data, struct call_end *end,
+				      const __u32 room, const __u32 longest)
 {
-	struct head_buffer *head = bpf_sk_storage_get(&heads, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	__u32 used = state->head_used & (EV_RESPONSE_HEAD_BYTES - 1);
-	__u64 take = BOUNDED(data->first_bytes, EV_RESPONSE_HEAD_BYTES);
-	struct ev_counters *counter;
+	struct ev_head *record = reserve(EV_HEAD, sizeof(*record) + room);
+	__u64 take = BOUNDED(data->first_bytes, room);
+	__u32 flags = 0;
+	__u8 *bytes;
 
-	if (take > EV_RESPONSE_HEAD_BYTES - used)
-		take = EV_RESPONSE_HEAD_BYTES - used;
-	take = BOUNDED(take, EV_RESPONSE_HEAD_BYTES);
-	if (!head || !data->first || !take || bpf_probe_read_user(head->bytes + used, take, data->first)) {
-		slot->flags |= EV_F_HEAD_UNREAD;
-		counter = count();
+	if (!record)
+		return;
+	bytes = (__u8 *)(record + 1);
+	if (!data->first || !take || bpf_probe_read_user(bytes, take, data->first)) {
+		struct ev_counters *counter = count();
+
+		take = 0;
+		flags = EV_F_HEAD_UNREAD;
 		if (counter)
 			counter->heads_unread++;
-		return;
 	}
-	if (take == data->first_bytes)
-		take = gather_head(head, used, take, data);
-	slot->head_offset = used;
-	slot->head_bytes = take;
-	/* A whole buffer stays "full" at its last byte, so that the mask above never wraps it to the front. */
-	state->head_used = used + take < EV_RESPONSE_HEAD_BYTES ? used + take : EV_RESPONSE_HEAD_BYTES - 1;
+	if (take && take == data->first_bytes)
+		take = gather_head(bytes, take, data, room, longest);
 	if (take == data->bytes && take >= EV_TAIL_BYTES) {
 		end->is_known = true;
-		end->tail = *(__u64 *)(head->bytes + BOUNDED(used + take - EV_TAIL_BYTES, EV_RESPONSE_HEAD_BYTES));
+		end->tail = *(__u64 *)(bytes + BOUNDED(take - EV_TAIL_BYTES, room - EV_TAIL_BYTES));
 	}
+	fill_header(&record->header, state, EV_HEAD, sizeof(*record) + room, flags, state->call_ns);
+	record->seq = state->call_seq;
+	record->head_bytes = take;
+	record->call_bytes = data->bytes;
+	submit(record);
+}
+
+/* Three sizes, because the verifier wants a constant; a head is rarely long, and mostly a piece of its own. */
+static __always_inline void read_head(struct socket_state *state, const struct call_data *data, struct call_end *end)
+{
+	bool is_whole = !data->vector || data->first_bytes >= 100;
+	__u64 likely = data->vector ? data->first_bytes + 64 : data->bytes;
+
+	if (is_whole && likely <= 192)
+		tell_head(state, data, end, 192, 64);
+	else if (is_whole && likely <= 384)
+		tell_head(state, data, end, 384, 64);
+	else
+		tell_head(state, data, end, EV_RESPONSE_HEAD_BYTES, EV_RESPONSE_HEAD_BYTES / 2);
 }
 
 #endif

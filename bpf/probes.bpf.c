@@ -8,5 +8,6 @@
 #include "transmit.bpf.c"
 #include "acknowledge.bpf.c"
 #include "snapshot.bpf.c"
+#include "adopt.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -51,9 +51,7 @@ static __always_inline void fill_read(struct ev_read *record, struct sock *sk, s
 	if (state->unaccepted)
 		flags |= EV_F_UNACCEPTED;
 	fill_header(&record->header, state, EV_READ, sizeof(*record) + room, flags, now);
-	record->established_ns = state->established_ns;
 	record->readable_ns = state->readable_ns;
-	record->read_ns = now;
 	record->bytes = bytes;
 	record->head_bytes = head_bytes;
 	record->outstanding = READ_ONCE(state->next) - READ_ONCE(state->first);
@@ -61,15 +59,19 @@ static __always_inline void fill_read(struct ev_read *record, struct sock *sk, s
 	submit(record);
 }
 
-/* Two sizes, because the verifier wants a constant and most requests are short. */
+/* Three sizes, because the verifier wants a constant and most requests are short. */
 static __always_inline void tell_read(struct sock *sk, struct socket_state *state, __u32 bytes, __u64 now)
 {
 	struct ev_read *record;
 
-	if (bytes <= 128) {
-		record = reserve(EV_READ, sizeof(*record) + 128);
+	if (bytes <= 80) {
+		record = reserve(EV_READ, sizeof(*record) + 80);
 		if (record)
-			fill_read(record, sk, state, bytes, 128, now);
+			fill_read(record, sk, state, bytes, 80, now);
+	} else if (bytes <= 208) {
+		record = reserve(EV_READ, sizeof(*record) + 208);
+		if (record)
+			fill_read(record, sk, state, bytes, 208, now);
 	} else {
 		record = reserve(EV_READ, sizeof(*record) + EV_REQUEST_HEAD_BYTES);
 		if (record)

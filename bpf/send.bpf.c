@@ -14,51 +14,43 @@ static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
 	return sk->sk_wmem_queued >= sk->sk_sndbuf || (lowat && tp->write_seq - tp->snd_nxt >= lowat);
 }
 
-/* Under pressure the newest flush takes the call in, so that about EV_FLUSH_SLOTS even shares cover what is outstanding. */
+/*
+ * Under pressure the newest flush takes the call in, so that about EV_FLUSH_SLOTS even shares cover what is outstanding. The
+ * first flush after a read, or with a head, is left apart as long as there is room; then EV_HEAD tells where to divide.
+ */
 static __always_inline bool must_merge(struct socket_state *state, struct flush_slot *newest, __u32 used, __u32 seq)
 {
 	__u32 outstanding = seq - READ_ONCE(state->acked_seq);
 
 	if (used >= EV_FLUSH_SLOTS)
 		return true;
-	return used >= EV_FLUSH_SLOTS / 2 && newest->seq_end - newest->seq_start < outstanding / (EV_FLUSH_SLOTS / 2);
+	return !state->after_read && !state->begins_head && used >= EV_FLUSH_SLOTS / 2 && newest->seq_end - newest->seq_start < outstanding / (EV_FLUSH_SLOTS / 2);
 }
 
-static __always_inline struct flush_slot *open_slot(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
-						     __u64 now, bool begins_head)
+static __always_inline struct flush_slot *open_slot(struct socket_state *state, struct tcp_sock *tp, __u64 now)
 {
 	__u32 next = state->next, used = next - READ_ONCE(state->first);
 	struct flush_slot *newest = &state->slots[(next - 1) % EV_FLUSH_SLOTS];
 	struct flush_slot *slot = &state->slots[next % EV_FLUSH_SLOTS];
 
-	if (used && !state->after_read && !begins_head && must_merge(state, newest, used, state->call_seq)) {
+	if (used && must_merge(state, newest, used, state->call_seq)) {
 		newest->flags &= ~SLOT_DONE;
 		return newest;
 	}
-	if (used >= EV_FLUSH_SLOTS)
-		slot = newest;	/* no room and not to be merged: the older one's marks give way, its bytes stay */
-	else
-		state->next = next + 1;
-	if (!used)
-		state->head_used = 0;
-	if (slot != newest || !used) {
-		slot->seq_start = state->call_seq;
-		slot->first_enter_ns = now;
-		slot->flags = 0;
-		slot->writes = 0;
-		slot->send_ns = 0;
-		slot->blocked_ns = 0;
-		slot->head_bytes = 0;
-		slot->untold_bytes = 0;
-		slot->rwnd_before_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
-		slot->enter_ns = now;
-		slot->late_ack_ns = 0;
-		slot->queue_ns = 0;
-		slot->xmit_ns = 0;
-		slot->seq_end = state->call_seq + state->call_bytes;
-	} else {
-		slot->flags &= ~SLOT_DONE;
-	}
+	state->next = next + 1;
+	slot->seq_start = state->call_seq;
+	slot->first_enter_ns = now;
+	slot->flags = 0;
+	slot->writes = 0;
+	slot->send_ns = 0;
+	slot->blocked_ns = 0;
+	slot->untold_bytes = 0;
+	slot->rwnd_before_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
+	slot->enter_ns = now;
+	slot->late_ack_ns = 0;
+	slot->queue_ns = 0;
+	slot->xmit_ns = 0;
+	slot->seq_end = state->call_seq + state->call_bytes;
 	return slot;
 }
 
@@ -83,11 +75,9 @@ static __always_inline void withdraw_call(struct sock *sk, struct socket_state *
 {
 	if (ret == -EAGAIN && !state->refused_ns)
 		state->refused_ns = state->call_ns;
-	if (slot->writes == 0) {
-		if (slot->head_bytes) {	/* the next attempt brings the head again */
-			state->want_head++;
-			state->head_used = slot->head_offset;
-		}
+	if (state->begins_head)	/* the next attempt brings the head again */
+		state->want_head++;
+	if (slot->writes == 0 && !(slot->flags & EV_F_ADOPTED)) {
 		state->next--;
 		return;
 	}
@@ -120,12 +110,14 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	slot->send_ns += took > blocked ? took - blocked : 0;
 	slot->blocked_ns += blocked;
 	slot->seq_end = state->call_seq + ret;
+	if (!seq_reached(tp->write_seq, slot->seq_end))	/* adopted inside its call: not all of `ret` was seen */
+		slot->seq_end = tp->write_seq;
 	slot->queued_bytes = sk->sk_wmem_queued;
 	slot->unsent_bytes = tp->write_seq - tp->snd_nxt;
 	slot->unacked_bytes = tp->snd_nxt - tp->snd_una;
 	slot->pid = task->tgid;
 	slot->writes++;
-	if (slot->writes > 1) {
+	if (slot->writes > 1 || (flags & EV_F_ADOPTED)) {
 		flags |= EV_F_MERGED;
 		merge_call(state, slot);
 	}
@@ -140,10 +132,12 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 		flags |= EV_F_DEVICE_LIMITED;
 	if (state->after_read) {
 		flags |= EV_F_AFTER_READ;
-		slot->untold_bytes = state->untold_bytes;
+		slot->untold_bytes += state->untold_bytes;
 		state->untold_bytes = 0;
 		state->after_read = 0;
 	}
+	if (state->begins_head)
+		flags |= EV_F_HEAD_TOLD;
 	slot->flags = flags;
 	if (seq_reached(READ_ONCE(state->xmit_seq), slot->seq_end)) {
 		slot->queue_ns = state->xmit_queue_ns;
@@ -180,9 +174,7 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_data data = {};
 	struct call_end end = {};
-	bool begins_head;
 	__u64 now = bpf_ktime_get_ns();
-	struct flush_slot *slot;
 
 	if (!used_by_current(sk, state, now))
 		return;
@@ -194,14 +186,12 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
 	find_data(&msg->msg_iter, &data);
-	begins_head = state->want_head;
-	if (!begins_head)
-		begins_head = look_at(&data, &end, true);
-	else
+	state->begins_head = state->want_head || look_at(&data, &end, true);
+	if (state->want_head)
 		state->want_head--;
-	slot = open_slot(sk, state, tp, now, begins_head);
-	if (begins_head)
-		read_head(sk, state, slot, &data, &end);
+	open_slot(state, tp, now);
+	if (state->begins_head)
+		read_head(state, &data, &end);
 	if (!end.is_known)
 		look_at(&data, &end, false);
 	state->call_tail = end.tail;

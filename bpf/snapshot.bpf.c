@@ -1,43 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/* The flushes that are still on their way, told without waiting for them: read by the daemon, in its own context. */
+/*
+ * The traced sockets, looked at by the daemon in its own context. What is told goes to whoever reads the iterator, not to the
+ * ring: it is as much as there are sockets, and none of it can be lost. An element whose output did not fit is shown again.
+ */
 #include "flush.bpf.h"
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct bpf_iter__bpf_sk_storage_map {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	struct sock *sk;
-	void *value;
-};
-
-#pragma clang attribute pop
 
 struct snapshot_context {
 	struct sock *sk;
 	struct tcp_sock *tp;
 	struct socket_state *state;
+	struct seq_file *seq;
 	__u64 now;
 	__u32 first;
 	__u32 next;
 };
 
+/* False: nothing is known of it that the daemon could use. */
+static __always_inline bool begin_look(struct bpf_iter__bpf_sk_storage_map *ctx, struct snapshot_context *context)
+{
+	struct sock *sk = ctx->sk;
+
+	if (!sk)
+		return false;
+	context->state = bpf_sk_storage_get(&sockets, sk, 0, 0);	/* ctx->value is a buffer without a known layout */
+	if (!context->state || !context->state->owner_pid || context->state->ignored)
+		return false;
+	context->tp = bpf_skc_to_tcp_sock(sk);
+	context->sk = sk;
+	context->seq = ctx->meta->seq;
+	context->now = bpf_ktime_get_ns();
+	context->first = READ_ONCE(context->state->first);
+	context->next = READ_ONCE(context->state->next);
+	return context->tp;
+}
+
 static long tell_outstanding(__u32 turn, struct snapshot_context *context)
 {
 	struct socket_state *state = context->state;
 	__u32 number = context->first + turn;
+	struct ev_flush record;
 	struct flush_slot slot;
 
 	if ((__s32)(context->next - number) <= 0)
 		return 1;
 	slot = state->slots[number % EV_FLUSH_SLOTS];	/* a copy: the socket goes on meanwhile */
 	if (!(slot.flags & SLOT_DONE)) {
-		slot.exit_ns = context->now;
-		slot.seq_end = context->tp->write_seq;
-		slot.blocked_ns += state->call_blocked_ns + (state->waiting_ns ? context->now - state->waiting_ns : 0);
 		if (!state->waiting_ns)
 			slot.send_ns += context->now - state->call_ns;
-		slot.writes++;
+		close_call(state, context->tp, &slot, context->now);
 	} else if (number + 1 == context->next && state->refused_ns) {
 		/* Since it was refused, a non-blocking writer waits outside any call. */
 		slot.blocked_ns += context->now - state->refused_ns;
@@ -46,31 +56,79 @@ static long tell_outstanding(__u32 turn, struct snapshot_context *context)
 	slot.queued_bytes = context->sk->sk_wmem_queued;
 	slot.unsent_bytes = context->tp->write_seq - context->tp->snd_nxt;
 	slot.unacked_bytes = context->tp->snd_nxt - context->tp->snd_una;
-	emit_flush(context->sk, context->tp, state, &slot, context->now, EV_F_OUTSTANDING);
-	return 0;
+	make_flush(&record, context->sk, context->tp, state, &slot, context->now, EV_F_OUTSTANDING);
+	return bpf_seq_write(context->seq, &record, sizeof(record)) ? 1 : 0;
 }
 
+/* Every flush that is still on its way, as it stands. */
 SEC("iter/bpf_sk_storage_map")
 int on_snapshot(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	PROBE_BODY({
 		struct snapshot_context context = {};
-		struct sock *sk = ctx->sk;
-		struct socket_state *state;
 
-		if (!sk)
+		if (begin_look(ctx, &context))
+			bpf_loop(EV_FLUSH_SLOTS, tell_outstanding, &context, 0);
+	});
+}
+
+/* Since when the byte at snd_nxt has waited: within a merged flush as if its calls had come evenly. 0: it is in no slot. */
+static long find_oldest(__u32 turn, struct snapshot_context *context)
+{
+	__u32 number = context->first + turn, unsent = context->tp->snd_nxt, length;
+	struct flush_slot *slot = &context->state->slots[number % EV_FLUSH_SLOTS];
+	__u64 span;
+
+	if ((__s32)(context->next - number) <= 0)
+		return 1;
+	if (seq_reached(unsent, slot->seq_end) && (slot->flags & SLOT_DONE))
+		return 0;
+	length = slot->seq_end - slot->seq_start;
+	span = slot->enter_ns - slot->first_enter_ns;
+	if (length && seq_reached(unsent, slot->seq_start) && unsent - slot->seq_start < length)
+		span = span / length * (unsent - slot->seq_start);
+	else
+		span = 0;
+	context->now = slot->first_enter_ns + span;
+	return 1;
+}
+
+static __always_inline void fill_sample(struct ev_sample *record, struct snapshot_context *context)
+{
+	struct socket_state *state = context->state;
+	struct tcp_sock *tp = context->tp;
+	__u64 now = context->now, waiting = state->waiting_ns ? state->waiting_ns : state->refused_ns;
+
+	fill_header(&record->header, state, EV_SAMPLE, sizeof(*record), 0, now);
+	record->blocked_ns = waiting && waiting < now ? now - waiting : 0;
+	record->queued_bytes = context->sk->sk_wmem_queued;
+	record->unsent_bytes = tp->write_seq - tp->snd_nxt;
+	record->unacked_bytes = tp->snd_nxt - tp->snd_una;
+	record->sndbuf_bytes = context->sk->sk_sndbuf;
+	record->snd_wnd = tp->snd_wnd;
+	record->cwnd = tp->snd_cwnd;
+	record->srtt_us = tp->srtt_us >> 3;
+	record->retransmits = tp->total_retrans;
+	record->rwnd_limited_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
+	record->sndbuf_limited_jiffies = limited_jiffies(tp, CHRONO_SNDBUF_LIMITED);
+	record->oldest_unsent_ns = 0;
+	if (record->unsent_bytes) {
+		bpf_loop(EV_FLUSH_SLOTS, find_oldest, context, 0);
+		record->oldest_unsent_ns = context->now < now ? now - context->now : 0;
+	}
+}
+
+/* Once an interval: every traced socket, also those that hold nothing, so that the daemon knows which are gone. */
+SEC("iter/bpf_sk_storage_map")
+int on_sample(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	PROBE_BODY({
+		struct snapshot_context context = {};
+		struct ev_sample record;
+
+		if (!begin_look(ctx, &context))
 			return 0;
-		state = bpf_sk_storage_get(&sockets, sk, 0, 0);	/* ctx->value is a buffer without a known layout */
-		if (!state || !state->owner_pid || state->ignored)
-			return 0;
-		context.tp = bpf_skc_to_tcp_sock(sk);
-		if (!context.tp)
-			return 0;
-		context.sk = sk;
-		context.state = state;
-		context.now = bpf_ktime_get_ns();
-		context.first = READ_ONCE(state->first);
-		context.next = READ_ONCE(state->next);
-		bpf_loop(EV_FLUSH_SLOTS, tell_outstanding, &context, 0);
+		fill_sample(&record, &context);
+		bpf_seq_write(context.seq, &record, sizeof(record));
 	});
 }

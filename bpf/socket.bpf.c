@@ -2,7 +2,21 @@
 /* A connection's life: when it is accepted by a listener, who uses it, how it ends. */
 #include "flush.bpf.h"
 
-static __always_inline bool is_target_process(struct task_struct *task)
+/* As bpf_get_current_ancestor_cgroup_id() does, for any task. */
+static __always_inline __u64 ancestor_cgroup(struct task_struct *task, __u32 level)
+{
+	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
+
+	if ((__u32)cgroup->level < level)
+		return 0;
+	if (bpf_core_field_exists(cgroup->ancestors))
+		cgroup = BPF_CORE_READ(cgroup, ancestors[level & 31]);
+	else
+		return 0;	/* before Linux 6.1 */
+	return BPF_CORE_READ(cgroup, kn, id);
+}
+
+static __always_inline bool is_target_process(struct task_struct *task, const bool is_current)
 {
 	__u32 pid = task->tgid;
 	char comm[16];
@@ -13,7 +27,8 @@ static __always_inline bool is_target_process(struct task_struct *task)
 				return true;
 	}
 	for (__u32 i = 0; i < EV_FILTERS && i < settings.cgroup_count; i++)
-		if (bpf_get_current_ancestor_cgroup_id(settings.cgroup_levels[i]) == settings.cgroups[i])
+		if ((is_current ? bpf_get_current_ancestor_cgroup_id(settings.cgroup_levels[i]) :
+				  ancestor_cgroup(task, settings.cgroup_levels[i])) == settings.cgroups[i])
 			return true;
 	if (settings.comm_count) {
 		struct task_struct *leader = task->group_leader;
@@ -50,6 +65,27 @@ static __always_inline void fill_addresses(struct ev_socket *record, struct sock
 	}
 }
 
+/* Tells who uses the socket; false: there was no room to tell it. */
+static __always_inline bool tell_socket(struct sock *sk, struct socket_state *state, struct task_struct *task, __u64 cgroup,
+					__u32 flags, __u64 now)
+{
+	struct ev_socket *record = reserve(EV_SOCKET, sizeof(*record));
+
+	if (!record)
+		return false;
+	fill_header(&record->header, state, EV_SOCKET, sizeof(*record), flags, now);
+	record->established_ns = state->established_ns;
+	record->process_start_ns = task->group_leader->start_boottime;
+	record->cgroup = cgroup;
+	record->pid = task->tgid;
+	record->netns = sk->__sk_common.skc_net.net->ns.inum;
+	fill_addresses(record, sk);
+	bpf_probe_read_kernel(record->comm, sizeof(record->comm), &task->group_leader->comm);
+	submit(record);
+	state->owner_pid = task->tgid;
+	return true;
+}
+
 /*
  * In the context of a process that reads from or sends to the socket: is it a target, and does the daemon know it?
  * False: nothing more is to be done for this call.
@@ -57,11 +93,10 @@ static __always_inline void fill_addresses(struct ev_socket *record, struct sock
 static __always_inline bool used_by_current(struct sock *sk, struct socket_state *state, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct ev_socket *record;
 
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
-	if (!is_target_process(task)) {
+	if (!is_target_process(task, true)) {
 		if (!state->owner_pid) {
 			struct ev_counters *counter = count();
 
@@ -71,20 +106,27 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 		}
 		return false;
 	}
-	record = reserve(EV_SOCKET, sizeof(*record));
-	if (!record)
-		return true;	/* asked again at the next call */
-	state->owner_pid = task->tgid;
-	fill_header(&record->header, state, EV_SOCKET, sizeof(*record), 0, now);
-	record->established_ns = state->established_ns;
-	record->process_start_ns = task->group_leader->start_boottime;
-	record->cgroup = bpf_get_current_cgroup_id();
-	record->pid = task->tgid;
-	record->netns = sk->__sk_common.skc_net.net->ns.inum;
-	fill_addresses(record, sk);
-	bpf_probe_read_kernel(record->comm, sizeof(record->comm), &task->group_leader->comm);
-	submit(record);
+	/* Where there is no room, it is asked again at the next call. */
+	tell_socket(sk, state, task, bpf_get_current_cgroup_id(), state->adopted && !state->owner_pid ? EV_F_ADOPTED : 0, now);
 	return true;
+}
+
+/* The storage of a socket that is to be followed; NULL: the limit is reached, or there is no memory. Counted either way. */
+static __always_inline struct socket_state *follow(struct sock *sk)
+{
+	struct socket_state *state = NULL;
+	struct ev_counters *counter;
+
+	if (READ_ONCE(followed) < settings.socket_limit)
+		state = bpf_sk_storage_get(&sockets, sk, &unready, BPF_SK_STORAGE_GET_F_CREATE);
+	if (state) {
+		__sync_fetch_and_add(&followed, 1);
+		return state;
+	}
+	counter = count();
+	if (counter)
+		counter->untracked++;
+	return NULL;
 }
 
 static __always_inline void begin_connection(struct sock *sk)
@@ -94,19 +136,15 @@ static __always_inline void begin_connection(struct sock *sk)
 
 	if (!is_port(sk->__sk_common.skc_num))
 		return;
-	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!state || !tp) {
-		struct ev_counters *counter = count();
-
-		if (counter)
-			counter->untracked++;
+	state = tp ? follow(sk) : NULL;
+	if (!state)
 		return;
-	}
 	state->established_ns = bpf_ktime_get_ns();
 	state->acked_seq = tp->write_seq;
 	state->xmit_seq = tp->write_seq;
 	state->cookie = bpf_get_socket_cookie(sk);
+	state->ignored = 0;
 }
 
 static __always_inline void change_state(struct sock *sk, int old_state, int new_state)
@@ -139,6 +177,13 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 	submit(record);
 }
 
+/* Nothing comes after it but calls that fail. A closed socket that a process still holds need not cost memory. */
+static __always_inline void forget(struct sock *sk)
+{
+	if (!bpf_sk_storage_delete(&sockets, sk))
+		__sync_fetch_and_sub(&followed, 1);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 {
@@ -151,6 +196,8 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 		} else if (new_state == TCP_CLOSE_WAIT || new_state == TCP_FIN_WAIT1 || new_state == TCP_FIN_WAIT2 ||
 			   new_state == TCP_CLOSE) {
 			change_state(sk, old_state, new_state);
+			if (new_state == TCP_CLOSE)
+				forget(sk);
 		}
 	});
 }

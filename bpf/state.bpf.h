@@ -55,11 +55,8 @@ struct flush_slot {
 	__u32 unacked_bytes;
 	__u32 rwnd_before_jiffies;
 	__u64 late_ack_ns;	/* the transmit path found it acknowledged; 0: it did not */
-	__u16 head_offset;
-	__u16 head_bytes;
 	__u32 pid;
 	__u32 untold_bytes;
-	__u32 pad;
 };
 
 /*
@@ -83,6 +80,9 @@ struct socket_state {
 	__u8 want_head;		/* send calls whose beginning is still to be read for the response's head */
 	__u8 reads;		/* EV_READ made since the last send */
 	__u8 call_tail_known;
+	__u8 begins_head;	/* EV_HEAD was made for the call in progress */
+	__u8 adopted;		/* it was open before tracing began */
+	__u8 pads[6];
 	__u64 acked_ns;
 	__u64 xmit_queue_ns;
 	__u64 xmit_ns;
@@ -97,9 +97,9 @@ struct socket_state {
 	__u32 call_seq;
 	__u32 call_bytes;
 	__u32 call_thread;
-	__u32 head_used;	/* bytes of the head buffer that are taken */
 	__u32 owner_pid;	/* of the last EV_SOCKET */
 	__u32 untold_bytes;	/* of the request, read and not told by an EV_READ */
+	__u32 pad;
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
 	struct flush_slot slots[EV_FLUSH_SLOTS];
@@ -111,18 +111,6 @@ struct {
 	__type(key, int);
 	__type(value, struct socket_state);
 } sockets SEC(".maps");
-
-/* Response heads wait here for their flush's record: apart, so that a socket that is merely open costs little. */
-struct head_buffer {
-	__u8 bytes[2 * EV_RESPONSE_HEAD_BYTES];	/* the second half is never filled: it keeps every bounded copy inside */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct head_buffer);
-} heads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -137,6 +125,12 @@ struct {
 } counters SEC(".maps");
 
 const volatile struct ev_settings settings = {};
+
+/* Connections that are followed now. */
+__u32 followed;
+
+/* What a storage begins as: every hook passes it by until all of it is set. */
+struct socket_state unready = { .ignored = 1 };
 
 static __always_inline struct ev_counters *count(void)
 {

@@ -11,6 +11,7 @@ private struct SyntheticLoad {
     private let response = Array("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n".utf8)
     private var responseBytes: UInt32 { UInt32(response.count + 100) }
     private var read = RequestRead()
+    private var sent = SentHead()
     private var flush = FlushMarks()
     private var sequence: UInt32 = 0
     private var now: Int64 = 1_000_000_000
@@ -30,22 +31,23 @@ private struct SyntheticLoad {
         return (1...Self.connections).map { cookie in
             let endpoint = Endpoint(ipv4: true, bytes: (0x0100_007f, 0), port: UInt16(truncatingIfNeeded: cookie))
             let connection = Connection(cookie: UInt64(cookie), local: endpoint, remote: endpoint, established: 1)
-            return .socketUsed(SocketUse(connection: connection, server: server))
+            return .socketUsed(SocketUse(connection: connection, server: server, at: 1))
         }
     }
 
-    /// One response on every connection, a read and a flush each: calls `take` for every record.
+    /// One response on every connection, a read, a head and a flush each: calls `take` for every record.
     mutating func round(_ take: (KernelEvent) -> Void) {
         let (request, response) = (request, response)
         request.withUnsafeBytes { requestHead in
             response.withUnsafeBytes { responseHead in
                 read.head = requestHead
-                flush.head = responseHead
+                sent.head = responseHead
                 for cookie in 1...Self.connections {
                     setRead(cookie)
-                    take(.requestRead(read))
+                    withUnsafePointer(to: &read) { take(.requestRead($0)) }
                     setFlush(cookie)
-                    take(.flushLeft(flush))
+                    withUnsafePointer(to: &sent) { take(.headSent($0)) }
+                    withUnsafePointer(to: &flush) { take(.flushLeft($0)) }
                 }
             }
         }
@@ -60,6 +62,10 @@ private struct SyntheticLoad {
     }
 
     private mutating func setFlush(_ cookie: Int) {
+        sent.socket = UInt64(cookie)
+        sent.at = now + 3_000
+        sent.sequence = sequence
+        sent.callBytes = Int64(responseBytes)
         flush.socket = UInt64(cookie)
         flush.firstEnter = now + 3_000
         flush.enter = now + 3_000
@@ -82,12 +88,12 @@ func measureIngest(seconds: Double) -> String {
     var correlator = Correlator()
     var stages = [Distribution](repeating: Distribution(), count: Stage.allCases.count)
     var ended: UInt64 = 0
+    let all = Stage.allCases
     let tell: (borrowing Actions) -> Void = { actions in
         // By index: a response is large, and copying it would be counted as the correlator's work.
         for index in actions.ended.indices {
             ended += 1
-            let timeline = actions.ended[index].timeline
-            for stage in Stage.allCases { stages[stage.index].add(timeline[stage] ?? 0) }
+            for stage in all { stages[stage.index].add(actions.ended[index].timeline[stage] ?? 0) }
         }
     }
     for event in load.announcements() { correlator.take(event, tell) }
@@ -95,9 +101,9 @@ func measureIngest(seconds: Double) -> String {
     let taken = time(for: limit) { load.round { correlator.take($0, tell) } }
     var sum: UInt64 = 0
     let made = time(for: limit / 10) {
-        load.round { event in if case .flushLeft(let flush) = event { sum &+= flush.socket } }
+        load.round { event in if case .flushLeft(let flush) = event { sum &+= flush.pointee.socket } }
     }
-    let records = Double(2 * SyntheticLoad.connections)
+    let records = Double(3 * SyntheticLoad.connections)
     return "{\"records\":\(Int(records) * taken.rounds),\"ended\":\(ended),"
         + "\"ns_per_record\":\(taken.perRound / records),"
         + "\"making_ns_per_record\":\(made.perRound / records),\"checksum\":\(sum & 1)}"

@@ -33,6 +33,22 @@ static inline int clibbpf_keep_warning(enum libbpf_print_level level, const char
 	return 0;
 }
 
+/* The ring's positions and record headers are shared with the kernel: smp_load_acquire(), smp_store_release() there. */
+static inline unsigned long long clibbpf_load_acquire(const void *from)
+{
+	return __atomic_load_n((const unsigned long long *)from, __ATOMIC_ACQUIRE);
+}
+
+static inline unsigned int clibbpf_load_acquire_32(const void *from)
+{
+	return __atomic_load_n((const unsigned int *)from, __ATOMIC_ACQUIRE);
+}
+
+static inline void clibbpf_store_release(void *to, unsigned long long value)
+{
+	__atomic_store_n((unsigned long long *)to, value, __ATOMIC_RELEASE);
+}
+
 /* From now on libbpf prints nothing; its next warning is kept. */
 static inline void clibbpf_quiet(void)
 {
@@ -55,13 +71,17 @@ static inline int clibbpf_program_info(int fd, struct bpf_prog_info *info)
 	return bpf_obj_get_info_by_fd(fd, info, &size);
 }
 
-/* Runs an iterator program once over every element of a map; 0, or -errno. */
-static inline int clibbpf_iterate(const struct bpf_program *program, int map_fd)
+/*
+ * Runs an iterator program once: over every element of a map, or over everything of its kind where `map_fd` is negative. What
+ * it writes is handed to `take`, a piece at a time; a record never lies in two pieces, because the kernel writes whole ones
+ * and the buffer holds what it writes at once. 0, or -errno.
+ */
+static inline int clibbpf_iterate(const struct bpf_program *program, int map_fd, void *buffer, size_t size,
+				  void (*take)(void *context, const void *bytes, size_t count), void *context)
 {
 	union bpf_iter_link_info info = { .map = { .map_fd = (__u32)map_fd } };
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof(info));
-	struct bpf_link *link = bpf_program__attach_iter(program, &options);
-	char nothing[64];
+	struct bpf_link *link = bpf_program__attach_iter(program, map_fd < 0 ? NULL : &options);
 	int iterator;
 	ssize_t count;
 
@@ -72,8 +92,9 @@ static inline int clibbpf_iterate(const struct bpf_program *program, int map_fd)
 		bpf_link__destroy(link);
 		return iterator;
 	}
-	while ((count = read(iterator, nothing, sizeof(nothing))) > 0 || (count < 0 && errno == EAGAIN))
-		;
+	while ((count = read(iterator, buffer, size)) > 0 || (count < 0 && errno == EAGAIN))
+		if (count > 0)
+			take(context, buffer, (size_t)count);
 	count = count < 0 ? -errno : 0;
 	close(iterator);
 	bpf_link__destroy(link);

@@ -53,11 +53,18 @@ struct ConnectionTracker {
     }
     /// Requests of one connection that may wait: more are counted into the last.
     private static let waitingLimit = 64
+    /// Of send calls whose flush has not left yet, in their order.
+    private var heads: [PendingHead] = []
+    /// As many send calls can be outstanding with a head of their own: the oldest gives way, and what it began is not known.
+    private static let headLimit = 256
+    /// The kernel side told of it last.
+    private(set) var seen: Nanoseconds
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
         server = use.server
-        adopted = use.adopted
+        adopted = use.isAdopted ? use.at : nil
+        seen = use.at
         self.serverPlace = serverPlace
     }
 
@@ -98,7 +105,11 @@ struct ConnectionTracker {
         adopted = nil
         guard isOpen else { return begin(read, &common) }
         guard read.isFirst else {
-            if waiting.isEmpty { current.take(read, &common.texts) } else { waiting[waiting.count - 1].read.bytes += read.bytes }
+            if waiting.isEmpty {
+                current.take(read, &common.texts)
+            } else {
+                waiting[waiting.count - 1].read.bytes += read.bytes
+            }
             return
         }
         switch current.framing {
@@ -108,7 +119,11 @@ struct ConnectionTracker {
         case .untilClose:
             current.take(read, &common.texts)
         case .length, .chunked:
-            if case .http = HTTPHead.request(read.head, isWhole: true) { wait(read) } else { current.take(read, &common.texts) }
+            if case .http = HTTPHead.request(read.head, isWhole: true) {
+                wait(read)
+            } else {
+                current.take(read, &common.texts)
+            }
         default:
             wait(read)
         }
@@ -124,6 +139,14 @@ struct ConnectionTracker {
         waiting.append(WaitingRequest(read: kept, head: Array(read.head)))
     }
 
+    /// A send call began.
+    mutating func take(_ sent: SentHead, _ common: inout CommonState) {
+        if let last = heads.last, last.sequence == sent.sequence { heads.removeLast() }
+        if heads.count == Self.headLimit { heads.removeFirst() }
+        heads.append(PendingHead(sent, &common.texts))
+    }
+
+    /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
     mutating func take(
         _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
@@ -132,12 +155,31 @@ struct ConnectionTracker {
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
         }
         nextSequence = flush.sequenceEnd
-        if !waiting.isEmpty, flush.isAfterRead, isBoundary(flush) {
-            end(.complete, at: current.acknowledgedAt, &common, tell)
+        var rest = flush
+        var begun: PendingHead?
+        var found = false
+        while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
+            heads.removeFirst()
+            found = true
+            if head.sequence == rest.sequenceStart {
+                begun = head
+            } else if head.isHTTP, Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0 {
+                takePart(rest.divided(at: head), head: begun, tellsFlush: tellsFlush, &common, tell)
+                begun = head
+            }
         }
+        takePart(rest, head: begun, tellsFlush: tellsFlush, &common, tell)
+        if flush.isHeadTold, !found, isOpen { current.markEstimated() }
+    }
+
+    private mutating func takePart(
+        _ flush: FlushMarks, head: PendingHead?, tellsFlush: Bool, _ common: inout CommonState,
+        _ tell: (borrowing Actions) -> Void
+    ) {
+        if !waiting.isEmpty, isBoundary(flush, head) { end(.complete, at: current.acknowledgedAt, &common, tell) }
         if !isOpen { beginForFlush(flush, &common) }
         let stages = DeliveryStages(flush)
-        current.take(flush, stages, &common.texts)
+        current.take(flush, stages, head: head, &common.texts)
         if tellsFlush { Actions.leave(Flush(flush, stages, of: current.response), tell) }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
@@ -148,30 +190,27 @@ struct ConnectionTracker {
     }
 
     mutating func take(_ sample: SocketSample) {
+        seen = sample.at
         if isOpen { current.take(sample) }
     }
 
     /// The open response with flushes that are still on their way, as it stands at `now`; nil: none is open.
-    func open(with outstanding: [OutstandingFlush], at now: Nanoseconds, _ common: inout CommonState) -> Response? {
-        guard isOpen else { return nil }
-        var current = current
-        for flush in outstanding {
-            flush.withMarks { current.take($0, DeliveryStages($0), &common.texts) }
-        }
-        current.finish(at: now, endedBy: nil, inFlight: common.inFlight[serverPlace])
-        return current.response
+    func open(with outstanding: [FlushMarks], at now: Nanoseconds, _ common: CommonState) -> Response? {
+        guard isOpen || !outstanding.isEmpty else { return nil }
+        var (tracker, common) = (self, common)
+        for flush in outstanding { tracker.take(flush, tellsFlush: false, &common) { _ in } }
+        guard tracker.isOpen else { return nil }
+        tracker.current.finish(at: now, endedBy: nil, inFlight: common.inFlight[serverPlace])
+        return tracker.current.response
     }
 
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.
-    private func isBoundary(_ flush: FlushMarks) -> Bool {
+    private func isBoundary(_ flush: FlushMarks, _ head: PendingHead?) -> Bool {
         guard isOpen, current.response.flushes > 0 else { return false }
-        switch current.framing {
-        case .untilDirectionChange, .adopted, .unseen: return true
-        case .length, .chunked:
-            guard flush.head.count >= 7 else { return false }
-            if case .opaque = HTTPHead.response(flush.head) { return false }
-            return true
-        default: return false
+        return switch current.framing {
+        case .untilDirectionChange, .adopted, .unseen: flush.isAfterRead
+        case .length, .chunked: head?.isHTTP ?? false
+        case .untilClose: false
         }
     }
 
@@ -209,6 +248,15 @@ struct ConnectionTracker {
         }
     }
 
+    /// The connection is gone, and nothing told how.
+    mutating func vanish(at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+        while isOpen {
+            current.markEstimated()
+            end(.unknown, at: at, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
+        }
+    }
+
     private func ending(of change: StateChange) -> Ending {
         let timedOut: Int32 = 110
         if change.error == timedOut { return .timeout }
@@ -226,6 +274,8 @@ struct ConnectionTracker {
     private mutating func beginForFlush(_ flush: FlushMarks, _ common: inout CommonState) {
         guard waiting.isEmpty else { return beginWaiting(&common) }
         current.begin(server, unrequested: flush, adopted: adopted, after: counters, &common.inFlight[serverPlace])
+        // A request was read before it, and nothing told of that: the record was lost.
+        if flush.isAfterRead, adopted == nil { current.markEstimated() }
         adopted = nil
         isOpen = true
     }
@@ -248,6 +298,28 @@ struct ConnectionTracker {
         current.tell(tell)
         common.inFlight[serverPlace].end()
         if successor != nil { succeed() }
+    }
+}
+
+extension FlushMarks {
+    /// The part before `head`, whose call came later; what is left begins with that call. The way of both is that of the last
+    /// byte of all.
+    fileprivate mutating func divided(at head: PendingHead) -> FlushMarks {
+        var part = self
+        part.sequenceEnd = head.sequence
+        part.exit = min(exit, max(enter, head.at))
+        part.enter = min(enter, head.at)
+        part.writes = 1
+        part.tail = nil
+        part.sendTime = 0
+        sequenceStart = head.sequence
+        firstEnter = head.at
+        enter = max(enter, head.at)
+        writes = max(2, writes) - 1
+        untoldBytes = 0
+        isMerged = true
+        part.isMerged = true
+        return part
     }
 }
 

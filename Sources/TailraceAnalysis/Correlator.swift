@@ -1,26 +1,6 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// A flush that a snapshot told while it was on its way. It counts for `open(at:)` only: its own event is to come.
-struct OutstandingFlush {
-    private let marks: FlushMarks
-    /// The event's own bytes live no longer than the event.
-    private let head: [UInt8]
-
-    init(_ flush: FlushMarks) {
-        marks = flush
-        head = Array(flush.head)
-    }
-
-    func withMarks(_ use: (FlushMarks) -> Void) {
-        head.withUnsafeBytes { head in
-            var marks = marks
-            marks.head = head
-            use(marks)
-        }
-    }
-}
-
 /// From the kernel's events to responses. Pure: the time of everything is in the events.
 ///
 ///     var correlator = Correlator()
@@ -31,7 +11,7 @@ public struct Correlator {
     private var vacant: [Int] = []
     private var serverPlaces: [Int32: Int] = [:]
     private var common = CommonState()
-    private var outstanding: [UInt64: [OutstandingFlush]] = [:]
+    private var outstanding: [UInt64: [FlushMarks]] = [:]
     private let tellsFlushes: Bool
 
     /// Events of connections that were never announced, because that record was lost.
@@ -51,20 +31,39 @@ public struct Correlator {
         switch event {
         case .socketUsed(let use): announce(use)
         case .requestRead(let read):
-            guard let place = place(of: read.socket) else { return }
-            trackers[place].take(read, &common, tell)
+            guard let place = place(of: read.pointee.socket) else { return }
+            trackers[place].take(read.pointee, &common, tell)
+        case .headSent(let sent):
+            guard let place = place(of: sent.pointee.socket) else { return }
+            trackers[place].take(sent.pointee, &common)
         case .flushLeft(let flush):
-            guard let place = place(of: flush.socket) else { return }
-            if flush.isOutstanding { return outstanding[flush.socket, default: []].append(OutstandingFlush(flush)) }
-            trackers[place].take(flush, tellsFlush: tellsFlushes, &common, tell)
+            guard let place = place(of: flush.pointee.socket) else { return }
+            if flush.pointee.isOutstanding { return wait(for: flush.pointee) }
+            trackers[place].take(flush.pointee, tellsFlush: tellsFlushes, &common, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket) else { return }
             trackers[place].take(change, &common, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
-            guard let place = place(of: sample.socket) else { return }
-            trackers[place].take(sample)
+            guard let place = place(of: sample.pointee.socket) else { return }
+            trackers[place].take(sample.pointee)
         }
+    }
+
+    /// Ends what belongs to connections that are gone without a word, because the record of their end was lost: every one that
+    /// is there was sampled at or after `begin`.
+    public mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
+        var gone: [UInt64] = []
+        places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
+        for cookie in gone.sorted() {
+            guard let place = places[cookie] else { continue }
+            trackers[place].vanish(at: begin, &common, tell)
+            forget(cookie)
+        }
+    }
+
+    private mutating func wait(for flush: FlushMarks) {
+        outstanding[flush.socket, default: []].append(flush)
     }
 
     /// The responses that are open, as they stand at `now`, oldest first; with the flushes that a snapshot told since the
@@ -72,7 +71,7 @@ public struct Correlator {
     public mutating func open(at now: Nanoseconds) -> [Response] {
         var responses: [Response] = []
         places.forEach { cookie, place in
-            if let response = trackers[place].open(with: outstanding[cookie] ?? [], at: now, &common) {
+            if let response = trackers[place].open(with: outstanding[cookie] ?? [], at: now, common) {
                 responses.append(response)
             }
         }

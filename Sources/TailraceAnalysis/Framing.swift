@@ -18,7 +18,7 @@ enum Framing: Equatable {
 
     /// For a response whose head ends `end` bytes after its first byte (nil: that was not seen), to a request with this
     /// method.
-    init(head: ResponseHead, endingAt end: Int64?, method: String?) {
+    init(head: KnownHead, endingAt end: Int64?, method: String?) {
         guard let end else {
             self = head.isChunked ? .chunked : .untilDirectionChange
             return

@@ -136,7 +136,9 @@ enum HTTPHead {
     @inline(__always)
     private static func value(of name: StaticString, in line: HeadBytes) -> HeadBytes? {
         let colon = name.utf8CodeUnitCount
-        guard line.count > colon, line[colon] == 0x3a, HeadBytes(rebasing: line[..<colon]).equals(name) else { return nil }
+        guard line.count > colon, line[colon] == 0x3a, HeadBytes(rebasing: line[..<colon]).equals(name) else {
+            return nil
+        }
         return trimmed(HeadBytes(rebasing: line[(colon + 1)...]))
     }
 

@@ -15,13 +15,21 @@ extension HeadBytes {
         return memcmp(base, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0
     }
 
-    /// ASCII, without regard to case; `name` in lower case.
+    /// ASCII, without regard to case; `name` of lower-case letters and hyphens. Eight bytes at a time: the bit that
+    /// tells cases apart is set in all of them (a hyphen has it).
+    @inline(__always)
     func equals(_ name: StaticString) -> Bool {
-        guard count == name.utf8CodeUnitCount else { return false }
-        for index in 0..<count {
-            let byte = self[index]
-            let lower = (0x41...0x5a).contains(byte) ? byte | 0x20 : byte
-            guard lower == name.utf8Start[index] else { return false }
+        let count = name.utf8CodeUnitCount
+        guard self.count == count, let own = baseAddress else { return false }
+        let other = UnsafeRawPointer(name.utf8Start)
+        guard count >= 8 else { return (0..<count).allSatisfy { self[$0] | 0x20 == name.utf8Start[$0] } }
+        let lower: UInt64 = 0x2020_2020_2020_2020
+        var offset = 0
+        while offset < count {
+            let at = Swift.min(offset, count - 8)
+            let word = own.loadUnaligned(fromByteOffset: at, as: UInt64.self) | lower
+            if word != other.loadUnaligned(fromByteOffset: at, as: UInt64.self) { return false }
+            offset += 8
         }
         return true
     }

@@ -8,7 +8,15 @@ import TailraceModel
 /// cannot be placed is blanked as a whole.
 public struct HeadRedactor {
     private var requests: [UInt64: RequestLineRedactor] = [:]
-    private var responses: [UInt64: ResponseHeadRedactor] = [:]
+    private var responses: [UInt64: UnfinishedHead] = [:]
+
+    /// A response's head that goes on in the next call.
+    private struct UnfinishedHead {
+        let sequence: UInt32
+        /// Before the piece with that number, and after it; nil: a head begins.
+        let before: ResponseHeadRedactor?
+        let after: ResponseHeadRedactor?
+    }
     /// Connections whose head is not complete; beyond it they are forgotten.
     private static let mostUnfinished = 4096
     /// What stands for a blanked byte: no method, no digit, no end of anything.
@@ -65,28 +73,24 @@ public struct HeadRedactor {
         requests[socket] = line.continued
     }
 
-    /// Bytes that a server sent: a response's beginning, or the next piece of it.
+    /// Bytes that a send call hands over: a response's beginning, or the next piece of it.
     ///
     /// - Parameters:
     ///   - bytes: of the piece.
     ///   - socket: the connection.
-    ///   - isFirst: they are the first that it sent after it read.
-    ///   - isRepeated: they come again.
+    ///   - sequence: number of its first byte; a call that took nothing is followed by one with the same number.
+    ///   - isCut: the call hands over more than this, so the next call's bytes do not follow these.
     public mutating func redactResponse(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, isFirst: Bool, isRepeated: Bool
+        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
     ) {
-        var head = responses.isEmpty ? nil : responses[socket]
-        let isHead = HeadBytes(bytes).hasPrefix("HTTP/1.")
-        if isHead, isFirst || head?.isAtLineStart == true { head = nil }
-        var redactor = head ?? ResponseHeadRedactor()
-        let isUnfinished = redactor.redact(bytes)
-        guard !isRepeated else { return }
-        if isUnfinished {
-            if responses.count >= Self.mostUnfinished { responses.removeAll(keepingCapacity: true) }
-            responses[socket] = redactor
-        } else if head != nil || !responses.isEmpty {
-            responses[socket] = nil
-        }
+        let last = responses.isEmpty ? nil : responses.removeValue(forKey: socket)
+        var before = last.flatMap { $0.sequence == sequence ? $0.before : $0.after }
+        if before?.isAtLineStart == true, HeadBytes(bytes).hasPrefix("HTTP/1.") { before = nil }
+        var redactor = before ?? ResponseHeadRedactor()
+        let after = redactor.redact(bytes) && !isCut ? redactor : nil
+        if before == nil, after == nil { return }
+        if responses.count >= Self.mostUnfinished { responses.removeAll(keepingCapacity: true) }
+        responses[socket] = UnfinishedHead(sequence: sequence, before: before, after: after)
     }
 
     /// Keeps of a flush's last bytes what ends a chunked body.

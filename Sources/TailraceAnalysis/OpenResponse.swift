@@ -125,9 +125,11 @@ struct OpenResponse {
     }
 
     /// A flush of it left.
-    mutating func take(_ flush: FlushMarks, _ stages: DeliveryStages, _ texts: inout TextCache) {
+    mutating func take(
+        _ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache
+    ) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
-        if framing == .unseen { learnFraming(from: flush, &texts) }
+        if framing == .unseen { learnFraming(from: head, &texts) }
         if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
         if last.exit != 0 {
             response.gapSent.add(max(0, flush.firstEnter - last.enter))
@@ -139,7 +141,8 @@ struct OpenResponse {
         sendTime += flush.sendTime
         blockedTime += flush.blockedTime
         if flush.isMerged || flush.isAckLate { response.isEstimated = true }
-        takeDelivery(flush, stages)
+        // Of a flush that was under way before tracing began, no stage is known.
+        if flush.writes > 0 { takeDelivery(flush, stages) }
         takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
@@ -154,43 +157,52 @@ struct OpenResponse {
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
-    private mutating func learnFraming(from flush: FlushMarks, _ texts: inout TextCache) {
+    private mutating func learnFraming(from head: PendingHead?, _ texts: inout TextCache) {
         switch response.protocolName {
         case .http10, .http11: break
         default: return framing = .untilDirectionChange
         }
-        if flush.head.isEmpty { return framing = .untilDirectionChange }
-        let beginning: ResponseBeginning
-        // A flush of which less was read than it holds has the kernel side's bound in it: no more of the head will come.
-        let isWhole = flush.bytes > Int64(flush.head.count) || headBytes.count >= 1024
-        if headBytes.isEmpty {
-            beginning = HTTPHead.response(flush.head, isWhole: isWhole)
-        } else {
-            headBytes.append(contentsOf: flush.head)
-            beginning = headBytes.withUnsafeBytes { HTTPHead.response($0, isWhole: isWhole) }
-        }
-        switch beginning {
+        guard let head else { return framing = .untilDirectionChange }
+        if !headBytes.isEmpty { return continueHead(with: head, &texts) }
+        switch head.beginning {
+        case .http(let known):
+            headStart = response.responseBytes + head.offset
+            if !known.isInterim { learn(known) }
         case .incomplete:
-            if headBytes.isEmpty {
-                headStart = response.responseBytes
-                headBytes = Array(flush.head)
-            }
-        case .http(let head) where head.isInterim: headBytes = []
-        case .http(let head):
-            if headBytes.isEmpty { headStart = response.responseBytes } else { headBytes = [] }
-            learn(head, &texts)
+            headStart = response.responseBytes + head.offset
+            headBytes = head.bytes
         case .opaque: framing = .untilDirectionChange
         }
     }
 
-    private mutating func learn(_ head: ResponseHead, _ texts: inout TextCache) {
+    /// The next piece of a head that came in several calls.
+    private mutating func continueHead(with head: PendingHead, _ texts: inout TextCache) {
+        headBytes.append(contentsOf: head.bytes)
+        let isWhole = head.isCut || headBytes.count >= 1024
+        let beginning = headBytes.withUnsafeBytes { bytes -> PendingHead.Beginning in
+            switch HTTPHead.response(bytes, isWhole: isWhole) {
+            case .http(let head): .http(KnownHead(head, &texts))
+            case .incomplete: .incomplete
+            case .opaque: .opaque
+            }
+        }
+        switch beginning {
+        case .incomplete: return
+        case .http(let known):
+            if !known.isInterim { learn(known) }
+        case .opaque: framing = .untilDirectionChange
+        }
+        headBytes = []
+    }
+
+    private mutating func learn(_ head: KnownHead) {
         response.status = head.status
-        if let type = head.contentType { response.contentType = texts.text(type) }
+        response.contentType = head.contentType
         response.protocolName = head.protocolName
         let end = head.length.map { headStart + Int64($0) }
         headEnd = end
         framing = Framing(head: head, endingAt: end, method: response.method)
-        response.isStreaming = framing == .chunked || framing == .untilClose || head.contentType?.equals("text/event-stream") == true
+        response.isStreaming = framing == .chunked || framing == .untilClose || head.isEventStream
     }
 
     private mutating func takeDelivery(_ flush: FlushMarks, _ stages: DeliveryStages) {

@@ -22,6 +22,7 @@ struct RequestLineRedactor {
         /// Of the absolute form; slashes seen.
         case scheme, slashes(Int), authority
         case version(Int)
+        case otherVersion
         case rest
     }
     private var place = Place.method(0)
@@ -71,6 +72,7 @@ struct RequestLineRedactor {
         case .method(let count): return takeMethod(byte, count)
         case .version(let matched): return takeVersion(byte, matched)
         case .rest: return byte == 0x0d
+        case .otherVersion: return false
         default: break
         }
         if byte == 0x20 {
@@ -116,7 +118,7 @@ struct RequestLineRedactor {
         return true
     }
 
-    private mutating func takeVersion(_ byte: UInt8, _ matched: Int) -> Bool? {
+    private mutating func takeVersion(_ byte: UInt8, _ matched: Int) -> Bool {
         let version = Self.version
         guard matched < version.utf8CodeUnitCount else {
             place = .rest
@@ -124,8 +126,9 @@ struct RequestLineRedactor {
         }
         // The preface of HTTP/2, in pieces.
         let isTwo = matched == 5 && byte == 0x32
-        guard byte == version.utf8Start[matched] || isTwo else { return nil }
-        place = .version(matched + 1)
-        return true
+        // Only at its end the line is sure to be none.
+        let isKept = byte == version.utf8Start[matched] || isTwo
+        place = isKept ? .version(matched + 1) : .otherVersion
+        return isKept
     }
 }

@@ -26,6 +26,7 @@ struct ResponseHeadRedactor {
     mutating func redact(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
         var index = 0
         var lineStart = 0
+        var magicEnd = 0
         while index < bytes.count {
             if place == .blanked {
                 let rest = HeadBytes(rebasing: HeadBytes(bytes)[index...])
@@ -38,24 +39,28 @@ struct ResponseHeadRedactor {
             index += 1
             if byte == 0x0a {
                 if isEmptyLine(bytes, lineStart..<index) { return redactBehind(bytes, index) }
-                if case .statusLine(let count) = place, count < 12 { return giveUp(bytes) }
+                if case .statusLine(let count) = place, count < 12 { return giveUp(bytes, behind: magicEnd, count) }
                 place = .name(0, candidates: Self.everyField)
                 lineStart = index
                 continue
             }
+            let before = place
             switch take(byte, isLast: index == bytes.count || bytes[index] == 0x0a) {
             case .keep: break
             case .blank: bytes[index - 1] = HeadRedactor.blank
             case .blankLine: bytes.blank(lineStart..<index)
-            case .giveUp: return giveUp(bytes)
+            case .giveUp:
+                guard case .statusLine(let count) = before else { break }
+                return giveUp(bytes, behind: magicEnd, count)
             }
+            if place == .statusLine(7) { magicEnd = index }
         }
         return true
     }
 
-    /// It is no head.
-    private func giveUp(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
-        bytes.blank(0..<bytes.count)
+    /// It is no head; but with its first seven bytes, less than twelve could have become one.
+    private func giveUp(_ bytes: UnsafeMutableRawBufferPointer, behind magicEnd: Int, _ count: Int) -> Bool {
+        bytes.blank((count < 7 ? 0 : magicEnd)..<bytes.count)
         return false
     }
 
@@ -67,7 +72,7 @@ struct ResponseHeadRedactor {
     /// After an interim head comes the real one; else it is the body.
     private mutating func redactBehind(_ bytes: UnsafeMutableRawBufferPointer, _ index: Int) -> Bool {
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[index...])
-        guard HeadBytes(rest).hasPrefix("HTTP/1.") else {
+        guard !rest.isEmpty, HeadBytes.magic(isPrefixedBy: HeadBytes(rebasing: HeadBytes(rest).prefix(7))) else {
             rest.blank(0..<rest.count)
             return false
         }

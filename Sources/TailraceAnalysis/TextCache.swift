@@ -32,7 +32,9 @@ struct TextCache {
 extension String {
     fileprivate func isEqual(to bytes: HeadBytes) -> Bool {
         utf8.withContiguousStorageIfAvailable { own in
-            guard own.count == bytes.count, let left = own.baseAddress, let right = bytes.baseAddress else { return false }
+            guard own.count == bytes.count, let left = own.baseAddress, let right = bytes.baseAddress else {
+                return false
+            }
             return memcmp(left, right, bytes.count) == 0
         } ?? false
     }

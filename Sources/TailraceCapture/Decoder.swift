@@ -2,12 +2,33 @@
 import CProbes
 import TailraceModel
 
-/// Turns records of the wire into `KernelEvent`s. The only place that knows the C structs; allocates nothing per record.
-struct Decoder {
+/// Turns records of the wire into `KernelEvent`s. The only place that knows the C structs; allocates nothing per record:
+/// what an event points to is the decoder's own, until the next record.
+struct Decoder: ~Copyable {
     /// Length of a jiffy in ns: the unit of the socket's own clocks.
     let jiffy: Int64
     /// Finds the names of a process the first time that it is seen.
     var processes: ProcessLookup
+    private let read = UnsafeMutablePointer<RequestRead>.allocate(capacity: 1)
+    private let sent = UnsafeMutablePointer<SentHead>.allocate(capacity: 1)
+    private let flush = UnsafeMutablePointer<FlushMarks>.allocate(capacity: 1)
+    private let sample = UnsafeMutablePointer<SocketSample>.allocate(capacity: 1)
+
+    init(jiffy: Int64, processes: ProcessLookup) {
+        self.jiffy = jiffy
+        self.processes = processes
+        read.initialize(to: RequestRead())
+        sent.initialize(to: SentHead())
+        flush.initialize(to: FlushMarks())
+        sample.initialize(to: SocketSample())
+    }
+
+    deinit {
+        read.deallocate()
+        sent.deallocate()
+        flush.deallocate()
+        sample.deallocate()
+    }
 
     /// nil: the record is too short for its kind, or of a kind that this program does not know.
     mutating func decode(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
@@ -17,8 +38,10 @@ struct Decoder {
         switch UInt32(header.kind) {
         case EV_SOCKET.rawValue: return socketUsed(record)
         case EV_READ.rawValue: return requestRead(record)
+        case EV_HEAD.rawValue: return headSent(record)
         case EV_FLUSH.rawValue: return flushLeft(record)
         case EV_STATE.rawValue: return stateChanged(record)
+        case EV_SAMPLE.rawValue: return socketSampled(record)
         default: return nil
         }
     }
@@ -35,7 +58,10 @@ struct Decoder {
         let server = processes.server(
             pid: Int32(bitPattern: socket.pid), started: time(socket.process_start_ns), comm: comm,
             cgroup: socket.cgroup)
-        return .socketUsed(SocketUse(connection: connection, server: server))
+        return .socketUsed(
+            SocketUse(
+                connection: connection, server: server, at: time(socket.header.at_ns),
+                isAdopted: socket.header.flags & EV_F_ADOPTED != 0))
     }
 
     private func words(of address: some BitwiseCopyable) -> (UInt64, UInt64) {
@@ -46,52 +72,59 @@ struct Decoder {
 
     private func requestRead(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let raw = load(ev_read.self, from: record) else { return nil }
-        var read = RequestRead()
-        read.socket = raw.header.socket
-        read.readable = time(raw.readable_ns)
-        read.at = time(raw.read_ns)
-        read.bytes = Int64(raw.bytes)
-        read.outstanding = raw.outstanding
-        read.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
-        read.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0
+        read.pointee.socket = raw.header.socket
+        read.pointee.readable = time(raw.readable_ns)
+        read.pointee.at = time(raw.header.at_ns)
+        read.pointee.bytes = Int64(raw.bytes)
+        read.pointee.outstanding = raw.outstanding
+        read.pointee.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
+        read.pointee.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0
         guard let head = head(of: record, after: MemoryLayout<ev_read>.size, count: raw.head_bytes) else { return nil }
-        read.head = head
-        return .requestRead(read)
+        read.pointee.head = head
+        return .requestRead(UnsafePointer(read))
+    }
+
+    private func headSent(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_head.self, from: record) else { return nil }
+        sent.pointee.socket = raw.header.socket
+        sent.pointee.at = time(raw.header.at_ns)
+        sent.pointee.sequence = raw.seq
+        sent.pointee.callBytes = Int64(raw.call_bytes & (1 << 48 - 1))
+        guard let head = head(of: record, after: MemoryLayout<ev_head>.size, count: raw.head_bytes) else { return nil }
+        sent.pointee.head = head
+        return .headSent(UnsafePointer(sent))
     }
 
     private func flushLeft(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let raw = load(ev_flush.self, from: record) else { return nil }
-        var flush = FlushMarks()
-        flush.socket = raw.header.socket
-        flush.at = time(raw.header.at_ns)
-        flush.firstEnter = time(raw.first_enter_ns)
-        flush.enter = time(raw.enter_ns)
-        flush.exit = time(raw.exit_ns)
-        flush.queued = time(raw.queue_ns)
-        flush.transmitted = time(raw.xmit_ns)
-        flush.acked = time(raw.ack_ns)
-        flush.sendTime = time(raw.send_ns)
-        flush.blockedTime = time(raw.blocked_ns)
-        flush.sequenceStart = raw.seq_start
-        flush.sequenceEnd = raw.seq_end
-        flush.writes = raw.writes
-        flush.queuedBytes = raw.queued_bytes
-        flush.unsentBytes = raw.unsent_bytes
-        flush.unackedBytes = raw.unacked_bytes
-        flush.sndbufBytes = raw.sndbuf_bytes
-        flush.srttMicroseconds = raw.srtt_us
-        flush.retransmits = raw.retransmits
-        flush.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
-        flush.rwndLimitedBefore = Int64(raw.rwnd_before_jiffies) * jiffy
-        flush.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
-        flush.pid = Int32(bitPattern: raw.pid)
-        flush.untoldBytes = Int64(raw.untold_bytes)
-        setFlags(of: &flush, raw.header.flags)
-        flush.tail =
+        flush.pointee.socket = raw.header.socket
+        flush.pointee.at = time(raw.header.at_ns)
+        flush.pointee.firstEnter = time(raw.first_enter_ns)
+        flush.pointee.enter = time(raw.enter_ns)
+        flush.pointee.exit = time(raw.exit_ns)
+        flush.pointee.queued = time(raw.queue_ns)
+        flush.pointee.transmitted = time(raw.xmit_ns)
+        flush.pointee.acked = time(raw.ack_ns)
+        flush.pointee.sendTime = time(raw.send_ns)
+        flush.pointee.blockedTime = time(raw.blocked_ns)
+        flush.pointee.sequenceStart = raw.seq_start
+        flush.pointee.sequenceEnd = raw.seq_end
+        flush.pointee.writes = raw.writes
+        flush.pointee.queuedBytes = raw.queued_bytes
+        flush.pointee.unsentBytes = raw.unsent_bytes
+        flush.pointee.unackedBytes = raw.unacked_bytes
+        flush.pointee.sndbufBytes = raw.sndbuf_bytes
+        flush.pointee.srttMicroseconds = raw.srtt_us
+        flush.pointee.retransmits = raw.retransmits
+        flush.pointee.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
+        flush.pointee.rwndLimitedBefore = Int64(raw.rwnd_before_jiffies) * jiffy
+        flush.pointee.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
+        flush.pointee.pid = Int32(bitPattern: raw.pid)
+        flush.pointee.untoldBytes = Int64(raw.untold_bytes)
+        setFlags(of: &flush.pointee, raw.header.flags)
+        flush.pointee.tail =
             raw.header.flags & EV_F_TAIL_UNREAD == 0 ? withUnsafeBytes(of: raw.tail) { $0.load(as: UInt64.self) } : nil
-        guard let head = head(of: record, after: MemoryLayout<ev_flush>.size, count: raw.head_bytes) else { return nil }
-        flush.head = head
-        return .flushLeft(flush)
+        return .flushLeft(UnsafePointer(flush))
     }
 
     private func setFlags(of flush: inout FlushMarks, _ flags: UInt32) {
@@ -103,7 +136,8 @@ struct Decoder {
         flush.isCongestionLimited = flags & EV_F_CWND_LIMITED != 0
         flush.isDeviceLimited = flags & EV_F_DEVICE_LIMITED != 0
         flush.isOutstanding = flags & EV_F_OUTSTANDING != 0
-        flush.isHeadUnread = flags & EV_F_HEAD_UNREAD != 0
+        flush.isAdopted = flags & EV_F_ADOPTED != 0
+        flush.isHeadTold = flags & EV_F_HEAD_TOLD != 0
     }
 
     private func stateChanged(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
@@ -113,6 +147,25 @@ struct Decoder {
                 socket: raw.header.socket, at: time(raw.header.at_ns),
                 old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
                 error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes))
+    }
+
+    private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_sample.self, from: record) else { return nil }
+        sample.pointee.socket = raw.header.socket
+        sample.pointee.at = time(raw.header.at_ns)
+        sample.pointee.oldestUnsent = time(raw.oldest_unsent_ns)
+        sample.pointee.blocked = time(raw.blocked_ns)
+        sample.pointee.queuedBytes = raw.queued_bytes
+        sample.pointee.unsentBytes = raw.unsent_bytes
+        sample.pointee.unackedBytes = raw.unacked_bytes
+        sample.pointee.sndbufBytes = raw.sndbuf_bytes
+        sample.pointee.peerWindow = raw.snd_wnd
+        sample.pointee.congestionWindow = raw.cwnd
+        sample.pointee.srttMicroseconds = raw.srtt_us
+        sample.pointee.retransmits = raw.retransmits
+        sample.pointee.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
+        sample.pointee.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
+        return .socketSampled(UnsafePointer(sample))
     }
 
     /// A time or span that cannot overflow what is made of it, whatever the record says.

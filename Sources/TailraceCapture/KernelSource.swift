@@ -8,9 +8,13 @@ import TailraceModel
 public final class KernelSource {
     /// Which hooks are used.
     public let backend: Backend
+    /// Size of the ring of events where nobody says otherwise.
+    public static let defaultRingBytes: UInt32 = 16 << 20
+
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
-    private var ring: OpaquePointer?
+    private var ring: EventRing?
+    private let ringBytes: UInt32
     private var decoder: Decoder
     private var handler: ((KernelEvent) -> Void)?
     private var delivered: UInt64 = 0
@@ -26,11 +30,13 @@ public final class KernelSource {
     ///   - target: what to trace; filtered in the kernel.
     ///   - facts: what the kernel allows.
     ///   - ringBytes: size of the ring, a power of two and a multiple of the page size.
+    ///   - socketLimit: connections that are followed at once; those beyond are counted.
     ///   - objectFile: another object than the embedded one, for measurements only.
     /// - Throws: `CaptureError`, one sentence.
-    public init(target: Target, facts: KernelFacts, ringBytes: UInt32 = 8 << 20, objectFile: [UInt8]? = nil)
-        throws(CaptureError)
-    {
+    public init(
+        target: Target, facts: KernelFacts, ringBytes: UInt32 = defaultRingBytes, socketLimit: UInt32 = 1 << 16,
+        objectFile: [UInt8]? = nil
+    ) throws(CaptureError) {
         backend = try Backend.choose(for: facts)
         clibbpf_quiet()
         let opened = objectFile.map { file in file.withUnsafeBytes { clibbpf_open($0.baseAddress, $0.count, "probes") }
@@ -40,8 +46,10 @@ public final class KernelSource {
             throw CaptureError.step("read the probe object", errno: errno, detail: String(cString: clibbpf_warning()))
         }
         self.object = object
+        self.ringBytes = ringBytes
         decoder = Decoder(jiffy: jiffyLength(), processes: ProcessLookup())
         var settings = target.settings
+        settings.socket_limit = socketLimit
         bpf_map__set_initial_value(
             bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
         bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
@@ -54,7 +62,7 @@ public final class KernelSource {
 
     deinit {
         detach()
-        if let ring { ring_buffer__free(ring) }
+        ring = nil
         bpf_object__close(object)
     }
 
@@ -80,11 +88,53 @@ public final class KernelSource {
         bpf_program__section_name(program).map { String(cString: $0).hasPrefix("iter/") } ?? false
     }
 
-    /// Has the kernel side tell the flushes that are still on their way; the next drain brings them.
-    public func snapshot() throws(CaptureError) {
-        guard let program = bpf_object__find_program_by_name(object, "on_snapshot") else { return }
-        let result = clibbpf_iterate(program, bpf_object__find_map_fd_by_name(object, "sockets"))
-        if result < 0 { throw CaptureError.step("read the traced sockets", errno: -result, detail: "") }
+    /// Finds the connections that are open already, in every network namespace: from now on they are followed too. To be
+    /// called after `attach`, so that none falls between.
+    public func adopt() throws(CaptureError) {
+        for program in ["on_listener", "on_adopt"] { try iterate(program, over: nil) }
+    }
+
+    /// One look at every traced socket: a `SocketSample` each.
+    public func sample(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
+        handler = handle
+        defer { handler = nil }
+        try iterate("on_sample", over: "sockets")
+    }
+
+    /// The flushes that are still on their way, as they stand.
+    public func snapshot(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
+        handler = handle
+        defer { handler = nil }
+        try iterate("on_snapshot", over: "sockets")
+    }
+
+    private func iterate(_ name: String, over map: String?) throws(CaptureError) {
+        guard let program = bpf_object__find_program_by_name(object, name) else { return }
+        let descriptor = map.map { bpf_object__find_map_fd_by_name(object, $0) } ?? -1
+        // As large as what the kernel writes at once: a record is never cut.
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
+        defer { buffer.deallocate() }
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        let result = clibbpf_iterate(
+            program, descriptor, buffer.baseAddress, buffer.count,
+            { context, bytes, count in
+                guard let context, let bytes else { return }
+                let source = Unmanaged<KernelSource>.fromOpaque(context).takeUnretainedValue()
+                source.takeAll(UnsafeRawBufferPointer(start: bytes, count: count))
+            }, context)
+        if result < 0 { throw CaptureError.step("read the sockets", errno: -result, detail: "") }
+    }
+
+    /// What an iterator wrote: record after record, as long as each says.
+    private func takeAll(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes[...]
+        while rest.count >= MemoryLayout<ev_header>.size {
+            let header = UnsafeRawBufferPointer(rebasing: rest).loadUnaligned(as: ev_header.self)
+            let size = Int(header.size)
+            guard size >= MemoryLayout<ev_header>.size, size <= rest.count else { break }
+            hand(UnsafeRawBufferPointer(rebasing: rest.prefix(size)))
+            rest = rest.dropFirst(size)
+        }
     }
 
     /// Takes every program off its hook; what is in the ring can still be drained.
@@ -94,21 +144,16 @@ public final class KernelSource {
     }
 
     private func openRing() throws(CaptureError) {
-        let descriptor = bpf_object__find_map_fd_by_name(object, "events")
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        ring = ring_buffer__new(
-            descriptor,
-            { context, data, size in
-                guard let context, let data else { return 0 }
-                let source = Unmanaged<KernelSource>.fromOpaque(context).takeUnretainedValue()
-                source.take(UnsafeRawBufferPointer(start: data, count: Int(size)))
-                return 0
-            }, context, nil)
+        ring = EventRing(descriptor: bpf_object__find_map_fd_by_name(object, "events"), size: Int(ringBytes))
         guard ring != nil else { throw CaptureError.step("map the ring of events", errno: errno, detail: "") }
     }
 
     private func take(_ record: UnsafeRawBufferPointer) {
         delivered += 1
+        hand(record)
+    }
+
+    private func hand(_ record: UnsafeRawBufferPointer) {
         tap?.take(record)
         if let event = decoder.decode(record) { handler?(event) } else { undecodable += 1 }
     }
@@ -118,10 +163,9 @@ public final class KernelSource {
     /// - Returns: how many there were.
     @discardableResult
     public func drain(_ handle: @escaping (KernelEvent) -> Void) -> Int {
-        guard let ring else { return 0 }
         handler = handle
         defer { handler = nil }
-        return Int(max(0, ring_buffer__consume(ring)))
+        return ring?.drain { take($0) } ?? 0
     }
 
     /// The kernel side's counters against what arrived here.
@@ -130,7 +174,8 @@ public final class KernelSource {
         loss.delivered = delivered
         loss.undecodable = undecodable
         let kinds: [(ev_kind, String)] = [
-            (EV_SOCKET, "sockets"), (EV_READ, "reads"), (EV_FLUSH, "flushes"), (EV_STATE, "states"),
+            (EV_SOCKET, "sockets"), (EV_READ, "reads"), (EV_HEAD, "heads"), (EV_FLUSH, "flushes"),
+            (EV_STATE, "states"),
         ]
         for counters in perProcessorCounters() {
             withUnsafeBytes(of: counters.made) { made in
@@ -143,6 +188,7 @@ public final class KernelSource {
                 }
             }
             loss.untracked += counters.untracked
+            loss.adopted += counters.adopted
             loss.merged += counters.merged
             loss.headsUnread += counters.heads_unread
         }

@@ -46,11 +46,12 @@ struct RecordedCounts: Equatable {
 
     private enum Tag: UInt16 {
         case made = 1
-        case delivered, sockets, reads, flushes, states, missed, untracked, headsUnread, merged, dropped, malformed
+        case delivered, sockets, reads, flushes, states, missed, untracked, headsUnread, merged, dropped, malformed, heads,
+            adopted
     }
 
     private static let kinds: [(Tag, String)] = [
-        (.sockets, "sockets"), (.reads, "reads"), (.flushes, "flushes"), (.states, "states"),
+        (.sockets, "sockets"), (.reads, "reads"), (.heads, "heads"), (.flushes, "flushes"), (.states, "states"),
     ]
 
     init() {}
@@ -64,6 +65,7 @@ struct RecordedCounts: Equatable {
         fields.add(Tag.untracked.rawValue, loss.untracked)
         fields.add(Tag.headsUnread.rawValue, loss.headsUnread)
         fields.add(Tag.merged.rawValue, loss.merged)
+        fields.add(Tag.adopted.rawValue, loss.adopted)
         fields.add(Tag.dropped.rawValue, dropped)
         fields.add(Tag.malformed.rawValue, malformed)
         return fields.bytes
@@ -78,16 +80,53 @@ struct RecordedCounts: Equatable {
             switch tag {
             case .made: loss.made = number
             case .delivered: loss.delivered = number
-            case .sockets, .reads, .flushes, .states:
+            case .sockets, .reads, .heads, .flushes, .states:
                 for (kind, name) in Self.kinds where kind == tag { loss.lost[name] = number }
             case .missed: loss.missed = number
             case .untracked: loss.untracked = number
             case .headsUnread: loss.headsUnread = number
             case .merged: loss.merged = number
+            case .adopted: loss.adopted = number
             case .dropped: dropped = number
             case .malformed: malformed = number
             }
         }
         guard isWhole else { return nil }
+    }
+}
+
+/// The content of a `sampled` block.
+struct RecordedSampling: Equatable {
+    /// All traced sockets were sampled at or after it.
+    var since: Nanoseconds = 0
+    /// Records that were recorded before: if none is missing behind them, every sample is there.
+    var position: UInt64 = 0
+
+    private enum Tag: UInt16 { case since = 1, position }
+
+    init(since: Nanoseconds, position: UInt64) {
+        self.since = since
+        self.position = position
+    }
+
+    var fields: [UInt8] {
+        var fields = FieldWriter()
+        fields.add(Tag.since.rawValue, since)
+        fields.add(Tag.position.rawValue, position)
+        return fields.bytes
+    }
+
+    /// nil: it is no list of fields, or not both are in it.
+    init?(fields: UnsafeRawBufferPointer) {
+        var (since, position): (Int64?, UInt64?)
+        let isWhole = readFields(fields) { field in
+            switch Tag(rawValue: field.tag) {
+            case .since: since = field.signed
+            case .position: position = field.number
+            case nil: break
+            }
+        }
+        guard isWhole, let since, let position, (0..<(1 << 61)).contains(since) else { return nil }
+        self.init(since: since, position: position)
     }
 }

@@ -30,6 +30,7 @@ import CZlib
 /// - `processes`: what /proc said of servers, before the records that name them.
 /// - `anchor`: both clocks, before the records that they date.
 /// - `loss`: the kernel side's counters.
+/// - `sampled`: every traced socket was sampled, so that a replay knows which connections are gone.
 /// - `end`: the last one, with the final counts.
 ///
 /// All payloads but `records` are lists of fields (`FieldWriter`). Kinds and fields that a reader does not know are skipped.
@@ -49,7 +50,7 @@ enum RecordingFormat {
     /// What a block holds.
     enum Kind: UInt16 {
         case description = 1
-        case records, processes, anchor, loss, end
+        case records, processes, anchor, loss, end, sampled
     }
 }
 

@@ -20,7 +20,12 @@ public final class RecordingSource: EventSource {
     public private(set) var isAtEnd = false
     private var reader: RecordingReader
     private var decoder: Decoder
+    /// Set by the last drain: every connection that was there was sampled since then.
+    public private(set) var sampledSince: Nanoseconds?
     private var counts = RecordedCounts()
+    /// Records before which some are missing.
+    private var lastGap: UInt64 = 0
+    private var missing: UInt64 = 0
     private var records: UInt64 = 0
     private var undecodable: UInt64 = 0
     private let inflater: Inflater
@@ -76,15 +81,23 @@ public final class RecordingSource: EventSource {
     /// - Throws: `CaptureError` of kind `unreadable` where the file cannot be read on.
     @discardableResult
     public func drain(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) -> Int {
+        sampledSince = nil
         guard let block = try reader.next() else {
             isAtEnd = true
             return 0
         }
+        noteGap(before: block)
         let taken = take(block, handle)
         if taken == nil { reader.refuse(block) }
         // Never backwards, and never so far that sums overflow, whatever the block says.
         now = max(now, Nanoseconds(block.header.last & (1 << 61 - 1)))
         return taken ?? 0
+    }
+
+    private func noteGap(before block: RecordingReader.Block) {
+        guard reader.account.missingRecords > missing else { return }
+        missing = reader.account.missingRecords
+        lastGap = block.header.before
     }
 
     /// How many records it had; nil: its content makes no sense.
@@ -99,6 +112,9 @@ public final class RecordingSource: EventSource {
         case .loss, .end:
             guard let counts = RecordedCounts(fields: block.payload) else { return nil }
             self.counts = counts
+        case .sampled:
+            guard let sampling = RecordedSampling(fields: block.payload) else { return nil }
+            if lastGap <= sampling.position { sampledSince = sampling.since }
         case .description, nil: break
         }
         return 0

@@ -26,7 +26,10 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     private var anchor: ClockAnchor
     private var toldAnchor: ClockAnchor
     private var toldCounts = RecordedCounts()
+    private var toldSampling = RecordedSampling(since: 0, position: 0)
     private var nextWrite: Nanoseconds = 0
+    /// As of the last tick.
+    private var (positionBefore, droppedBefore): (UInt64, UInt64) = (0, 0)
     private var isFull = false
     /// Each of them is said once.
     private var (hasFailed, hasResumed) = (false, false)
@@ -91,12 +94,28 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     /// After each drain: once a second, what was collected is written.
     public func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss) {
         self.anchor = anchor
-        guard now >= nextWrite else { return }
-        nextWrite = now + 1_000_000_000
+        if now >= nextWrite {
+            nextWrite = now + 1_000_000_000
+            write()
+            writeLoss(loss(), at: now)
+        }
+        positionBefore = next.before + UInt64(next.count)
+        droppedBefore = summary.dropped
+    }
+
+    /// Every traced socket was sampled since `begin`, which is after the last tick.
+    public func sampled(since begin: Nanoseconds, loss: Loss) {
         write()
-        let counts = counts(loss())
-        guard counts != toldCounts, emit(.loss, counts.fields, at: now) else { return }
-        toldCounts = counts
+        writeLoss(loss, at: begin)
+        let sampling = RecordedSampling(since: begin, position: positionBefore)
+        // Where a sample may be missing, nothing says that a connection is gone.
+        guard summary.dropped == droppedBefore, next.before > toldSampling.position else { return }
+        if emit(.sampled, sampling.fields, at: begin) { toldSampling = sampling }
+    }
+
+    private func writeLoss(_ loss: Loss, at now: Nanoseconds) {
+        let counts = counts(loss)
+        if counts != toldCounts, emit(.loss, counts.fields, at: now) { toldCounts = counts }
     }
 
     /// Writes what is left and the end, and closes the file.

@@ -18,10 +18,12 @@ struct WireRecord {
             guard header.size >= MemoryLayout<ev_read>.size else { return nil }
             guard holdsHead(bytes.loadUnaligned(as: ev_read.self).head_bytes, after: MemoryLayout<ev_read>.size)
             else { return nil }
+        case EV_HEAD.rawValue:
+            guard header.size >= MemoryLayout<ev_head>.size else { return nil }
+            guard holdsHead(bytes.loadUnaligned(as: ev_head.self).head_bytes, after: MemoryLayout<ev_head>.size)
+            else { return nil }
         case EV_FLUSH.rawValue:
             guard header.size >= MemoryLayout<ev_flush>.size else { return nil }
-            guard holdsHead(bytes.loadUnaligned(as: ev_flush.self).head_bytes, after: MemoryLayout<ev_flush>.size)
-            else { return nil }
         default: break
         }
     }
@@ -43,14 +45,14 @@ struct WireRecord {
         switch UInt32(header.kind) {
         case EV_READ.rawValue:
             if let head = head(in: place) { redactor.redactRequest(head, socket: header.socket) }
+        case EV_HEAD.rawValue:
+            guard let head = head(in: place) else { break }
+            let sent = place.loadUnaligned(as: ev_head.self)
+            redactor.redactResponse(
+                head, socket: header.socket, sequence: sent.seq, isCut: sent.call_bytes > UInt64(head.count))
         case EV_FLUSH.rawValue:
             let tail = place.loadUnaligned(fromByteOffset: Self.tailOffset, as: UInt64.self)
             place.storeBytes(of: redactor.redactTail(tail), toByteOffset: Self.tailOffset, as: UInt64.self)
-            if let head = head(in: place) {
-                let isFirst = header.flags & EV_F_AFTER_READ != 0
-                let isRepeated = header.flags & EV_F_OUTSTANDING != 0
-                redactor.redactResponse(head, socket: header.socket, isFirst: isFirst, isRepeated: isRepeated)
-            }
         case EV_STATE.rawValue:
             if length >= MemoryLayout<ev_state>.size, place.loadUnaligned(as: ev_state.self).new_state == Self.closed {
                 redactor.forget(socket: header.socket)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-/// What the kernel side told: one record of the wire (`bpf/include/events.h`), in this program's words.
+/// What the kernel side told: one record of the wire (`bpf/include/events.h`), in this program's words. What is large is
+/// pointed to, and lives only while the event is being handled.
 public enum KernelEvent {
     case socketUsed(SocketUse)
-    case requestRead(RequestRead)
-    case flushLeft(FlushMarks)
+    case requestRead(UnsafePointer<RequestRead>)
+    case headSent(UnsafePointer<SentHead>)
+    case flushLeft(UnsafePointer<FlushMarks>)
     case stateChanged(StateChange)
-    case socketSampled(SocketSample)
+    case socketSampled(UnsafePointer<SocketSample>)
 }
 
 /// Bytes that live only while the event is being handled: whoever wants them later copies them.
@@ -18,14 +20,17 @@ public struct SocketUse {
     public let connection: Connection
     /// Who uses it.
     public let server: Server
-    /// When a connection was found that was open before tracing began; nil: it was seen from its begin.
-    public let adopted: Nanoseconds?
+    /// When.
+    public let at: Nanoseconds
+    /// The connection was open before tracing began: `at` is when it was found.
+    public let isAdopted: Bool
 
     /// All of it.
-    public init(connection: Connection, server: Server, adopted: Nanoseconds? = nil) {
+    public init(connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false) {
         self.connection = connection
         self.server = server
-        self.adopted = adopted
+        self.at = at
+        self.isAdopted = isAdopted
     }
 }
 
@@ -46,6 +51,24 @@ public struct RequestRead {
     /// At `readable` nobody had accepted the connection.
     public var wasUnaccepted = false
     /// The request's beginning; empty where it could not be read.
+    public var head = HeadBytes(start: nil, count: 0)
+
+    /// All zero.
+    public init() {}
+}
+
+/// A send call began that may carry the beginning of a response. Another one at the same `sequence` replaces it: the call
+/// before took nothing.
+public struct SentHead {
+    /// The connection's cookie.
+    public var socket: UInt64 = 0
+    /// The call was entered.
+    public var at: Nanoseconds = 0
+    /// Sequence number of its first byte.
+    public var sequence: UInt32 = 0
+    /// That the call hands over.
+    public var callBytes: Int64 = 0
+    /// Its beginning; empty where it could not be read.
     public var head = HeadBytes(start: nil, count: 0)
 
     /// All zero.
@@ -116,14 +139,14 @@ public struct FlushMarks {
     public var isCongestionLimited = false
     /// TCP was holding back for the device when its last call returned.
     public var isDeviceLimited = false
-    /// The beginning of the response could not be read.
-    public var isHeadUnread = false
+    /// It was on its way before tracing began: only its end was seen.
+    public var isAdopted = false
+    /// A `SentHead` was made for a call in it.
+    public var isHeadTold = false
     /// Told by a snapshot while it is on its way; its own event is to come.
     public var isOutstanding = false
     /// Its last eight bytes, the last one in the highest byte; nil where they could not be read.
     public var tail: UInt64?
-    /// The response's beginning, where this flush carries it.
-    public var head = HeadBytes(start: nil, count: 0)
 
     /// All zero.
     public init() {}
@@ -163,7 +186,7 @@ public struct StateChange {
     }
 }
 
-/// One look at a socket that holds bytes, once an interval.
+/// One look at a socket, once an interval.
 public struct SocketSample {
     /// The connection's cookie.
     public var socket: UInt64 = 0

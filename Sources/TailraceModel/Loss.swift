@@ -10,8 +10,10 @@ public struct Loss: Equatable, Sendable {
     public var lost: [String: UInt64] = [:]
     /// Firings that the kernel skipped because the same program was already running on that CPU.
     public var missed: UInt64 = 0
-    /// Accepted connections for which there was no memory.
+    /// Accepted connections beyond the limit, or for which there was no memory.
     public var untracked: UInt64 = 0
+    /// Connections that were open before tracing began, and are followed since.
+    public var adopted: UInt64 = 0
     /// Records that could not be decoded.
     public var undecodable: UInt64 = 0
     /// Records that reached a recorder and are not in its recording: the disk was full, or the file is damaged.

@@ -215,7 +215,8 @@ public struct Flush: Sendable {
 
     /// All of it.
     public init(
-        connection: UInt64, number: Int, at: Nanoseconds, bytes: Int64, writes: Int64, stages: StageTimes, total: Int64?,
+        connection: UInt64, number: Int, at: Nanoseconds, bytes: Int64, writes: Int64, stages: StageTimes,
+        total: Int64?,
         queuedBytes: Int64, unsentBytes: Int64
     ) {
         self.connection = connection

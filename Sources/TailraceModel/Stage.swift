@@ -41,7 +41,7 @@ public enum Stage: String, CaseIterable, Sendable {
     }
 
     /// Position in `allCases`.
-    @inlinable
+    @inlinable @inline(__always)
     public var index: Int {
         switch self {
         case .accept: 0
@@ -58,6 +58,7 @@ public enum Stage: String, CaseIterable, Sendable {
 }
 
 /// Nanoseconds for each stage, without a heap allocation; a stage may be unknown, which is not 0.
+@frozen
 public struct StageTimes: Equatable, Sendable {
     @usableFromInline var values = InlineArray<9, Int64>(repeating: 0)
     @usableFromInline var unknown: UInt16 = 0
@@ -67,7 +68,7 @@ public struct StageTimes: Equatable, Sendable {
     public init() {}
 
     /// The time of `stage` in nanoseconds, 0 or more; nil: not known.
-    @inlinable
+    @inlinable @inline(__always)
     public subscript(stage: Stage) -> Int64? {
         get { unknown & (1 << stage.index) == 0 ? values[stage.index] : nil }
         set {
@@ -77,9 +78,10 @@ public struct StageTimes: Equatable, Sendable {
     }
 
     /// Adds to a stage; a stage that was unknown becomes known.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func add(_ nanoseconds: Int64, to stage: Stage) {
-        self[stage] = (self[stage] ?? 0) + nanoseconds
+        values[stage.index] &+= nanoseconds
+        unknown &= ~(1 << stage.index)
     }
 
     /// Sum over the known stages, nanoseconds.
@@ -98,6 +100,7 @@ public struct StageTimes: Equatable, Sendable {
 }
 
 /// Nanoseconds for each cause of a wait, without a heap allocation.
+@frozen
 public struct CauseTimes: Equatable, Sendable {
     /// ns held by the peer's window.
     public var peerWindow: Int64 = 0

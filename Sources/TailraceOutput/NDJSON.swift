@@ -91,6 +91,7 @@ public struct NDJSON: ResponseFormat {
         }
         pressure(response.pressure, &line)
         counts(of: response, &line)
+        line.field("adopted", response.isAdopted)
         line.field("estimated", response.isEstimated)
         return line.closed()
     }
@@ -198,6 +199,7 @@ public struct NDJSON: ResponseFormat {
         line.object("events") {
             $0.field("made", end.loss.made)
             $0.field("delivered", end.loss.delivered)
+            $0.field("adopted", end.loss.adopted)
             $0.field("merged", end.loss.merged)
             $0.field("heads_unread", end.loss.headsUnread)
         }
@@ -244,7 +246,8 @@ extension JSONLine {
 
     mutating func loss(_ loss: Loss) {
         for (name, kind): (StaticString, String) in [
-            ("sockets", "sockets"), ("reads", "reads"), ("flushes", "flushes"), ("states", "states"),
+            ("sockets", "sockets"), ("reads", "reads"), ("heads", "heads"), ("flushes", "flushes"),
+            ("states", "states"),
         ] { field(name, loss.lost[kind] ?? 0) }
         field("missed", loss.missed)
         field("untracked", loss.untracked)

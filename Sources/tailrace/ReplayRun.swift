@@ -10,6 +10,7 @@ final class ReplayRun: ResponseRun {
     /// The recording.
     let source: RecordingSource
     private var correlator: Correlator
+    private var lostEnds = LostEnds()
 
     /// Opens the recording; what cannot be read is refused with exit code 65.
     init(path: String, tellsFlushes: Bool) throws {
@@ -32,6 +33,9 @@ final class ReplayRun: ResponseRun {
     func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
         while !source.isAtEnd {
             try source.drain { [self] event in correlator.take(event, tell) }
+            if let begin = source.sampledSince, lostEnds.haveGrown(source.loss()) {
+                correlator.closeUnseen(since: begin, tell)
+            }
             try afterDrain()
         }
     }

@@ -28,7 +28,9 @@ struct Trace: ParsableCommand {
     var flushes = false
 
     func run() throws {
-        let run = try TracingRun(target: options.target, tellsFlushes: flushes)
+        let run = try TracingRun(
+            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
+            tellsFlushes: flushes)
         let isForPrograms = json || isatty(STDOUT_FILENO) == 0
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)

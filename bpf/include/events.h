@@ -39,9 +39,11 @@ typedef uint64_t ev_u64;
 enum ev_kind {
 	EV_SOCKET = 1,	/* struct ev_socket: a traced socket was first used by a process, or by another one */
 	EV_READ = 2,	/* struct ev_read: the server read request bytes */
-	EV_FLUSH = 3,	/* struct ev_flush: a flush left the socket's memory (ACKed, or given up) */
-	EV_STATE = 4,	/* struct ev_state: the connection changed its TCP state */
-	EV_KINDS = 5,
+	EV_HEAD = 3,	/* struct ev_head: a send call began that may carry the beginning of a response */
+	EV_FLUSH = 4,	/* struct ev_flush: a flush left the socket's memory (ACKed, or given up) */
+	EV_STATE = 5,	/* struct ev_state: the connection changed its TCP state */
+	EV_SAMPLE = 6,	/* struct ev_sample: one look at a traced socket; read from an iterator, not from the ring */
+	EV_KINDS = 7,
 };
 
 struct ev_header {
@@ -59,13 +61,15 @@ struct ev_header {
 #define EV_F_ACK_LATE (1u << 3)		/* flush: ack_ns is when the ACK was noticed, not when it came */
 #define EV_F_LOOPBACK (1u << 4)		/* flush: its device is the loopback device, which has no driver */
 #define EV_F_FIRST_READ (1u << 5)	/* read: the first since the last send, or since the connection began */
-#define EV_F_HEAD_UNREAD (1u << 6)	/* read, flush: the head could not be read (io_uring, sendfile, a page not present) */
+#define EV_F_HEAD_UNREAD (1u << 6)	/* read, head: the bytes could not be read (io_uring, sendfile, a page not present) */
 #define EV_F_UNACCEPTED (1u << 7)	/* read: at readable_ns no process had accepted the connection */
 #define EV_F_CWND_LIMITED (1u << 8)	/* flush: the congestion window was full when the send call returned */
 #define EV_F_DEVICE_LIMITED (1u << 9)	/* flush: TCP was holding back for the device queue (TSQ) */
 #define EV_F_PACED (1u << 10)		/* flush: the device queue paces this socket; queue and qdisc cannot be told apart */
 #define EV_F_TAIL_UNREAD (1u << 11)	/* flush: tail[] is not known */
 #define EV_F_OUTSTANDING (1u << 12)	/* flush: asked for by a snapshot, still on its way; its own record is to come */
+#define EV_F_ADOPTED (1u << 13)		/* socket, flush: it was there before tracing began; its past is not known */
+#define EV_F_HEAD_TOLD (1u << 14)	/* flush: EV_HEAD was made for a call in it; if none is there, that was lost */
 
 struct ev_socket {
 	struct ev_header header;
@@ -83,15 +87,22 @@ struct ev_socket {
 	ev_u8 comm[16];			/* as the kernel holds it: any bytes, ends at the first 0 */
 };
 
+/* header.at_ns: the read call returned */
 struct ev_read {
 	struct ev_header header;
-	ev_u64 established_ns;
 	ev_u64 readable_ns;	/* the first byte of what is read became readable */
-	ev_u64 read_ns;		/* the read call returned */
 	ev_u32 bytes;		/* that this read returned */
 	ev_u32 head_bytes;	/* of them that follow this struct */
 	ev_u32 outstanding;	/* flushes of the connection that were not acknowledged yet */
 	ev_u32 pad;
+};
+
+/* header.at_ns: the send call was entered. If the call takes nothing (EAGAIN), the next one at `seq` replaces it. */
+struct ev_head {
+	struct ev_header header;
+	ev_u32 seq;		/* sequence number of its first byte */
+	ev_u32 head_bytes;	/* of the call's beginning that follow this struct */
+	ev_u64 call_bytes;	/* that the call hands over */
 };
 
 struct ev_flush {
@@ -119,9 +130,7 @@ struct ev_flush {
 	ev_u32 cwnd;		/* segments, at its ACK */
 	ev_u32 snd_wnd;		/* the peer's window at its ACK, bytes */
 	ev_u32 pid;		/* process that called send (tgid) */
-	ev_u32 head_bytes;	/* of the response's beginning that follow this struct */
 	ev_u32 untold_bytes;	/* of the request, read before this flush, beyond those of the EV_READ records */
-	ev_u32 pad;
 	ev_u8 tail[EV_TAIL_BYTES];	/* its last bytes, right-aligned */
 };
 
@@ -131,6 +140,23 @@ struct ev_state {
 	ev_u32 new_state;
 	ev_u32 error;		/* sk_err: errno of what ended it, 0 if none */
 	ev_u32 unacked_bytes;	/* write_seq - snd_una: what the peer never acknowledged */
+};
+
+/* Of a socket that holds bytes or whose writer waits, at header.at_ns. */
+struct ev_sample {
+	struct ev_header header;
+	ev_u64 oldest_unsent_ns;	/* how long its oldest unsent byte has waited; 0: nothing is unsent */
+	ev_u64 blocked_ns;	/* how long a writer has waited for room; 0: none waits */
+	ev_u32 queued_bytes;	/* sk_wmem_queued */
+	ev_u32 unsent_bytes;	/* write_seq - snd_nxt */
+	ev_u32 unacked_bytes;	/* snd_nxt - snd_una */
+	ev_u32 sndbuf_bytes;	/* sk_sndbuf */
+	ev_u32 snd_wnd;		/* the peer's window, bytes */
+	ev_u32 cwnd;		/* segments */
+	ev_u32 srtt_us;		/* smoothed round trip, microseconds */
+	ev_u32 retransmits;	/* tcp_sock.total_retrans */
+	ev_u32 rwnd_limited_jiffies;	/* tcp_sock.chrono_stat, running part included */
+	ev_u32 sndbuf_limited_jiffies;
 };
 
 /* What a run may trace; written before the programs are loaded. Empty lists allow everything. */
@@ -144,6 +170,7 @@ struct ev_settings {
 	ev_u8 comms[EV_FILTERS][16];
 	ev_u64 cgroups[EV_FILTERS];	/* cgroup v2 ids */
 	ev_u32 cgroup_levels[EV_FILTERS];	/* depth of each below the root */
+	ev_u32 socket_limit;	/* connections that are followed at once */
 };
 
 /*
@@ -152,17 +179,20 @@ struct ev_settings {
 struct ev_counters {
 	ev_u64 made[EV_KINDS];		/* records that were due */
 	ev_u64 lost[EV_KINDS];		/* of them that the ring refused */
-	ev_u64 untracked;		/* accepted connections for which there was no memory */
+	ev_u64 untracked;		/* accepted connections beyond the limit, or for which there was no memory */
 	ev_u64 merged;			/* send calls that shared a record */
 	ev_u64 heads_unread;		/* heads that could not be read */
 	ev_u64 ignored;			/* accepted connections of processes that are not a target */
+	ev_u64 adopted;			/* connections that were open before tracing began */
 };
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
 _Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
-_Static_assert(sizeof(struct ev_read) == 24 + 40, "ev_read");
-_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8 + 8, "ev_flush");
+_Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
+_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8, "ev_flush");
+_Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
+_Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
 _Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");
 #endif
 

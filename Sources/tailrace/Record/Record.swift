@@ -35,22 +35,26 @@ struct Record: ParsableCommand {
     @Option(name: .customLong("for"), help: ArgumentHelp("End after this time: 250ms, 30s, 5m.", valueName: "time"))
     var duration: TimeSpan?
 
-    @Option(help: ArgumentHelp("Largest size of the file: 64KiB and more.", valueName: "size"))
-    var maxSize = ByteSize(bytes: 1 << 30)
+    @Option(help: ArgumentHelp("Largest size of the file, from 64KiB (1GiB).", valueName: "size"))
+    var maxSize: ByteCount?
 
     @Argument(parsing: .postTerminator, help: ArgumentHelp("Record for as long as this command runs.", valueName: "cmd"))
     var command: [String] = []
 
     func validate() throws {
-        if maxSize.bytes < 65536 { throw ValidationError("--max-size \(maxSize) is too small; 64KiB is the least.") }
+        if let bytes = maxSize?.bytes, bytes < 65536 {
+            throw ValidationError("--max-size takes 64KiB and more; \(bytes) bytes are too few.")
+        }
     }
 
     func run() throws {
-        let run = try TracingRun(target: options.target, tellsFlushes: false)
+        let run = try TracingRun(
+            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
+            tellsFlushes: false)
         let description = RecordingDescription(
             version: Tailrace.version, facts: run.facts, backend: run.source.backend, target: options.target)
         let writer = try RecordingWriter(
-            path: output, description: description, longest: UInt64(maxSize.bytes), redactor: HeadRedactor(), say: complain)
+            path: output, description: description, longest: UInt64(maxSize?.bytes ?? 1 << 30), redactor: HeadRedactor(), say: complain)
         run.source.tap = writer
         try run.announceReady(in: options.readyFile)
         let code = try record(run, writer)
@@ -66,6 +70,7 @@ struct Record: ParsableCommand {
         do {
             try run.run(
                 handle: { _ in },
+                afterSample: writer.sampled,
                 afterDrain: { writer.tick(at: run.now, anchor: run.anchor, loss: run.loss) },
                 mayEnd: {
                     defer { isInterrupted = true }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Connections that were open before tracing began. The daemon walks all open files twice: first for the listeners, then for
+ * the sockets that one of them accepted. It sees every network namespace, and who holds the socket.
+ */
+#include "flush.bpf.h"
+
+struct listener {
+	__u32 netns;
+	__u32 port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct listener);
+	__type(value, __u8);
+} listeners SEC(".maps");
+
+/* What is on its way is a flush of which only the end will be seen. */
+static __always_inline void adopt_outstanding(struct sock *sk, struct tcp_sock *tp, struct socket_state *state, __u64 now)
+{
+	struct flush_slot *slot = &state->slots[0];
+
+	state->acked_seq = tp->snd_una;
+	state->xmit_seq = tp->snd_nxt;
+	if (tp->write_seq == tp->snd_una)
+		return;
+	slot->seq_start = tp->snd_una;
+	slot->seq_end = tp->write_seq;
+	slot->first_enter_ns = now;
+	slot->enter_ns = now;
+	slot->exit_ns = now;
+	slot->queued_bytes = sk->sk_wmem_queued;
+	slot->unsent_bytes = tp->write_seq - tp->snd_nxt;
+	slot->unacked_bytes = tp->snd_nxt - tp->snd_una;
+	slot->rwnd_before_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
+	slot->flags = SLOT_DONE | EV_F_ADOPTED | EV_F_TAIL_UNREAD;
+	state->next = 1;
+}
+
+static __always_inline void adopt(struct sock *sk, struct task_struct *task)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct ev_counters *counter = count();
+	struct socket_state *state;
+	__u64 now;
+
+	if (!tp || !is_port(sk->__sk_common.skc_num) || bpf_sk_storage_get(&sockets, sk, 0, 0) ||
+	    !is_target_process(task, false))
+		return;
+	state = follow(sk);
+	if (!state)
+		return;
+	now = bpf_ktime_get_ns();
+	state->adopted = 1;
+	state->cookie = bpf_get_socket_cookie(sk);
+	adopt_outstanding(sk, tp, state, now);
+	tell_socket(sk, state, task, task->cgroups->dfl_cgrp->kn->id, EV_F_ADOPTED, now);
+	if (counter)
+		counter->adopted++;
+	/* From here on the hooks see it. */
+	__sync_fetch_and_add(&state->draining, 0);
+	state->ignored = 0;
+}
+
+/* Of the file that the iterator shows; NULL: it is no TCP socket. Other families use the number of TCP for their own. */
+static __always_inline struct sock *tcp_socket(struct file *file)
+{
+	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+
+	if (!sk || sk->sk_protocol != IPPROTO_TCP ||
+	    (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+		return NULL;
+	return sk;
+}
+
+SEC("iter/task_file")
+int on_listener(struct bpf_iter__task_file *ctx)
+{
+	PROBE_BODY({
+		struct sock *sk = tcp_socket(ctx->file);
+		struct listener key = {};
+		__u8 one = 1;
+
+		if (!sk || sk->__sk_common.skc_state != TCP_LISTEN)
+			return 0;
+		key.netns = sk->__sk_common.skc_net.net->ns.inum;
+		key.port = sk->__sk_common.skc_num;
+		bpf_map_update_elem(&listeners, &key, &one, 0);
+	});
+}
+
+SEC("iter/task_file")
+int on_adopt(struct bpf_iter__task_file *ctx)
+{
+	PROBE_BODY({
+		struct sock *sk = tcp_socket(ctx->file);
+		struct task_struct *task = ctx->task;
+		struct listener key = {};
+
+		if (!sk || !task ||
+		    (sk->__sk_common.skc_state != TCP_ESTABLISHED && sk->__sk_common.skc_state != TCP_CLOSE_WAIT))
+			return 0;
+		key.netns = sk->__sk_common.skc_net.net->ns.inum;
+		key.port = sk->__sk_common.skc_num;
+		if (bpf_map_lookup_elem(&listeners, &key))
+			adopt(sk, task);
+	});
+}
