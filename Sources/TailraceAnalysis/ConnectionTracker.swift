@@ -55,6 +55,8 @@ struct ConnectionTracker {
     private static let waitingLimit = 64
     /// Of send calls whose flush has not left yet, in their order.
     private var heads: [PendingHead] = []
+    /// The head of the next flush was understood at its send call.
+    private var isHeadKnown = false
     /// As many send calls can be outstanding with a head of their own: the oldest gives way, and what it began is not known.
     private static let headLimit = 256
     /// The kernel side told of it last.
@@ -141,6 +143,7 @@ struct ConnectionTracker {
 
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
+        if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
         if let last = heads.last, last.sequence == sent.sequence { heads.removeLast() }
         if heads.count == Self.headLimit { heads.removeFirst() }
         heads.append(PendingHead(sent, &common.texts))
@@ -155,9 +158,15 @@ struct ConnectionTracker {
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
         }
         nextSequence = flush.sequenceEnd
+        var found = isHeadKnown
+        isHeadKnown = false
+        guard !heads.isEmpty else {
+            takePart(flush, head: nil, tellsFlush: tellsFlush, &common, tell)
+            if flush.isHeadTold, !found, isOpen { current.markEstimated() }
+            return
+        }
         var rest = flush
         var begun: PendingHead?
-        var found = false
         while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
             heads.removeFirst()
             found = true
