@@ -61,6 +61,8 @@ struct ConnectionTracker {
     private static let headLimit = 256
     /// The kernel side told of it last.
     private(set) var seen: Nanoseconds
+    /// The newest look at its socket.
+    private(set) var sample = SocketSample()
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
@@ -200,6 +202,7 @@ struct ConnectionTracker {
 
     mutating func take(_ sample: SocketSample) {
         seen = sample.at
+        self.sample = sample
         if isOpen { current.take(sample) }
     }
 

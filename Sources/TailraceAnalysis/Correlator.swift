@@ -50,6 +50,18 @@ public struct Correlator {
         }
     }
 
+    /// The sockets of each server as they were sampled at or after `begin`, by process id.
+    public func samples(since begin: Nanoseconds) -> [ServerSample] {
+        var samples: [Int: ServerSample] = [:]
+        places.forEach { _, place in
+            let tracker = trackers[place]
+            guard tracker.sample.at >= begin else { return }
+            samples[tracker.serverPlace, default: ServerSample(server: tracker.server)].add(tracker.sample)
+        }
+        for (place, count) in common.inFlight.enumerated() { samples[place]?.inFlight = count.count }
+        return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
+    }
+
     /// Ends what belongs to connections that are gone without a word, because the record of their end was lost: every one that
     /// is there was sampled at or after `begin`.
     public mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
