@@ -7,17 +7,24 @@ public struct Actions {
     public let ended: UnsafeBufferPointer<Response>
     /// The flush that left, if flushes are told.
     public let flush: Flush?
+    /// Of each server, when all its sockets were sampled.
+    public let samples: [ServerSample]
 
     /// Tells one ended response in place: it is large.
     @inline(__always)
     static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
         withUnsafePointer(to: &response) {
-            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil))
+            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil, samples: []))
         }
     }
 
+    static func sample(_ samples: [ServerSample], _ tell: (borrowing Actions) -> Void) {
+        guard !samples.isEmpty else { return }
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: nil, samples: samples))
+    }
+
     static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush))
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush, samples: []))
     }
 }
 

@@ -4,6 +4,8 @@
 public struct ServerSample: Sendable {
     /// Whose sockets.
     public let server: Server
+    /// When the last of them was looked at.
+    public let at: Nanoseconds
     /// Responses in flight.
     public var inFlight = 0
     /// Its connections that are followed.
@@ -20,7 +22,10 @@ public struct ServerSample: Sendable {
     public var oldestUnsent: Int64 = 0
 
     /// Nothing seen yet.
-    public init(server: Server) { self.server = server }
+    public init(server: Server, at: Nanoseconds) {
+        self.server = server
+        self.at = at
+    }
 
     /// Adds one of its sockets.
     public mutating func add(_ sample: SocketSample) {

@@ -174,10 +174,10 @@ public struct NDJSON {
         return line.closed()
     }
 
-    /// The sockets of one server, at `wall`.
-    public func sample(_ sample: ServerSample, at wall: Int64) -> [UInt8] {
+    /// The sockets of one server.
+    public func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8] {
         var line = JSONLine(type: "sample")
-        line.field("at", wall: wall)
+        line.field("at", wall: anchor.wall(at: sample.at))
         line.object("server") { $0.server(sample.server) }
         line.object("tasks") { $0.field("responses", sample.inFlight) }
         line.field("in_flight", sample.inFlight)

@@ -76,6 +76,7 @@ final class TracePrinter {
             counts.flushes += 1
             if table == nil { output.append(ndjson.flush(flush, anchor: run.anchor)) }
         }
+        for sample in actions.samples where table == nil { output.append(ndjson.sample(sample, anchor: run.anchor)) }
         for response in actions.ended {
             counts.responses += 1
             tell(response)

@@ -16,8 +16,6 @@ final class TracingRun {
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
-    /// Records of ends that were lost so far, and hooks that were missed, which may have been such.
-    private var lostEnds: UInt64 = 0
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -76,7 +74,7 @@ final class TracingRun {
             guard now >= nextCheck else { continue }
             nextCheck = now + checkInterval
             anchor = ClockAnchor.now()
-            try sample(tell)
+            try source.sample { [self] event in correlator.take(event, tell) }
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
@@ -90,17 +88,6 @@ final class TracingRun {
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot { [self] event in correlator.take(event) { _ in } }
-    }
-
-    /// Looks at every traced socket; where the record of an end was lost, what belongs to connections that are gone ends too.
-    private func sample(_ tell: @escaping (borrowing Actions) -> Void) throws {
-        let begin = readClock(CLOCK_MONOTONIC)
-        try source.sample { [self] event in correlator.take(event) { _ in } }
-        let lost = source.loss()
-        guard lost.lost["states", default: 0] + lost.missed > lostEnds else { return }
-        lostEnds = lost.lost["states", default: 0] + lost.missed
-        drain(tell)
-        correlator.closeUnseen(since: begin, tell)
     }
 
     private func drain(_ tell: (borrowing Actions) -> Void) {
