@@ -133,7 +133,7 @@ class Bench:
     def ingest(self):
         """The correlator alone, in memory."""
         seconds = "1" if self.options.quick else "3"
-        said = subprocess.run([str(self.options.program), "ingest", seconds], check=True, capture_output=True, text=True)
+        said = subprocess.run([str(self.options.program), "ingest", seconds, "1"], check=True, capture_output=True, text=True)
         yield "ingest", json.loads(said.stdout)
 
     def all(self):

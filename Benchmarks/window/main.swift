@@ -12,9 +12,11 @@ do {
         var loop = CommandLoop(variants: try arguments.dropFirst().map(Variant.init))
         try loop.run()
     case "ingest":
-        say(measureIngest(seconds: Double(arguments.dropFirst().first ?? "2") ?? 2))
+        let numbers = arguments.dropFirst().compactMap { Double($0) }
+        say(measureIngest(seconds: numbers.first ?? 2, flushes: max(1, Int(numbers.dropFirst().first ?? 1))))
     default:
-        throw UsageError(description: "usage: tailrace-window serve NAME:PORT[:count][=OBJECT]... | ingest [SECONDS]")
+        throw UsageError(
+            description: "usage: tailrace-window serve NAME:PORT[:count][=OBJECT]... | ingest [SECONDS [FLUSHES]]")
     }
 } catch {
     say("tailrace-window: \(error)", to: STDERR_FILENO)

@@ -7,17 +7,24 @@ public struct Actions {
     public let ended: UnsafeBufferPointer<Response>
     /// The flush that left, if flushes are told.
     public let flush: Flush?
+    /// Of each server, when all its sockets were sampled.
+    public let samples: [ServerSample]
 
     /// Tells one ended response in place: it is large.
     @inline(__always)
     static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
         withUnsafePointer(to: &response) {
-            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil))
+            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil, samples: []))
         }
     }
 
+    static func sample(_ samples: [ServerSample], _ tell: (borrowing Actions) -> Void) {
+        guard !samples.isEmpty else { return }
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: nil, samples: samples))
+    }
+
     static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush))
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush, samples: []))
     }
 }
 
@@ -55,10 +62,14 @@ struct ConnectionTracker {
     private static let waitingLimit = 64
     /// Of send calls whose flush has not left yet, in their order.
     private var heads: [PendingHead] = []
+    /// The head of the next flush was understood at its send call.
+    private var isHeadKnown = false
     /// As many send calls can be outstanding with a head of their own: the oldest gives way, and what it began is not known.
     private static let headLimit = 256
     /// The kernel side told of it last.
     private(set) var seen: Nanoseconds
+    /// The newest look at its socket.
+    private(set) var sample = SocketSample()
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
@@ -141,6 +152,7 @@ struct ConnectionTracker {
 
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
+        if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
         if let last = heads.last, last.sequence == sent.sequence { heads.removeLast() }
         if heads.count == Self.headLimit { heads.removeFirst() }
         heads.append(PendingHead(sent, &common.texts))
@@ -155,9 +167,15 @@ struct ConnectionTracker {
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
         }
         nextSequence = flush.sequenceEnd
+        var found = isHeadKnown
+        isHeadKnown = false
+        guard !heads.isEmpty else {
+            takePart(flush, head: nil, tellsFlush: tellsFlush, &common, tell)
+            if flush.isHeadTold, !found, isOpen { current.markEstimated() }
+            return
+        }
         var rest = flush
         var begun: PendingHead?
-        var found = false
         while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
             heads.removeFirst()
             found = true
@@ -191,6 +209,7 @@ struct ConnectionTracker {
 
     mutating func take(_ sample: SocketSample) {
         seen = sample.at
+        self.sample = sample
         if isOpen { current.take(sample) }
     }
 

@@ -47,12 +47,28 @@ public struct Correlator {
         case .socketSampled(let sample):
             guard let place = place(of: sample.pointee.socket) else { return }
             trackers[place].take(sample.pointee)
+        case .roundEnded(let round):
+            if round.endsWereLost { closeUnseen(since: round.begin, tell) }
+            Actions.sample(samples(of: round), tell)
         }
+    }
+
+    /// The sockets of each server as they were sampled, by process id.
+    private func samples(of round: SamplingRound) -> [ServerSample] {
+        var samples: [Int: ServerSample] = [:]
+        places.forEach { _, place in
+            let tracker = trackers[place]
+            guard tracker.sample.at >= round.begin else { return }
+            samples[tracker.serverPlace, default: ServerSample(server: tracker.server, at: round.end)].add(
+                tracker.sample)
+        }
+        for (place, count) in common.inFlight.enumerated() { samples[place]?.inFlight = count.count }
+        return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
     }
 
     /// Ends what belongs to connections that are gone without a word, because the record of their end was lost: every one that
     /// is there was sampled at or after `begin`.
-    public mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
+    private mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
         var gone: [UInt64] = []
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
         for cookie in gone.sorted() {

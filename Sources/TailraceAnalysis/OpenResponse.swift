@@ -157,6 +157,17 @@ struct OpenResponse {
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
+    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else.
+    mutating func takeFirst(_ sent: SentHead, _ texts: inout TextCache) -> Bool {
+        guard framing == .unseen, response.flushes == 0, headBytes.isEmpty,
+            response.protocolName == .http11 || response.protocolName == .http10,
+            case .http(let head) = HTTPHead.response(sent.head, isWhole: sent.callBytes > Int64(sent.head.count)),
+            !head.isInterim
+        else { return false }
+        learn(KnownHead(head, &texts))
+        return true
+    }
+
     private mutating func learnFraming(from head: PendingHead?, _ texts: inout TextCache) {
         switch response.protocolName {
         case .http10, .http11: break
@@ -291,6 +302,7 @@ struct OpenResponse {
     private func causes(of timeline: StageTimes) -> CauseTimes {
         let held = (timeline[.blocked] ?? 0) + (timeline[.queue] ?? 0)
         var causes = CauseTimes()
+        guard held > 0 else { return causes }
         causes.peerWindow = min(held, response.pressure.rwndLimited)
         let rest = held - causes.peerWindow
         if heldByDevice > heldByCongestion {

@@ -18,6 +18,7 @@ struct Timeline {
 
     /// The time since the last boundary was spent in `stage`; the new boundary is `mark`. A mark of 0 is not known, and
     /// moves nothing.
+    @inline(__always)
     mutating func advance(to mark: Nanoseconds, in stage: Stage) {
         guard mark > cursor else { return }
         let boundary = min(mark, end)
@@ -26,6 +27,7 @@ struct Timeline {
     }
 
     /// The time until `mark` holds `send` and `blocked` ns of these two stages; the rest of it was the server's own.
+    @inline(__always)
     mutating func advance(to mark: Nanoseconds, sending send: Int64, blocked: Int64) {
         let span = max(0, min(mark, end) - cursor)
         let blockedPart = min(max(0, blocked), span)
@@ -37,11 +39,13 @@ struct Timeline {
     }
 
     /// What is left until the end was spent in `stage`.
+    @inline(__always)
     mutating func finish(in stage: Stage) {
         advance(to: end, in: stage)
     }
 
     /// `stage` cannot be told apart in this run; its time is in the stage before it.
+    @inline(__always)
     mutating func setUnknown(_ stage: Stage) {
         if stages[stage] == 0 { stages[stage] = nil }
     }

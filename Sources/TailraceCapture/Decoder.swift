@@ -42,6 +42,7 @@ struct Decoder: ~Copyable {
         case EV_FLUSH.rawValue: return flushLeft(record)
         case EV_STATE.rawValue: return stateChanged(record)
         case EV_SAMPLE.rawValue: return socketSampled(record)
+        case EV_ROUND.rawValue: return roundEnded(record)
         default: return nil
         }
     }
@@ -166,6 +167,14 @@ struct Decoder: ~Copyable {
         sample.pointee.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
         sample.pointee.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
         return .socketSampled(UnsafePointer(sample))
+    }
+
+    private func roundEnded(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_round.self, from: record) else { return nil }
+        return .roundEnded(
+            SamplingRound(
+                begin: time(raw.begin_ns), end: time(raw.header.at_ns),
+                endsWereLost: raw.header.flags & EV_F_ENDS_LOST != 0))
     }
 
     /// A time or span that cannot overflow what is made of it, whatever the record says.

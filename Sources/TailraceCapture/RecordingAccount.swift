@@ -20,7 +20,7 @@ public struct RecordingAccount: Sendable, Equatable {
     public var firstDamage: UInt64?
     /// Blocks that are missing, by their sequence numbers.
     public var missingBlocks: UInt64 = 0
-    /// Records that were in them.
+    /// Records that were made and are not there: in missing blocks, or dropped.
     public var missingRecords: UInt64 = 0
     /// Bytes behind the end, or behind the cut, that nothing could be made of.
     public var unusedBytes: UInt64 = 0
@@ -32,7 +32,7 @@ public struct RecordingAccount: Sendable, Equatable {
 
     /// Whether everything that was recorded is there.
     public var isWhole: Bool {
-        ending == .clean && damages == 0 && missingBlocks == 0 && dropped == 0 && unusedBytes == 0
+        ending == .clean && damages == 0 && missingBlocks == 0 && missingRecords == 0 && unusedBytes == 0
     }
 }
 
@@ -92,41 +92,5 @@ struct RecordedCounts: Equatable {
             }
         }
         guard isWhole else { return nil }
-    }
-}
-
-/// The content of a `sampled` block.
-struct RecordedSampling: Equatable {
-    /// All traced sockets were sampled at or after it.
-    var since: Nanoseconds = 0
-    /// Records that were recorded before: if none is missing behind them, every sample is there.
-    var position: UInt64 = 0
-
-    private enum Tag: UInt16 { case since = 1, position }
-
-    init(since: Nanoseconds, position: UInt64) {
-        self.since = since
-        self.position = position
-    }
-
-    var fields: [UInt8] {
-        var fields = FieldWriter()
-        fields.add(Tag.since.rawValue, since)
-        fields.add(Tag.position.rawValue, position)
-        return fields.bytes
-    }
-
-    /// nil: it is no list of fields, or not both are in it.
-    init?(fields: UnsafeRawBufferPointer) {
-        var (since, position): (Int64?, UInt64?)
-        let isWhole = readFields(fields) { field in
-            switch Tag(rawValue: field.tag) {
-            case .since: since = field.signed
-            case .position: position = field.number
-            case nil: break
-            }
-        }
-        guard isWhole, let since, let position, (0..<(1 << 61)).contains(since) else { return nil }
-        self.init(since: since, position: position)
     }
 }

@@ -15,7 +15,7 @@ import CZlib
 ///     24     4    length of the payload once inflated
 ///     28     4    how many records, or entries, the payload holds
 ///     32     8    sequence number, from 0
-///     40     8    records in all blocks before it
+///     40     8    records that came before it, those that could not be written included
 ///     48     8    time of its first record, ns of CLOCK_MONOTONIC
 ///     56     8    time of its last one
 ///     64     4    CRC-32 of the payload as it stands in the file
@@ -23,14 +23,13 @@ import CZlib
 ///
 /// The two checksums cover every byte. A block is written whole or not at all, so a recording that was cut anywhere is good
 /// up to its last whole block; where bytes are damaged, the next magic with the identity of the recording is looked for.
-/// What blocks are missing shows in the sequence numbers, and how many records were in them in the counts.
+/// What blocks are missing shows in the sequence numbers, and how many records are in the counts of those that came before.
 ///
 /// - `description` comes twice at the beginning, so that one damaged byte cannot make the rest unreadable.
 /// - `records`: wire records (`bpf/include/events.h`), deflated, each aligned to 8 bytes.
 /// - `processes`: what /proc said of servers, before the records that name them.
 /// - `anchor`: both clocks, before the records that they date.
 /// - `loss`: the kernel side's counters.
-/// - `sampled`: every traced socket was sampled, so that a replay knows which connections are gone.
 /// - `end`: the last one, with the final counts.
 ///
 /// All payloads but `records` are lists of fields (`FieldWriter`). Kinds and fields that a reader does not know are skipped.
@@ -50,7 +49,7 @@ enum RecordingFormat {
     /// What a block holds.
     enum Kind: UInt16 {
         case description = 1
-        case records, processes, anchor, loss, end, sampled
+        case records, processes, anchor, loss, end
     }
 }
 

@@ -20,12 +20,9 @@ public final class RecordingSource: EventSource {
     public private(set) var isAtEnd = false
     private var reader: RecordingReader
     private var decoder: Decoder
-    /// Set by the last drain: every connection that was there was sampled since then.
-    public private(set) var sampledSince: Nanoseconds?
     private var counts = RecordedCounts()
-    /// Records before which some are missing.
-    private var lastGap: UInt64 = 0
     private var missing: UInt64 = 0
+    private var rounds = ReplayedRounds()
     private var records: UInt64 = 0
     private var undecodable: UInt64 = 0
     private let inflater: Inflater
@@ -81,12 +78,11 @@ public final class RecordingSource: EventSource {
     /// - Throws: `CaptureError` of kind `unreadable` where the file cannot be read on.
     @discardableResult
     public func drain(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) -> Int {
-        sampledSince = nil
         guard let block = try reader.next() else {
             isAtEnd = true
             return 0
         }
-        noteGap(before: block)
+        noteGap()
         let taken = take(block, handle)
         if taken == nil { reader.refuse(block) }
         // Never backwards, and never so far that sums overflow, whatever the block says.
@@ -94,10 +90,10 @@ public final class RecordingSource: EventSource {
         return taken ?? 0
     }
 
-    private func noteGap(before block: RecordingReader.Block) {
+    private func noteGap() {
         guard reader.account.missingRecords > missing else { return }
         missing = reader.account.missingRecords
-        lastGap = block.header.before
+        rounds.noteGap()
     }
 
     /// How many records it had; nil: its content makes no sense.
@@ -112,9 +108,6 @@ public final class RecordingSource: EventSource {
         case .loss, .end:
             guard let counts = RecordedCounts(fields: block.payload) else { return nil }
             self.counts = counts
-        case .sampled:
-            guard let sampling = RecordedSampling(fields: block.payload) else { return nil }
-            if lastGap <= sampling.position { sampledSince = sampling.since }
         case .description, nil: break
         }
         return 0
@@ -128,7 +121,11 @@ public final class RecordingSource: EventSource {
         var count: UInt32 = 0
         guard eachRecord(of: bytes, { _ in count += 1 }), count == block.header.count else { return nil }
         _ = eachRecord(of: bytes) { record in
-            if let event = decoder.decode(record) { handle(event) } else { undecodable += 1 }
+            switch decoder.decode(record) {
+            case .roundEnded(let round)?: handle(.roundEnded(rounds.take(round)))
+            case let event?: handle(event)
+            case nil: undecodable += 1
+            }
         }
         records += UInt64(count)
         return Int(count)
@@ -138,8 +135,30 @@ public final class RecordingSource: EventSource {
     public func loss() -> Loss {
         var loss = counts.loss
         loss.undecodable = undecodable + counts.malformed
-        loss.unrecorded = counts.dropped + reader.account.missingRecords
+        loss.unrecorded = reader.account.missingRecords
         return loss
+    }
+}
+
+/// Rounds of samples, where records are missing: an end may be among them, and so may be a sample.
+struct ReplayedRounds {
+    private var isTorn = false
+    private var endsWereLost = false
+
+    /// Records are missing before the next one.
+    mutating func noteGap() {
+        isTorn = true
+        endsWereLost = true
+    }
+
+    /// Only where every sample of the round is there, a connection without one is gone.
+    mutating func take(_ round: SamplingRound) -> SamplingRound {
+        endsWereLost = endsWereLost || round.endsWereLost
+        defer {
+            if !isTorn { endsWereLost = false }
+            isTorn = false
+        }
+        return SamplingRound(begin: round.begin, end: round.end, endsWereLost: endsWereLost && !isTorn)
     }
 }
 

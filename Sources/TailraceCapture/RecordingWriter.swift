@@ -26,10 +26,7 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     private var anchor: ClockAnchor
     private var toldAnchor: ClockAnchor
     private var toldCounts = RecordedCounts()
-    private var toldSampling = RecordedSampling(since: 0, position: 0)
     private var nextWrite: Nanoseconds = 0
-    /// As of the last tick.
-    private var (positionBefore, droppedBefore): (UInt64, UInt64) = (0, 0)
     private var isFull = false
     /// Each of them is said once.
     private var (hasFailed, hasResumed) = (false, false)
@@ -69,7 +66,11 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     /// Takes a record as the ring holds it.
     public func take(_ record: UnsafeRawBufferPointer) {
         guard let wire = WireRecord(record) else { return summary.malformed += 1 }
-        guard !isFull else { return summary.dropped += 1 }
+        guard !isFull else {
+            summary.dropped += 1
+            next.before += 1
+            return
+        }
         if used + wire.length > batch.count { write() }
         let end = used + wire.length
         wire.store(record, in: UnsafeMutableRawBufferPointer(rebasing: batch[used..<end]), &redactor)
@@ -99,18 +100,6 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
             write()
             writeLoss(loss(), at: now)
         }
-        positionBefore = next.before + UInt64(next.count)
-        droppedBefore = summary.dropped
-    }
-
-    /// Every traced socket was sampled since `begin`, which is after the last tick.
-    public func sampled(since begin: Nanoseconds, loss: Loss) {
-        write()
-        writeLoss(loss, at: begin)
-        let sampling = RecordedSampling(since: begin, position: positionBefore)
-        // Where a sample may be missing, nothing says that a connection is gone.
-        guard summary.dropped == droppedBefore, next.before > toldSampling.position else { return }
-        if emit(.sampled, sampling.fields, at: begin) { toldSampling = sampling }
     }
 
     private func writeLoss(_ loss: Loss, at now: Nanoseconds) {
@@ -146,10 +135,10 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         {
             summary.records += count
             summary.recordBytes += UInt64(used)
-            next.before += count
         } else {
             summary.dropped += count
         }
+        next.before += count
         clear()
     }
 

@@ -9,6 +9,7 @@ public enum KernelEvent {
     case flushLeft(UnsafePointer<FlushMarks>)
     case stateChanged(StateChange)
     case socketSampled(UnsafePointer<SocketSample>)
+    case roundEnded(SamplingRound)
 }
 
 /// Bytes that live only while the event is being handled: whoever wants them later copies them.
@@ -219,4 +220,21 @@ public struct SocketSample {
 
     /// All zero.
     public init() {}
+}
+
+/// Every traced socket was sampled once.
+public struct SamplingRound {
+    /// No sample of it is older.
+    public let begin: Nanoseconds
+    /// None is younger.
+    public let end: Nanoseconds
+    /// Records of connections' ends were lost since the round before: a connection that was not sampled is gone.
+    public let endsWereLost: Bool
+
+    /// All of it.
+    public init(begin: Nanoseconds, end: Nanoseconds, endsWereLost: Bool) {
+        self.begin = begin
+        self.end = end
+        self.endsWereLost = endsWereLost
+    }
 }

@@ -35,6 +35,8 @@ public struct CSV: ResponseFormat {
 
     /// Flushes have no line.
     public func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8] { [] }
+    /// Nor have samples.
+    public func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8] { [] }
     /// Said on stderr.
     public func loss(_ loss: Loss, at wall: Int64) -> [UInt8] { [] }
     /// Said on stderr.

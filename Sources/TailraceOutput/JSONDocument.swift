@@ -19,6 +19,11 @@ public struct JSONDocument: ResponseFormat {
     /// One flush.
     public func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8] { next(lines.flush(flush, anchor: anchor)) }
 
+    /// The sockets of one server.
+    public func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8] {
+        next(lines.sample(sample, anchor: anchor))
+    }
+
     /// A loss that grew.
     public func loss(_ loss: Loss, at wall: Int64) -> [UInt8] { next(lines.loss(loss, at: wall)) }
 

@@ -98,10 +98,7 @@ public struct NDJSON: ResponseFormat {
 
     private func identity(of response: Response, _ line: inout JSONLine) {
         line.object("server") {
-            $0.field("pid", response.server.map { Int64($0.pid) })
-            $0.field("comm", string: response.server?.comm)
-            $0.field("exe", string: response.server?.executable)
-            $0.field("cgroup", string: response.server?.cgroup)
+            $0.server(response.server)
         }
         line.object("connection") {
             $0.field("id", string: String(response.connection.cookie, radix: 16))
@@ -179,6 +176,25 @@ public struct NDJSON: ResponseFormat {
         return line.closed()
     }
 
+    /// The sockets of one server.
+    public func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8] {
+        var line = JSONLine(type: "sample")
+        line.field("at", wall: anchor.wall(at: sample.at))
+        line.object("server") { $0.server(sample.server) }
+        line.object("tasks") { $0.field("responses", sample.inFlight) }
+        line.field("in_flight", sample.inFlight)
+        line.field("connections", sample.connections)
+        line.object("socket") {
+            $0.field("queued_bytes", sample.queuedBytes)
+            $0.field("unsent_bytes", sample.unsentBytes)
+            $0.field("unacked_bytes", sample.unackedBytes)
+            $0.field("oldest_unsent_ns_max", sample.oldestUnsent)
+            $0.field("blocked_writers", sample.blockedWriters)
+        }
+        line.null("pressure")
+        return line.closed()
+    }
+
     /// A loss that grew while the run goes on.
     public func loss(_ loss: Loss, at wall: Int64) -> [UInt8] {
         var line = JSONLine(type: "loss")
@@ -234,6 +250,13 @@ extension JSONLine {
             $0.field("p99", values.p99)
             $0.field("max", values.count > 0 ? values.max : nil)
         }
+    }
+
+    mutating func server(_ server: Server?) {
+        field("pid", server.map { Int64($0.pid) })
+        field("comm", string: server?.comm)
+        field("exe", string: server?.executable)
+        field("cgroup", string: server?.cgroup)
     }
 
     mutating func gap(_ name: StaticString, _ values: Distribution) {

@@ -9,6 +9,8 @@ public protocol ResponseFormat {
     func response(_ response: borrowing Response, anchor: ClockAnchor) -> [UInt8]
     /// One flush.
     func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8]
+    /// The sockets of one server, once an interval.
+    func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8]
     /// A loss that grew while the run goes on; `wall`: ns since 1970.
     func loss(_ loss: Loss, at wall: Int64) -> [UInt8]
     /// After everything else.
@@ -46,7 +48,7 @@ public struct RecordingEnd: Sendable, Equatable {
     public var firstDamage: UInt64?
     /// Blocks that are missing.
     public var missingBlocks: UInt64 = 0
-    /// Records in them.
+    /// Records that were made and are not there: in missing blocks, or dropped.
     public var missingRecords: UInt64 = 0
     /// Where it was cut, bytes; nil: it has its end.
     public var cutAt: UInt64?
@@ -63,8 +65,9 @@ public struct RecordingEnd: Sendable, Equatable {
         if let firstDamage {
             words += ", \(damages) damaged \(damages == 1 ? "place" : "places"), the first at byte \(firstDamage)"
         }
-        if missingBlocks > 0 { words += ", \(missingBlocks) blocks with \(missingRecords) records missing" }
-        if dropped > 0 { words += ", \(dropped) records dropped while recording" }
+        if missingBlocks > 0 { words += ", \(missingBlocks) blocks missing" }
+        if missingRecords > 0 { words += ", \(missingRecords) records missing" }
+        if dropped > 0 { words += " (\(dropped) of them were dropped while recording)" }
         return unusedBytes == 0 ? words : words + ", \(unusedBytes) bytes behind it not used"
     }
 }

@@ -10,7 +10,6 @@ final class ReplayRun: ResponseRun {
     /// The recording.
     let source: RecordingSource
     private var correlator: Correlator
-    private var lostEnds = LostEnds()
 
     /// Opens the recording; what cannot be read is refused with exit code 65.
     init(path: String, tellsFlushes: Bool) throws {
@@ -33,9 +32,6 @@ final class ReplayRun: ResponseRun {
     func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
         while !source.isAtEnd {
             try source.drain { [self] event in correlator.take(event, tell) }
-            if let begin = source.sampledSince, lostEnds.haveGrown(source.loss()) {
-                correlator.closeUnseen(since: begin, tell)
-            }
             try afterDrain()
         }
     }

@@ -36,6 +36,7 @@ final class RunPrinter {
             end.counts.flushes += 1
             output.append(format.flush(flush, anchor: run.anchor))
         }
+        for sample in actions.samples { output.append(format.sample(sample, anchor: run.anchor)) }
         for index in actions.ended.indices {
             end.counts.responses += 1
             output.append(format.response(actions.ended[index], anchor: run.anchor))

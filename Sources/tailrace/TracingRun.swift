@@ -17,7 +17,6 @@ final class TracingRun {
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
-    private var lostEnds = LostEnds()
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -66,22 +65,17 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
-        try run(
-            handle: { [self] event in correlator.take(event, tell) },
-            afterSample: { [self] begin, loss in
-                if lostEnds.haveGrown(loss) { correlator.closeUnseen(since: begin, tell) }
-            }, afterDrain: afterDrain, isDone: isDone)
+        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
     }
 
     /// The same without the correlator: for whoever only wants the events.
     ///
     /// - Parameters:
     ///   - handle: an event.
-    ///   - afterSample: every traced socket was sampled since then, and what came meanwhile was drained; with the loss before.
     ///   - mayEnd: asked at a signal; false goes on until the next one.
     func run(
-        handle: @escaping (KernelEvent) -> Void, afterSample: (Nanoseconds, Loss) -> Void, afterDrain: () throws -> Void,
-        mayEnd: () -> Bool = { true }, isDone: () -> Bool
+        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
+        isDone: () -> Bool
     ) throws {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
@@ -93,7 +87,7 @@ final class TracingRun {
             guard now >= nextCheck else { continue }
             nextCheck = now + checkInterval
             anchor = ClockAnchor.now()
-            try sample(handle, afterSample)
+            try source.sample(handle)
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
@@ -107,15 +101,6 @@ final class TracingRun {
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot(handle)
-    }
-
-    /// Looks at every traced socket.
-    private func sample(_ handle: @escaping (KernelEvent) -> Void, _ afterSample: (Nanoseconds, Loss) -> Void) throws {
-        let begin = readClock(CLOCK_MONOTONIC)
-        try source.sample(handle)
-        let loss = source.loss()
-        source.drain(handle)
-        afterSample(begin, loss)
     }
 
     private func waitForSignal(_ nanoseconds: Int64) -> Bool {
@@ -158,17 +143,5 @@ extension TracingRun: ResponseRun {
         RunDescription(
             version: Tailrace.version, host: facts.host, kernel: facts.release, backend: source.backend.rawValue,
             target: target, anchor: anchor)
-    }
-}
-
-/// Whether the records of ends of connections were lost since the last look: then those that are gone end without.
-struct LostEnds {
-    private var known: UInt64 = 0
-
-    /// Hooks that were missed may have been such; so may what is missing in a recording.
-    mutating func haveGrown(_ loss: Loss) -> Bool {
-        let lost = loss.lost["states", default: 0] + loss.missed + loss.unrecorded
-        defer { known = lost }
-        return lost > known
     }
 }

@@ -43,7 +43,8 @@ enum ev_kind {
 	EV_FLUSH = 4,	/* struct ev_flush: a flush left the socket's memory (ACKed, or given up) */
 	EV_STATE = 5,	/* struct ev_state: the connection changed its TCP state */
 	EV_SAMPLE = 6,	/* struct ev_sample: one look at a traced socket; read from an iterator, not from the ring */
-	EV_KINDS = 7,
+	EV_ROUND = 7,	/* struct ev_round: every traced socket was sampled; made by the daemon, for who reads on */
+	EV_KINDS = 8,
 };
 
 struct ev_header {
@@ -69,6 +70,7 @@ struct ev_header {
 #define EV_F_TAIL_UNREAD (1u << 11)	/* flush: tail[] is not known */
 #define EV_F_OUTSTANDING (1u << 12)	/* flush: asked for by a snapshot, still on its way; its own record is to come */
 #define EV_F_ADOPTED (1u << 13)		/* socket, flush: it was there before tracing began; its past is not known */
+#define EV_F_ENDS_LOST (1u << 15)	/* round: EV_STATE records were lost since the last; who was not sampled is gone */
 #define EV_F_HEAD_TOLD (1u << 14)	/* flush: EV_HEAD was made for a call in it; if none is there, that was lost */
 
 struct ev_socket {
@@ -159,6 +161,12 @@ struct ev_sample {
 	ev_u32 sndbuf_limited_jiffies;
 };
 
+/* header.socket is 0, header.at_ns the end of the round. */
+struct ev_round {
+	struct ev_header header;
+	ev_u64 begin_ns;	/* no sample of it is older */
+};
+
 /* What a run may trace; written before the programs are loaded. Empty lists allow everything. */
 struct ev_settings {
 	ev_u32 port_count;
@@ -193,6 +201,7 @@ _Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
 _Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
 _Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
+_Static_assert(sizeof(struct ev_round) == 24 + 8, "ev_round");
 _Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");
 #endif
 

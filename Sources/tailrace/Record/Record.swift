@@ -70,7 +70,6 @@ struct Record: ParsableCommand {
         do {
             try run.run(
                 handle: { _ in },
-                afterSample: writer.sampled,
                 afterDrain: { writer.tick(at: run.now, anchor: run.anchor, loss: run.loss) },
                 mayEnd: {
                     defer { isInterrupted = true }
