@@ -40,7 +40,9 @@ let package = Package(
         .testTarget(
             name: "TailraceAnalysisTests", dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
-        .testTarget(name: "TailraceCaptureTests", dependencies: ["TailraceModel", "TailraceCapture", "CProbes"]),
+        .testTarget(
+            name: "TailraceCaptureTests",
+            dependencies: ["TailraceModel", "TailraceCapture", "TailraceAnalysis", "TailraceOutput", "CProbes", "SeededRandom"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

@@ -19,7 +19,7 @@ struct RecordingReader: ~Copyable {
     /// Records in all blocks up to here, those that are missing included.
     private var recordsBefore: UInt64 = 0
     /// Bytes whose checksum was computed in vain: a file made to keep us busy is not searched inside its blocks.
-    private var wasted: UInt64 = 0
+    private(set) var wasted: UInt64 = 0
 
     init(path: String) throws(CaptureError) { window = try FileWindow(path: path) }
 

@@ -111,6 +111,7 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     public func finish(at now: Nanoseconds, anchor: ClockAnchor, loss: Loss) {
         self.anchor = anchor
         write()
+        _ = writeAnchor()
         _ = emit(.end, counts(loss).fields, at: now)
         if let code = file.take()?.close() { say("cannot close the recording \(path): \(describe(errno: code))") }
     }
