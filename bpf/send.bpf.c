@@ -79,8 +79,10 @@ static __always_inline void merge_call(struct socket_state *state, struct flush_
 }
 
 /* The call took nothing: a slot of its own is withdrawn, a merged one goes on with what it had. */
-static __always_inline void withdraw_call(struct sock *sk, struct socket_state *state, struct flush_slot *slot, int ret)
+static __always_inline void withdraw_call(struct sock *sk, struct socket_state *state, int ret)
 {
+	struct flush_slot *slot = &state->slots[(state->next - 1) % EV_FLUSH_SLOTS];
+
 	if (ret == -EAGAIN && !state->refused_ns)
 		state->refused_ns = state->call_ns;
 	if (slot->writes == 0) {
@@ -96,34 +98,23 @@ static __always_inline void withdraw_call(struct sock *sk, struct socket_state *
 		drain(sk, state, 0, 0);
 }
 
-static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
+/* The call in progress took `taken` bytes, the last of them by `now`: they are a flush, or the end of one. */
+static __always_inline void close_flush(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 taken,
+					__u64 blocked, __u64 now)
 {
 	struct flush_slot *slot = &state->slots[(state->next - 1) % EV_FLUSH_SLOTS];
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	__u64 blocked = state->call_blocked_ns, took = now - state->call_ns;
-	__u32 flags;
+	__u64 took = now - state->call_ns;
+	__u32 flags = slot->flags;
 
-	if (!tp)
-		return;
-	flags = slot->flags;
-	if (state->waiting_ns && task->nvcsw != state->switches)
-		blocked += now - state->waiting_ns;
-	if (ret <= 0) {
-		withdraw_call(sk, state, slot, ret);
-		goto out;
-	}
 	if (state->refused_ns)
 		slot->blocked_ns += state->call_ns - state->refused_ns;
-	state->refused_ns = (__u32)ret < state->call_bytes ? now : 0;
 	slot->exit_ns = now;
 	slot->send_ns += took > blocked ? took - blocked : 0;
 	slot->blocked_ns += blocked;
-	slot->seq_end = state->call_seq + ret;
+	slot->seq_end = state->call_seq + taken;
 	slot->queued_bytes = sk->sk_wmem_queued;
 	slot->unsent_bytes = tp->write_seq - tp->snd_nxt;
 	slot->unacked_bytes = tp->snd_nxt - tp->snd_una;
-	slot->pid = task->tgid;
 	slot->writes++;
 	if (slot->writes > 1) {
 		flags |= EV_F_MERGED;
@@ -132,7 +123,7 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	/* Only now it is sure that these bytes were taken; after a short send the end that was read is not the flush's. */
 	slot->tail = state->call_tail;
 	flags &= ~EV_F_TAIL_UNREAD;
-	if (state->refused_ns || !state->call_tail_known)
+	if (taken < state->call_bytes || !state->call_tail_known)
 		flags |= EV_F_TAIL_UNREAD;
 	if (tp->packets_out >= tp->snd_cwnd)
 		flags |= EV_F_CWND_LIMITED;
@@ -152,7 +143,24 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	__sync_fetch_and_or(&slot->flags, SLOT_DONE);	/* a full barrier: then acked_seq is read */
 	if (seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
 		drain(sk, state, 0, 0);
-out:
+}
+
+static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u64 blocked = state->call_blocked_ns;
+
+	if (!tp)
+		return;
+	if (state->waiting_ns && task->nvcsw != state->switches)
+		blocked += now - state->waiting_ns;
+	if (ret > 0) {
+		close_flush(sk, state, tp, ret, blocked, now);
+		state->refused_ns = (__u32)ret < state->call_bytes ? now : 0;
+	} else {
+		withdraw_call(sk, state, ret);
+	}
 	state->call_blocked_ns = 0;
 	state->waiting_ns = 0;
 	state->call_ns = 0;
@@ -200,6 +208,7 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	else
 		state->want_head--;
 	slot = open_slot(sk, state, tp, now, begins_head);
+	slot->pid = task->tgid;
 	if (begins_head)
 		read_head(sk, state, slot, &data, &end);
 	if (!end.is_known)
