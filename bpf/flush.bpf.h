@@ -125,8 +125,8 @@ static __always_inline bool drain_oldest(struct drain_context *context)
 		slot->exit_ns = context->now;
 		slot->seq_end = context->tp->write_seq;
 		slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? context->now - state->waiting_ns : 0);
-		slot->writes++;
-		state->call_ns = 0;
+		slot->writes += !state->call_told;
+		WRITE_ONCE(state->call_thread, 0);
 	}
 	if (!is_acknowledged)
 		emit_flush(context->sk, context->tp, state, slot, context->now, 0);

@@ -6,6 +6,9 @@
 #include "flush.bpf.h"
 #include "payload.bpf.h"
 
+static bool come_between(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 bytes, __u32 thread);
+static void leave_parked(struct sock *sk, struct socket_state *state, int ret, __u32 thread);
+
 /* sk_stream_memory_free() is false: the next new segment makes the caller wait, or fails with EAGAIN. */
 static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
 {
@@ -85,7 +88,7 @@ static __always_inline void withdraw_call(struct sock *sk, struct socket_state *
 
 	if (ret == -EAGAIN && !state->refused_ns)
 		state->refused_ns = state->call_ns;
-	if (slot->writes == 0) {
+	if (slot->enter_ns == state->call_ns) {
 		if (slot->head_bytes) {	/* the next attempt brings the head again */
 			state->want_head++;
 			state->head_used = slot->head_offset;
@@ -115,8 +118,12 @@ static __always_inline void close_flush(struct sock *sk, struct socket_state *st
 	slot->queued_bytes = sk->sk_wmem_queued;
 	slot->unsent_bytes = tp->write_seq - tp->snd_nxt;
 	slot->unacked_bytes = tp->snd_nxt - tp->snd_una;
-	slot->writes++;
-	if (slot->writes > 1) {
+	slot->writes += !state->call_told;
+	if (state->uncounted) {
+		flags |= EV_F_MERGED;
+		slot->writes += __sync_lock_test_and_set(&state->uncounted, 0);
+	}
+	if (slot->enter_ns != state->call_ns) {
 		flags |= EV_F_MERGED;
 		merge_call(state, slot);
 	}
@@ -145,25 +152,32 @@ static __always_inline void close_flush(struct sock *sk, struct socket_state *st
 		drain(sk, state, 0, 0);
 }
 
+static __always_inline void forget_call(struct socket_state *state)
+{
+	state->call_blocked_ns = 0;
+	state->waiting_ns = 0;
+	state->call_told = 0;
+}
+
 static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 taken = ret > 0 ? ret - state->call_told : 0;
 	__u64 blocked = state->call_blocked_ns;
 
-	if (!tp)
-		return;
+	if (taken > state->call_bytes)	/* its beginning was not seen */
+		taken = state->call_bytes;
 	if (state->waiting_ns && task->nvcsw != state->switches)
 		blocked += now - state->waiting_ns;
-	if (ret > 0) {
-		close_flush(sk, state, tp, ret, blocked, now);
-		state->refused_ns = (__u32)ret < state->call_bytes ? now : 0;
+	if (tp && taken) {
+		close_flush(sk, state, tp, taken, blocked, now);
+		state->refused_ns = taken < state->call_bytes ? now : 0;
 	} else {
-		withdraw_call(sk, state, ret);
+		withdraw_call(sk, state, ret > 0 ? -EAGAIN : ret);
 	}
-	state->call_blocked_ns = 0;
-	state->waiting_ns = 0;
-	state->call_ns = 0;
+	forget_call(state);
+	WRITE_ONCE(state->call_thread, 0);
 }
 
 /* Each turn of the copy loop after the first: did the caller wait for memory since the last one? */
@@ -182,6 +196,17 @@ static __always_inline void next_turn(struct sock *sk, struct socket_state *stat
 	state->switches = task->nvcsw;
 }
 
+/* Without room the call may wait from now on. */
+static __always_inline void note_room(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (is_full(sk, tp)) {
+		state->waiting_ns = now;
+		state->switches = task->nvcsw;
+	}
+}
+
 static __always_inline void begin_call(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
 				       const struct msghdr *msg, __u32 thread)
 {
@@ -194,10 +219,10 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 
 	if (!used_by_current(sk, state, now))
 		return;
-	state->call_thread = thread;
 	state->call_seq = tp->write_seq;
 	state->call_bytes = msg->msg_iter.count;
 	state->call_ns = now;
+	WRITE_ONCE(state->call_thread, thread);
 	/* Outside ESTABLISHED no tracepoint sees the ACK: it is noticed here. */
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
@@ -217,10 +242,7 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	state->call_tail_known = end.is_known;
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
-	if (is_full(sk, tp)) {
-		state->waiting_ns = now;
-		state->switches = task->nvcsw;
-	}
+	note_room(sk, state, tp, now);
 }
 
 SEC("tp_btf/tcp_sendmsg_locked")
@@ -230,12 +252,14 @@ int BPF_PROG(on_send, struct sock *sk, struct msghdr *msg)
 		struct socket_state *state = traced(sk);
 		struct tcp_sock *tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
 		__u32 thread = bpf_get_current_pid_tgid();
+		__u32 other;
 
 		if (!tp)
 			return 0;
-		if (state->call_ns && state->call_thread == thread)
+		other = READ_ONCE(state->call_thread);
+		if (other == thread)
 			next_turn(sk, state, tp);
-		else
+		else if (!(other | state->parked) || come_between(sk, state, tp, msg->msg_iter.count, thread))
 			begin_call(sk, state, tp, msg, thread);
 	});
 }
@@ -244,12 +268,19 @@ SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int ret, int flags)
 {
 	PROBE_BODY({
+		__u32 thread = bpf_get_current_pid_tgid();
 		struct socket_state *state;
 
 		if (sk->sk_protocol != IPPROTO_TCP)
 			return 0;
 		state = traced(sk);
-		if (state && state->call_ns && state->call_thread == (__u32)bpf_get_current_pid_tgid())
+		if (!state)
+			return 0;
+		/* The socket is not locked here: another writer may take the call over in the same moment. */
+		if (state->call_thread == thread &&
+		    __sync_val_compare_and_swap(&state->call_thread, thread, CALL_ENDING) == thread)
 			end_call(sk, state, ret, bpf_ktime_get_ns());
+		else if (READ_ONCE(state->parked))
+			leave_parked(sk, state, ret, thread);
 	});
 }

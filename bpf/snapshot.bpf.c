@@ -37,7 +37,7 @@ static long tell_outstanding(__u32 turn, struct snapshot_context *context)
 		slot.blocked_ns += state->call_blocked_ns + (state->waiting_ns ? context->now - state->waiting_ns : 0);
 		if (!state->waiting_ns)
 			slot.send_ns += context->now - state->call_ns;
-		slot.writes++;
+		slot.writes += !state->call_told;
 	} else if (number + 1 == context->next && state->refused_ns) {
 		/* Since it was refused, a non-blocking writer waits outside any call. */
 		slot.blocked_ns += context->now - state->refused_ns;
