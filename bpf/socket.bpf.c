@@ -62,13 +62,13 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
 	if (!is_target_process(task)) {
-		if (!state->owner_pid) {
-			struct ev_counters *counter = count();
+		struct ev_counters *counter = count();
 
-			state->ignored = 1;
-			if (counter)
-				counter->ignored++;
-		}
+		if (state->owner_pid)	/* a target's connection: what another process sends on it counts too */
+			return true;
+		state->ignored = 1;
+		if (counter)
+			counter->ignored++;
 		return false;
 	}
 	record = reserve(EV_SOCKET, sizeof(*record));
