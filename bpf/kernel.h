@@ -88,6 +88,7 @@ struct tcp_sock {
 	__u32 notsent_lowat;
 	__u32 chrono_start;
 	__u32 chrono_stat[3];
+	bool is_mptcp;
 	__u8 chrono_type : 2;
 };
 

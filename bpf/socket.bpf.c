@@ -87,6 +87,19 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 	return true;
 }
 
+/* A subflow of MPTCP is written and read through another socket. A client that does not speak it gets plain TCP. */
+static __always_inline bool is_subflow(struct tcp_sock *tp)
+{
+	struct ev_counters *counter;
+
+	if (!bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
+		return false;
+	counter = count();
+	if (counter)
+		counter->untracked_mptcp++;
+	return true;
+}
+
 static __always_inline void begin_connection(struct sock *sk)
 {
 	struct socket_state *state;
@@ -94,8 +107,10 @@ static __always_inline void begin_connection(struct sock *sk)
 
 	if (!is_port(sk->__sk_common.skc_num))
 		return;
-	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && is_subflow(tp))
+		return;
+	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state || !tp) {
 		struct ev_counters *counter = count();
 

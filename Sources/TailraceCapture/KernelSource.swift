@@ -138,6 +138,7 @@ public final class KernelSource {
                 }
             }
             loss.untracked += counters.untracked
+            loss.untrackedMPTCP += counters.untracked_mptcp
             loss.merged += counters.merged
             loss.headsUnread += counters.heads_unread
         }
