@@ -38,6 +38,19 @@ uint64_t now_ns(void)
 	return time.tv_sec * 1000000000ull + time.tv_nsec;
 }
 
+/* Time that this thread was ready to run and another one ran. */
+uint64_t without_cpu_ns(void)
+{
+	unsigned long ran, delayed = 0;
+	FILE *file = fopen("/proc/thread-self/schedstat", "r");
+
+	if (file && fscanf(file, "%lu %lu", &ran, &delayed) != 2)
+		delayed = 0;
+	if (file)
+		fclose(file);
+	return delayed;
+}
+
 void fail(const char *what)
 {
 	fprintf(stderr, "send_calls: %s: %s\n", what, strerror(errno));
@@ -78,16 +91,16 @@ static int print_info(char *line, size_t room, const char *name, int socket)
 			(unsigned long long)info.tcpi_bytes_acked, info.tcpi_total_retrans);
 }
 
-static void serve(int socket, const struct job *job, unsigned int port)
+static void serve(int socket, const struct job *job, const char *peer)
 {
 	int counter = open_count(), used;
 	struct outcome outcome = answer(socket, job);
 	int64_t kernel_calls = strcmp(job->way, "passed") ? read_count(counter) : outcome.kernel_calls;
 	char line[1024], rest[256];
 
-	used = snprintf(line, sizeof(line), "{\"port\": %u, \"way\": \"%s\", \"bytes\": %lu, \"calls\": %lu, \"refused\": %lu, "
-			"\"waited_ns\": %lu, \"kernel_calls\": %ld", port, job->way, outcome.bytes, outcome.calls,
-			outcome.refused, outcome.waited_ns, kernel_calls);
+	used = snprintf(line, sizeof(line), "{\"remote\": [%s], \"way\": \"%s\", \"bytes\": %lu, \"calls\": %lu, \"refused\": %lu, "
+			"\"waited_ns\": %lu, \"delayed_ns\": %lu, \"kernel_calls\": %ld", peer, job->way, outcome.bytes, outcome.calls,
+			outcome.refused, outcome.waited_ns, outcome.delayed_ns, kernel_calls);
 	used += print_info(line + used, sizeof(line) - used, "sent", socket);
 	/* The client leaves when it has all: then all was acknowledged, and no FIN of this side confuses the counts. */
 	fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) & ~O_NONBLOCK);
@@ -106,15 +119,21 @@ static void *connected(void *argument)
 	int socket = (int)(intptr_t)argument;
 	struct sockaddr_in6 peer = {};	/* an IPv4 address has its port at the same place */
 	socklen_t length = sizeof(peer);
+	char address[INET6_ADDRSTRLEN], text[80];
 	struct job job;
 
 	getpeername(socket, (struct sockaddr *)&peer, &length);
+	if (peer.sin6_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, address, sizeof(address));
+	else
+		inet_ntop(AF_INET6, &peer.sin6_addr, address, sizeof(address));
+	snprintf(text, sizeof(text), "\"%s\", %u", address, ntohs(peer.sin6_port));
 	if (read_request(socket, &job)) {
 		if (job.sndbuf && setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &job.sndbuf, sizeof(job.sndbuf)))
 			fail("SO_SNDBUF");
 		if (job.mode != BLOCK)
 			fcntl(socket, F_SETFL, O_NONBLOCK);
-		serve(socket, &job, ntohs(peer.sin6_port));
+		serve(socket, &job, text);
 	}
 	close(socket);
 	return NULL;

@@ -25,6 +25,7 @@ struct outcome {
 	uint64_t calls;		/* of the program, that took bytes */
 	uint64_t refused;	/* calls that took nothing: EAGAIN */
 	uint64_t waited_ns;	/* inside blocking calls; else from the refused or short call to the next attempt */
+	uint64_t delayed_ns;	/* that the writer was ready to run and had no CPU: part of waited_ns, and no wait for room */
 	int64_t kernel_calls;	/* sock_send_length of this connection's writers with ret > 0, as perf counts; -1: not known */
 };
 
@@ -67,6 +68,7 @@ int open_count(void);
 int64_t read_count(int count);
 
 uint64_t now_ns(void);
+uint64_t without_cpu_ns(void);
 void fail(const char *what) __attribute__((noreturn));
 
 #endif

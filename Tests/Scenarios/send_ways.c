@@ -110,6 +110,7 @@ static long attempt_splice(struct writer *writer, uint64_t offset, size_t bytes,
 	long taken;
 
 	if (!writer->in_pipe) {
+		fcntl(writer->pipe[1], F_SETPIPE_SZ, PAYLOAD_BYTES);
 		taken = current->argument ? vmsplice(writer->pipe[1], &vector, 1, SPLICE_F_NONBLOCK)
 					  : write(writer->pipe[1], vector.iov_base, bytes);
 		if (taken <= 0)
@@ -213,7 +214,7 @@ static void wait_writable(struct writer *writer)
 void hand_over(struct writer *writer, const struct way *way, uint64_t total)
 {
 	struct outcome *outcome = &writer->outcome;
-	uint64_t done = 0, refused_ns = 0;
+	uint64_t done = 0, refused_ns = 0, without_cpu = without_cpu_ns();
 
 	current = way;
 	while (done < total) {
@@ -243,6 +244,7 @@ void hand_over(struct writer *writer, const struct way *way, uint64_t total)
 			wait_writable(writer);
 		}
 	}
+	outcome->delayed_ns = without_cpu_ns() - without_cpu;
 }
 
 void open_writer(struct writer *writer, int socket, const struct job *job)
