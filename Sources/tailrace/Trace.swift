@@ -97,9 +97,7 @@ final class TracePrinter {
         if now >= nextLossCheck {
             nextLossCheck = now + 1_000_000_000
             let loss = run.source.loss()
-            if loss.lostTotal + loss.missed + loss.untracked > shownLoss.lostTotal + shownLoss.missed
-                + shownLoss.untracked
-            {
+            if loss.unseen > shownLoss.unseen {
                 shownLoss = loss
                 if table == nil {
                     output.append(ndjson.loss(loss, at: run.anchor.wall(at: now)))
@@ -129,6 +127,7 @@ final class TracePrinter {
         let known = "\(loss.made) events made, \(loss.delivered) delivered"
         guard loss.isAny else { return known + ", none lost" }
         return known + ", \(loss.lostTotal) lost (ring full), \(loss.missed) missed (recursion), "
-            + "\(loss.untracked) connections untracked (no memory), \(loss.undecodable) undecodable"
+            + "\(loss.untracked) connections untracked (no memory), \(loss.untrackedMPTCP) untracked (MPTCP), "
+            + "\(loss.undecodable) undecodable"
     }
 }
