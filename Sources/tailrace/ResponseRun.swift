@@ -22,6 +22,7 @@ protocol ResponseRun: AnyObject {
     /// - Parameters:
     ///   - tell: what an event led to.
     ///   - afterDrain: called after each piece: write out, look at the clock.
+    /// - Throws: what `afterDrain` throws, or why it cannot go on.
     func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws
     /// Responses that are open at its end, as they stand.
     func openResponses() -> [Response]

@@ -72,7 +72,10 @@ final class TracingRun {
     ///
     /// - Parameters:
     ///   - handle: an event.
+    ///   - afterDrain: called after each drain.
     ///   - mayEnd: asked at a signal; false goes on until the next one.
+    ///   - isDone: true ends the run.
+    /// - Throws: what `afterDrain` throws, or `Failure` where nothing listens on the port.
     func run(
         handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
         isDone: () -> Bool
