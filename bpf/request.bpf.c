@@ -33,7 +33,7 @@ static __always_inline void *caller_buffer(void)
 }
 
 /* Fills a record that has `room` bytes for the head behind it. */
-static __always_inline void fill_read(struct ev_read *record, struct sock *sk, struct socket_state *state, __u32 bytes,
+static __always_inline void fill_read(struct ev_read *record, struct tcp_sock *tp, struct socket_state *state, __u32 bytes,
 				      const __u32 room, __u64 now)
 {
 	__u32 flags = state->after_read ? 0 : EV_F_FIRST_READ;
@@ -55,27 +55,27 @@ static __always_inline void fill_read(struct ev_read *record, struct sock *sk, s
 	record->bytes = bytes;
 	record->head_bytes = head_bytes;
 	record->outstanding = READ_ONCE(state->next) - READ_ONCE(state->first);
-	record->pad = 0;
+	record->seq_end = tp->copied_seq;
 	submit(record);
 }
 
 /* Three sizes, because the verifier wants a constant and most requests are short. */
-static __always_inline void tell_read(struct sock *sk, struct socket_state *state, __u32 bytes, __u64 now)
+static __always_inline void tell_read(struct tcp_sock *tp, struct socket_state *state, __u32 bytes, __u64 now)
 {
 	struct ev_read *record;
 
 	if (bytes <= 80) {
 		record = reserve(EV_READ, sizeof(*record) + 80);
 		if (record)
-			fill_read(record, sk, state, bytes, 80, now);
+			fill_read(record, tp, state, bytes, 80, now);
 	} else if (bytes <= 208) {
 		record = reserve(EV_READ, sizeof(*record) + 208);
 		if (record)
-			fill_read(record, sk, state, bytes, 208, now);
+			fill_read(record, tp, state, bytes, 208, now);
 	} else {
 		record = reserve(EV_READ, sizeof(*record) + EV_REQUEST_HEAD_BYTES);
 		if (record)
-			fill_read(record, sk, state, bytes, EV_REQUEST_HEAD_BYTES, now);
+			fill_read(record, tp, state, bytes, EV_REQUEST_HEAD_BYTES, now);
 	}
 }
 
@@ -85,7 +85,8 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	struct tcp_sock *tp;
 	__u64 now;
 
-	if (!state)
+	tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (!tp)
 		return;
 	now = bpf_ktime_get_ns();
 	if (!used_by_current(sk, state, now))
@@ -94,14 +95,13 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 		state->reads = 0;
 	if (state->reads < READS_TOLD) {
 		state->reads++;
-		tell_read(sk, state, bytes, now);
+		tell_read(tp, state, bytes, now);
 	} else {
 		state->untold_bytes += bytes;
 	}
 	state->after_read = 1;
 	state->want_head = 2;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (tp && tp->copied_seq == tp->rcv_nxt) {
+	if (tp->copied_seq == tp->rcv_nxt) {
 		state->readable_ns = 0;
 		state->unaccepted = 0;
 	}

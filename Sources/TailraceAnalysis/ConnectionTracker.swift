@@ -56,8 +56,15 @@ struct ConnectionTracker {
 
     private struct WaitingRequest {
         var read: RequestRead
-        let head: [UInt8]
+        var head: [UInt8]
+
+        mutating func append(_ more: RequestRead) {
+            read.bytes += more.bytes
+            head.append(contentsOf: more.head.prefix(512 - min(512, head.count)))
+        }
     }
+    /// Which bytes are whose.
+    private var requests: RequestStream
     /// Requests of one connection that may wait: more are counted into the last.
     private static let waitingLimit = 64
     /// Of send calls whose flush has not left yet, in their order.
@@ -75,6 +82,7 @@ struct ConnectionTracker {
         current = OpenResponse(on: use.connection)
         server = use.server
         adopted = use.isAdopted ? use.at : nil
+        requests = RequestStream(isAdopted: use.isAdopted)
         seen = use.at
         self.serverPlace = serverPlace
     }
@@ -91,52 +99,45 @@ struct ConnectionTracker {
         self.successor = nil
     }
 
-    /// One read may bring several pipelined requests.
+    /// One read may bring the end of one request and several others.
     mutating func take(
         _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
-        guard HTTPHead.nextRequest(in: read.head) != nil else { return takeOne(read, &common, tell) }
+        adopted = nil
         var rest = read
-        while let next = HTTPHead.nextRequest(in: rest.head) {
-            var first = rest
-            first.head = HeadBytes(rebasing: rest.head[..<next])
-            first.bytes = Int64(next)
-            takeOne(first, &common, tell)
-            rest.head = HeadBytes(rebasing: rest.head[next...])
-            rest.bytes -= Int64(next)
-            rest.isFirst = true
-            rest.outstanding = max(1, rest.outstanding)
+        while rest.bytes > 0 {
+            let (part, bytes) = requests.next(of: rest, isIdle: !isOpen)
+            if bytes >= rest.bytes { return take(rest, as: part, &common, tell) }
+            let piece = rest.divided(after: bytes)
+            take(piece, as: part, &common, tell)
         }
-        takeOne(rest, &common, tell)
     }
 
-    private mutating func takeOne(
-        _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    private mutating func take(
+        _ read: RequestRead, as part: RequestStream.Part, _ common: inout CommonState,
+        _ tell: (borrowing Actions) -> Void
     ) {
-        adopted = nil
-        guard isOpen else { return begin(read, &common) }
-        guard read.isFirst else {
-            if waiting.isEmpty {
-                current.take(read, &common.texts)
-            } else {
-                waiting[waiting.count - 1].read.bytes += read.bytes
+        switch part {
+        case .same: takeMore(read, &common)
+        case .opaque where isOpen && !read.isFirst: takeMore(read, &common)
+        case .next, .opaque:
+            guard isOpen else { return begin(read, &common) }
+            switch current.framing {
+            case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
+                end(.complete, at: current.acknowledgedAt, &common, tell)
+                begin(read, &common)
+            case .untilClose: takeMore(read, &common)
+            default: wait(read)
             }
-            return
         }
-        switch current.framing {
-        case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
-            end(.complete, at: current.acknowledgedAt, &common, tell)
-            begin(read, &common)
-        case .untilClose:
+    }
+
+    /// More of the newest request. Where its response has ended before it, nothing waits for that.
+    private mutating func takeMore(_ read: RequestRead, _ common: inout CommonState) {
+        if !waiting.isEmpty {
+            waiting[waiting.count - 1].append(read)
+        } else if isOpen {
             current.take(read, &common.texts)
-        case .length, .chunked:
-            if case .http = HTTPHead.request(read.head, isWhole: true) {
-                wait(read)
-            } else {
-                current.take(read, &common.texts)
-            }
-        default:
-            wait(read)
         }
     }
 
@@ -195,7 +196,7 @@ struct ConnectionTracker {
         _ tell: (borrowing Actions) -> Void
     ) {
         if !waiting.isEmpty, isBoundary(flush, head) { end(.complete, at: current.acknowledgedAt, &common, tell) }
-        if !isOpen { beginForFlush(flush, &common) }
+        if !isOpen { beginForFlush(flush, head, &common) }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &common.texts)
         if tellsFlush { Actions.leave(Flush(flush, stages, of: current.response), tell) }
@@ -227,9 +228,9 @@ struct ConnectionTracker {
     private func isBoundary(_ flush: FlushMarks, _ head: PendingHead?) -> Bool {
         guard isOpen, current.response.flushes > 0 else { return false }
         return switch current.framing {
-        case .untilDirectionChange, .adopted, .unseen: flush.isAfterRead
+        case .untilDirectionChange, .adopted: flush.isAfterRead
         case .length, .chunked: head?.isHTTP ?? false
-        case .untilClose: false
+        case .untilClose, .unseen: false
         }
     }
 
@@ -286,13 +287,19 @@ struct ConnectionTracker {
     }
 
     private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
-        current.begin(server, read: read, after: counters, &common.inFlight[serverPlace], &common.texts)
+        current.begin(
+            server, read: read, as: requests.settledProtocol, after: counters, &common.inFlight[serverPlace],
+            &common.texts)
         isOpen = true
     }
 
-    private mutating func beginForFlush(_ flush: FlushMarks, _ common: inout CommonState) {
+    private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ common: inout CommonState) {
         guard waiting.isEmpty else { return beginWaiting(&common) }
-        current.begin(server, unrequested: flush, adopted: adopted, after: counters, &common.inFlight[serverPlace])
+        // A response's head says what it is, also where its request was not seen.
+        let protocolName = requests.settledProtocol ?? (head?.isHTTP == true ? .http11 : .opaque)
+        current.begin(
+            server, unrequested: flush, as: protocolName, adopted: adopted, after: counters,
+            &common.inFlight[serverPlace])
         // A request was read before it, and nothing told of that: the record was lost.
         if flush.isAfterRead, adopted == nil { current.markEstimated() }
         adopted = nil
@@ -317,6 +324,21 @@ struct ConnectionTracker {
         current.tell(tell)
         common.inFlight[serverPlace].end()
         if successor != nil { succeed() }
+    }
+}
+
+extension RequestRead {
+    /// Its first `bytes`; what is left begins behind them.
+    fileprivate mutating func divided(after bytes: Int64) -> RequestRead {
+        var part = self
+        let count = min(head.count, Int(bytes))
+        part.bytes = bytes
+        part.head = HeadBytes(rebasing: head[..<count])
+        self.bytes -= bytes
+        head = HeadBytes(rebasing: head[count...])
+        isFirst = true
+        outstanding = max(1, outstanding)
+        return part
     }
 }
 

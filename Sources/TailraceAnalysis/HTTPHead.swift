@@ -9,6 +9,14 @@ struct RequestHead {
     var protocolName: ResponseProtocol
 }
 
+/// What of a request's head decides where the request ends.
+struct RequestExtent {
+    /// Bytes up to and including the empty line; nil: that was not read.
+    var length: Int?
+    var contentLength: Int64 = 0
+    var isChunked = false
+}
+
 /// What the first bytes of a request are.
 enum RequestBeginning {
     case http(RequestHead)
@@ -69,18 +77,25 @@ enum HTTPHead {
                 protocolName: version.hasPrefix("HTTP/1.0") ? .http10 : .http11))
     }
 
-    /// Where the next request begins, if `bytes` hold more than one: behind an empty line that another request line follows.
-    static func nextRequest(in bytes: HeadBytes) -> Int? {
+    /// Where a request ends whose head `bytes` begin with.
+    static func requestExtent(of bytes: HeadBytes) -> RequestExtent {
+        var extent = RequestExtent()
         var start = 0
         while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
+            let end = offset > 0 && bytes[start + offset - 1] == 0x0d ? start + offset - 1 : start + offset
+            let line = HeadBytes(rebasing: bytes[start..<end])
             start += offset + 1
-            guard start + 2 < bytes.count else { return nil }
-            guard bytes[start] == 0x0d, bytes[start + 1] == 0x0a else { continue }
-            let next = start + 2
-            if case .http = request(HeadBytes(rebasing: bytes[next...]), isWhole: true) { return next }
-            return nil
+            if line.isEmpty {
+                extent.length = start
+                return extent
+            }
+            if let value = value(of: "content-length", in: line) {
+                extent.contentLength = decimal(value) ?? 0
+            } else if let value = value(of: "transfer-encoding", in: line) {
+                extent.isChunked = isChunked(value)
+            }
         }
-        return nil
+        return extent
     }
 
     /// A response's first bytes; incomplete until the empty line is among them, unless `isWhole`: no more of it will come.
@@ -128,8 +143,13 @@ enum HTTPHead {
             let media = HeadBytes(rebasing: value[..<(value.position(of: 0x3b) ?? value.count)])
             head.contentType = HeadBytes(rebasing: trimmed(media).prefix(100))
         } else if let value = value(of: "transfer-encoding", in: line) {
-            head.isChunked = value.count >= 7 && HeadBytes(rebasing: value.suffix(7)).equals("chunked")
+            head.isChunked = isChunked(value)
         }
+    }
+
+    /// The last of the codings is what delimits.
+    private static func isChunked(_ codings: HeadBytes) -> Bool {
+        codings.count >= 7 && HeadBytes(rebasing: codings.suffix(7)).equals("chunked")
     }
 
     /// nil: the line is another field.

@@ -67,12 +67,13 @@ struct OpenResponse {
         last = LastMarks()
     }
 
-    /// Begins with a read of its request.
+    /// Begins with a read of its request. `protocolName`: what the connection is known to speak.
     mutating func begin(
-        _ server: Server, read: RequestRead, after before: ConnectionCounters, _ inFlight: inout InFlight,
-        _ texts: inout TextCache
+        _ server: Server, read: RequestRead, as protocolName: ResponseProtocol?, after before: ConnectionCounters,
+        _ inFlight: inout InFlight, _ texts: inout TextCache
     ) {
         restart(server, after: before, &inFlight)
+        response.protocolName = protocolName
         let established = response.connection.established
         let cameWithHandshake = read.readable == 0 && response.number == 1 && established != 0
         wasUnaccepted = response.number == 1 && (read.wasUnaccepted || cameWithHandshake)
@@ -84,12 +85,12 @@ struct OpenResponse {
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen), or
     /// it was under way when tracing began, at `adopted`.
     mutating func begin(
-        _ server: Server, unrequested flush: FlushMarks, adopted: Nanoseconds?,
+        _ server: Server, unrequested flush: FlushMarks, as protocolName: ResponseProtocol, adopted: Nanoseconds?,
         after before: ConnectionCounters, _ inFlight: inout InFlight
     ) {
         restart(server, after: before, &inFlight)
         response.begin = adopted.map { min($0, flush.firstEnter) } ?? flush.firstEnter
-        response.protocolName = .opaque
+        response.protocolName = protocolName
         if adopted != nil {
             response.isAdopted = true
             response.isEstimated = true

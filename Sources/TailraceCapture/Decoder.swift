@@ -77,6 +77,7 @@ struct Decoder: ~Copyable {
         read.pointee.readable = time(raw.readable_ns)
         read.pointee.at = time(raw.header.at_ns)
         read.pointee.bytes = Int64(raw.bytes)
+        read.pointee.sequenceEnd = raw.seq_end
         read.pointee.outstanding = raw.outstanding
         read.pointee.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
         read.pointee.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0

@@ -45,6 +45,8 @@ public struct RequestRead {
     public var at: Nanoseconds = 0
     /// That this read returned.
     public var bytes: Int64 = 0
+    /// One past its last byte in the client's sequence numbers.
+    public var sequenceEnd: UInt32 = 0
     /// Flushes that the peer had not acknowledged yet.
     public var outstanding: UInt32 = 0
     /// No send since the connection began, or since the last read: false. The first read after a send: true.

@@ -16,11 +16,11 @@ def numbered(number):
     if number % 3 == 2:
         return [CHUNKED + padding + b"\r\n", b"5\r\nhello\r\n", b"0\r\n\r\n"]
     body = b"%d" % number * 10
-    return [b"HTTP/1.1 %d Fine\r\n%sContent-Length: %d\r\n\r\n%s" % (200 + number, padding, len(body), body)]
+    return [b"HTTP/1.1 %d Fine\r\n%sContent-Length: %d\r\n\r\n%s" % (400 + number, padding, len(body), body)]
 
 
 def expected(count):
-    return [("/%d" % number, 200 if number % 3 == 2 else 200 + number, sum(map(len, numbered(number))),
+    return [("/%d" % number, 200 if number % 3 == 2 else 400 + number, sum(map(len, numbered(number))),
              len(request("/%d" % number)), "complete") for number in range(count)]
 
 

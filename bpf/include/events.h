@@ -96,7 +96,7 @@ struct ev_read {
 	ev_u32 bytes;		/* that this read returned */
 	ev_u32 head_bytes;	/* of them that follow this struct */
 	ev_u32 outstanding;	/* flushes of the connection that were not acknowledged yet */
-	ev_u32 pad;
+	ev_u32 seq_end;		/* one past its last byte in the client's sequence numbers */
 };
 
 /* header.at_ns: the send call was entered. If the call takes nothing (EAGAIN), the next one at `seq` replaces it. */
