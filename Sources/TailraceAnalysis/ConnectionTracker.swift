@@ -288,7 +288,7 @@ struct ConnectionTracker {
 
     private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
         current.begin(
-            server, read: read, as: requests.settledProtocol, after: counters, &common.inFlight[serverPlace],
+            server, read: read, as: requests.protocolName(of: read.head), after: counters, &common.inFlight[serverPlace],
             &common.texts)
         isOpen = true
     }
@@ -296,7 +296,7 @@ struct ConnectionTracker {
     private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ common: inout CommonState) {
         guard waiting.isEmpty else { return beginWaiting(&common) }
         // A response's head says what it is, also where its request was not seen.
-        let protocolName = requests.settledProtocol ?? (head?.isHTTP == true ? .http11 : .opaque)
+        let protocolName = head?.isHTTP == true ? .http11 : requests.protocolName ?? .opaque
         current.begin(
             server, unrequested: flush, as: protocolName, adopted: adopted, after: counters,
             &common.inFlight[serverPlace])

@@ -40,7 +40,10 @@ struct RequestStream {
     init(isAdopted: Bool = false) { place = isAdopted ? .unknown : .body(end: 0) }
 
     /// What the connection speaks to its end, whatever its bytes look like.
-    var settledProtocol: ResponseProtocol? { protocolName == .http11 ? nil : protocolName }
+    private var settledProtocol: ResponseProtocol? { protocolName == .http11 ? nil : protocolName }
+
+    /// What a request with this beginning has to be, nil: that its bytes tell.
+    func protocolName(of head: HeadBytes) -> ResponseProtocol? { head.isEmpty ? protocolName : settledProtocol }
 
     /// What `read` begins with, and how many of its bytes that is. `isIdle`: no response is in the making.
     mutating func next(of read: RequestRead, isIdle: Bool) -> (part: Part, bytes: Int64) {
@@ -82,6 +85,10 @@ struct RequestStream {
     private func isCut(_ read: RequestRead) -> Bool { read.bytes > Int64(read.head.count) }
 
     private mutating func begin(_ read: RequestRead) -> (Part, Int64) {
+        if read.head.isEmpty, protocolName == .http11 {
+            place = .unknown
+            return (.next, read.bytes)
+        }
         switch HTTPHead.request(read.head, isWhole: isCut(read)) {
         case .http:
             protocolName = .http11
@@ -92,7 +99,7 @@ struct RequestStream {
             return (.next, read.bytes)
         case .http2: protocolName = .http2
         case .tls: protocolName = .tls
-        case .opaque where protocolName == .http11 && !read.head.isEmpty:
+        case .opaque where protocolName == .http11:
             // An empty line behind a body is ignored (RFC 9112 section 2.2).
             let empty = read.head.prefix { $0 == 0x0d || $0 == 0x0a }.count
             return empty > 0 ? (.same, Int64(empty)) : (.next, read.bytes)

@@ -27,7 +27,7 @@ typedef uint64_t ev_u64;
 #define EV_WIRE_VERSION 1u
 
 /* Most bytes of a request head, or of a response head, that the kernel side reads. */
-#define EV_REQUEST_HEAD_BYTES 512u
+#define EV_REQUEST_HEAD_BYTES 2048u
 #define EV_RESPONSE_HEAD_BYTES 1024u
 /* Bytes kept of the end of a flush: enough for the last chunk of HTTP/1.1 with the CRLF before it. */
 #define EV_TAIL_BYTES 8u
