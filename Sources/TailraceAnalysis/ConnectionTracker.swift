@@ -154,9 +154,9 @@ struct ConnectionTracker {
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
         if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
-        if let last = heads.last, last.sequence == sent.sequence { heads.removeLast() }
-        if heads.count == Self.headLimit { heads.removeFirst() }
-        heads.append(PendingHead(sent, &common.texts))
+        while let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 { heads.removeLast() }
+        PendingHead.take(sent, into: &heads, &common.texts)
+        if heads.count > Self.headLimit { heads.removeFirst(heads.count - Self.headLimit) }
     }
 
     /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
@@ -179,10 +179,11 @@ struct ConnectionTracker {
         var begun: PendingHead?
         while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
             heads.removeFirst()
-            found = true
+            if !head.isEnding { found = true }
+            if head.callEnd == flush.sequenceEnd { rest.endsChunks = head.endsChunks }
             if head.sequence == rest.sequenceStart {
                 begun = head
-            } else if head.isHTTP, Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0 {
+            } else if head.isHTTP || head.isUnread && !waiting.isEmpty, Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0 {
                 takePart(rest.divided(at: head), head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
             }
@@ -228,8 +229,8 @@ struct ConnectionTracker {
     private func isBoundary(_ flush: FlushMarks, _ head: PendingHead?) -> Bool {
         guard isOpen, current.response.flushes > 0 else { return false }
         return switch current.framing {
-        case .untilDirectionChange, .adopted: flush.isAfterRead
-        case .length, .chunked: head?.isHTTP ?? false
+        case .untilDirectionChange, .adopted: flush.isAfterRead || head?.isHTTP ?? false
+        case .length, .chunked: head.map { $0.isHTTP || $0.isUnread } ?? false
         case .untilClose, .unseen: false
         }
     }
@@ -352,6 +353,7 @@ extension FlushMarks {
         part.enter = min(enter, head.at)
         part.writes = 1
         part.tail = nil
+        part.endsChunks = nil
         part.sendTime = 0
         sequenceStart = head.sequence
         firstEnter = head.at

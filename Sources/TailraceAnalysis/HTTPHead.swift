@@ -47,6 +47,12 @@ struct ResponseHead {
 
     /// 1xx other than 101: the real head is still to come.
     var isInterim: Bool { status / 100 == 1 && status != 101 }
+
+    /// Whether a call of that many bytes that begins with this head surely holds nothing beyond its response.
+    func fills(callOf bytes: Int64, toHead isHead: Bool) -> Bool {
+        guard let length, bytes > Int64(length) else { return true }
+        return !isChunked && !isHead && status != 304 && Int64(length) + (contentLength ?? 0) >= bytes
+    }
 }
 
 /// HTTP/1 heads out of bytes that are not trusted: bounded, no allocation but the strings that are kept.

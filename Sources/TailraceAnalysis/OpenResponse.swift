@@ -148,7 +148,7 @@ struct OpenResponse {
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             acked: flush.acked, isLoopback: flush.isLoopback)
-        if flush.acked != 0, framing.isComplete(bytes: response.responseBytes, tail: flush.tail) { isComplete = true }
+        if flush.acked != 0, framing.isComplete(after: flush, bytes: response.responseBytes) { isComplete = true }
     }
 
     private mutating func findFirstBody(in flush: FlushMarks) {
@@ -158,12 +158,14 @@ struct OpenResponse {
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
-    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else.
+    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else, or the
+    /// call holds more than its response.
     mutating func takeFirst(_ sent: SentHead, _ texts: inout TextCache) -> Bool {
         guard framing == .unseen, response.flushes == 0, headBytes.isEmpty,
             response.protocolName == .http11 || response.protocolName == .http10,
+            !sent.isEnding,
             case .http(let head) = HTTPHead.response(sent.head, isWhole: sent.callBytes > Int64(sent.head.count)),
-            !head.isInterim
+            !head.isInterim, head.fills(callOf: sent.callBytes, toHead: response.method == "HEAD")
         else { return false }
         learn(KnownHead(head, &texts))
         return true
@@ -183,6 +185,9 @@ struct OpenResponse {
         case .incomplete:
             headStart = response.responseBytes + head.offset
             headBytes = head.bytes
+        case .unread:
+            framing = .untilDirectionChange
+            response.isEstimated = true
         case .opaque: framing = .untilDirectionChange
         }
     }
@@ -202,7 +207,7 @@ struct OpenResponse {
         case .incomplete: return
         case .http(let known):
             if !known.isInterim { learn(known) }
-        case .opaque: framing = .untilDirectionChange
+        case .opaque, .unread: framing = .untilDirectionChange
         }
         headBytes = []
     }

@@ -91,6 +91,7 @@ struct Decoder: ~Copyable {
         sent.pointee.socket = raw.header.socket
         sent.pointee.at = time(raw.header.at_ns)
         sent.pointee.sequence = raw.seq
+        sent.pointee.isEnding = raw.header.flags & EV_F_ENDING != 0
         sent.pointee.callBytes = Int64(raw.call_bytes & (1 << 48 - 1))
         guard let head = head(of: record, after: MemoryLayout<ev_head>.size, count: raw.head_bytes) else { return nil }
         sent.pointee.head = head
