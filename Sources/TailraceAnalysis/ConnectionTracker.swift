@@ -49,7 +49,8 @@ struct ConnectionTracker {
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
     private var counters = ConnectionCounters()
-    private var hasClientFin = false
+    /// When the client's FIN came; nil: it did not.
+    private var clientFin: Nanoseconds?
     private var hasServerFin = false
     /// When the connection was found, as long as nothing on it has been seen; nil: from its begin, or something has.
     private var adopted: Nanoseconds?
@@ -239,7 +240,7 @@ struct ConnectionTracker {
         _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         switch change.new {
-        case .closeWait: hasClientFin = true
+        case .closeWait: clientFin = change.at
         case .finWait1: hasServerFin = true
         case .finWait2
         where isOpen && current.acknowledgedAt != 0
@@ -259,8 +260,8 @@ struct ConnectionTracker {
             let isWhole =
                 change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current.acknowledgedAt != 0
             switch current.framing {
-            case .untilClose where isWhole && !hasClientFin, .untilDirectionChange where isWhole,
-                .adopted where isWhole && !hasClientFin:
+            case .untilClose where isWhole && stillReads, .untilDirectionChange where isWhole,
+                .adopted where isWhole && stillReads:
                 end(.complete, at: current.acknowledgedAt, &common, tell)
             default:
                 end(ending, at: change.at, &common, tell)
@@ -278,11 +279,15 @@ struct ConnectionTracker {
         }
     }
 
+    /// Nothing says that the client left before the end. A FIN alone does not: who is gone answers what is sent after it with
+    /// RST, and who acknowledges that is only done with sending.
+    private var stillReads: Bool { clientFin.map { current.sentAt > $0 } ?? true }
+
     private func ending(of change: StateChange) -> Ending {
         let timedOut: Int32 = 110
         if change.error == timedOut { return .timeout }
-        if hasServerFin && !hasClientFin && change.error == 0 { return .serverClose }
-        if hasClientFin { return .clientFin }
+        if hasServerFin && stillReads && change.error == 0 { return .serverClose }
+        if clientFin != nil { return .clientFin }
         if change.error != 0 { return .clientReset }
         return change.old == .established || change.old == .closeWait ? .serverReset : .unknown
     }

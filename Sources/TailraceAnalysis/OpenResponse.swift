@@ -260,6 +260,9 @@ struct OpenResponse {
     /// The moment at which its last byte was acknowledged, 0 if it was not.
     var acknowledgedAt: Nanoseconds { last.acked }
 
+    /// The moment at which its last send call was entered, 0 if there was none.
+    var sentAt: Nanoseconds { last.enter }
+
     /// What one look at the socket told, while this response is open.
     mutating func take(_ sample: SocketSample) {
         response.pressure.queuedBytesMax = max(response.pressure.queuedBytesMax, Int64(sample.queuedBytes))

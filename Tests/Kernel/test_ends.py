@@ -34,6 +34,7 @@ def half_closed(sends, pause):
 
     def ask(client):
         client.sendall(request("/half"))
+        time.sleep(pause)  # the server has read it, and maybe begun
         client.shutdown(socket.SHUT_WR)
         assert read_all(client) == total, "the rig's client did not get all"
 
