@@ -46,8 +46,9 @@ enum ChunkedBody {
             let lineFeed = bytes[..<end].lastIndex(of: 0x0a)
             let line = HeadBytes(rebasing: bytes[((lineFeed ?? -1) + 1)..<end])
             if size(of: line) == 0 { return lineFeed != nil || !isCut ? true : nil }
+            guard isField(line) else { return lineFeed == nil && isCut ? nil : false }
             guard let lineFeed else { return nil }
-            guard lineFeed > 0, bytes[lineFeed - 1] == 0x0d, isField(line) else { return false }
+            guard lineFeed > 0, bytes[lineFeed - 1] == 0x0d else { return false }
             end = lineFeed - 1
         }
     }

@@ -55,15 +55,6 @@ struct ConnectionTracker {
     /// When the connection was found, as long as nothing on it has been seen; nil: from its begin, or something has.
     private var adopted: Nanoseconds?
 
-    private struct WaitingRequest {
-        var read: RequestRead
-        var head: [UInt8]
-
-        mutating func append(_ more: RequestRead) {
-            read.bytes += more.bytes
-            head.append(contentsOf: more.head.prefix(512 - min(512, head.count)))
-        }
-    }
     /// Which bytes are whose.
     private var requests: RequestStream
     /// Requests of one connection that may wait: more are counted into the last.
@@ -143,13 +134,11 @@ struct ConnectionTracker {
     }
 
     private mutating func wait(_ read: RequestRead) {
-        guard waiting.count < Self.waitingLimit else {
-            waiting[waiting.count - 1].read.bytes += read.bytes
-            return
+        if waiting.count < Self.waitingLimit {
+            waiting.append(WaitingRequest(read))
+        } else {
+            waiting[waiting.count - 1].append(read)
         }
-        var kept = read
-        kept.head = HeadBytes(start: nil, count: 0)
-        waiting.append(WaitingRequest(read: kept, head: Array(read.head)))
     }
 
     /// A send call began.
@@ -184,7 +173,9 @@ struct ConnectionTracker {
             if head.callEnd == flush.sequenceEnd { rest.endsChunks = head.endsChunks }
             if head.sequence == rest.sequenceStart {
                 begun = head
-            } else if head.isHTTP || head.isUnread && !waiting.isEmpty, Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0 {
+            } else if head.isHTTP || head.isUnread && !waiting.isEmpty,
+                Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0
+            {
                 takePart(rest.divided(at: head), head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
             }
@@ -294,8 +285,8 @@ struct ConnectionTracker {
 
     private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
         current.begin(
-            server, read: read, as: requests.protocolName(of: read.head), after: counters, &common.inFlight[serverPlace],
-            &common.texts)
+            server, read: read, as: requests.protocolName(of: read.head), after: counters,
+            &common.inFlight[serverPlace], &common.texts)
         isOpen = true
     }
 
@@ -313,12 +304,7 @@ struct ConnectionTracker {
     }
 
     private mutating func beginWaiting(_ common: inout CommonState) {
-        let request = waiting.removeFirst()
-        request.head.withUnsafeBytes { head in
-            var read = request.read
-            read.head = head
-            begin(read, &common)
-        }
+        waiting.removeFirst().withRead { begin($0, &common) }
     }
 
     private mutating func end(
@@ -330,21 +316,6 @@ struct ConnectionTracker {
         current.tell(tell)
         common.inFlight[serverPlace].end()
         if successor != nil { succeed() }
-    }
-}
-
-extension RequestRead {
-    /// Its first `bytes`; what is left begins behind them.
-    fileprivate mutating func divided(after bytes: Int64) -> RequestRead {
-        var part = self
-        let count = min(head.count, Int(bytes))
-        part.bytes = bytes
-        part.head = HeadBytes(rebasing: head[..<count])
-        self.bytes -= bytes
-        head = HeadBytes(rebasing: head[count...])
-        isFirst = true
-        outstanding = max(1, outstanding)
-        return part
     }
 }
 

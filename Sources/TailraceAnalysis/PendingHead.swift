@@ -105,8 +105,9 @@ struct PendingHead {
 
     private init(ending sent: SentHead) {
         let isWhole = sent.callBytes == Int64(sent.head.count)
-        let endsChunks = ChunkedBody.isEnd(sent.head, isWhole: isWhole, isCut: !isWhole && sent.head.count >= Self.longestEnding)
-        self.init(sent, beginning: .opaque, endsChunks: endsChunks)
+        let isCut = !isWhole && sent.head.count >= Self.longestEnding
+        self.init(
+            sent, beginning: .opaque, endsChunks: ChunkedBody.isEnd(sent.head, isWhole: isWhole, isCut: isCut))
     }
 
     /// It begins a response of its own, or could.

@@ -46,6 +46,9 @@ final class Exchange {
         }
     }
 
+    /// The server reads `count` bytes, and nothing is told of it.
+    func readUntold(bytes count: UInt32) { readSequence = readSequence &+ count }
+
     /// Marks of a flush, microseconds; 0: not reached.
     struct Marks {
         var enter: Int64
