@@ -111,16 +111,22 @@ struct ConnectionTracker {
     ) {
         switch part {
         case .same: takeMore(read, &common)
+        case .next(let head): takeNext(read, head, &common, tell)
         case .opaque where isOpen && !read.isFirst: takeMore(read, &common)
-        case .next, .opaque:
-            guard isOpen else { return begin(read, &common) }
-            switch current.framing {
-            case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
-                end(.complete, at: current.acknowledgedAt, &common, tell)
-                begin(read, &common)
-            case .untilClose: takeMore(read, &common)
-            default: wait(read)
-            }
+        case .opaque: takeNext(read, nil, &common, tell)
+        }
+    }
+
+    private mutating func takeNext(
+        _ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        guard isOpen else { return begin(read, head, &common) }
+        switch current.framing {
+        case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
+            end(.complete, at: current.acknowledgedAt, &common, tell)
+            begin(read, head, &common)
+        case .untilClose: takeMore(read, &common)
+        default: wait(read)
         }
     }
 
@@ -283,9 +289,9 @@ struct ConnectionTracker {
         return change.old == .established || change.old == .closeWait ? .serverReset : .unknown
     }
 
-    private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
+    private mutating func begin(_ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState) {
         current.begin(
-            server, read: read, as: requests.protocolName(of: read.head), after: counters,
+            server, read: read, head, as: requests.protocolName(of: read.head), after: counters,
             &common.inFlight[serverPlace], &common.texts)
         isOpen = true
     }
@@ -304,7 +310,7 @@ struct ConnectionTracker {
     }
 
     private mutating func beginWaiting(_ common: inout CommonState) {
-        waiting.removeFirst().withRead { begin($0, &common) }
+        waiting.removeFirst().withRead { begin($0, nil, &common) }
     }
 
     private mutating func end(

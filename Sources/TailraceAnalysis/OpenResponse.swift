@@ -67,10 +67,11 @@ struct OpenResponse {
         last = LastMarks()
     }
 
-    /// Begins with a read of its request. `protocolName`: what the connection is known to speak.
+    /// Begins with a read of its request, whose `head` is understood; nil: its bytes are to be. `protocolName`: what the
+    /// connection is known to speak.
     mutating func begin(
-        _ server: Server, read: RequestRead, as protocolName: ResponseProtocol?, after before: ConnectionCounters,
-        _ inFlight: inout InFlight, _ texts: inout TextCache
+        _ server: Server, read: RequestRead, _ head: RequestHead?, as protocolName: ResponseProtocol?,
+        after before: ConnectionCounters, _ inFlight: inout InFlight, _ texts: inout TextCache
     ) {
         restart(server, after: before, &inFlight)
         response.protocolName = protocolName
@@ -79,7 +80,14 @@ struct OpenResponse {
         wasUnaccepted = response.number == 1 && (read.wasUnaccepted || cameWithHandshake)
         response.begin = read.readable != 0 ? read.readable : cameWithHandshake ? established : read.at
         readAt = read.at
+        if let head { learn(head, &texts) }
         take(read, &texts)
+    }
+
+    private mutating func learn(_ head: RequestHead, _ texts: inout TextCache) {
+        response.method = texts.text(head.method)
+        response.target = texts.text(head.target)
+        response.protocolName = head.protocolName
     }
 
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen), or
@@ -111,10 +119,7 @@ struct OpenResponse {
             ? HTTPHead.request(read.head, isWhole: read.head.count >= 512 || read.head.isEmpty)
             : headBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
         switch beginning {
-        case .http(let head):
-            response.method = texts.text(head.method)
-            response.target = texts.text(head.target)
-            response.protocolName = head.protocolName
+        case .http(let head): learn(head, &texts)
         case .incomplete:
             if isFirstPiece { headBytes = Array(read.head) }
             return

@@ -8,8 +8,8 @@ import TailraceModel
 struct RequestStream {
     /// What the beginning of a read is.
     enum Part {
-        /// A request of its own.
-        case next
+        /// A request of its own, with its head where that is understood.
+        case next(RequestHead?)
         /// More of the newest request.
         case same
         /// Not HTTP/1: changes of direction tell.
@@ -87,22 +87,22 @@ struct RequestStream {
     private mutating func begin(_ read: RequestRead) -> (Part, Int64) {
         if read.head.isEmpty, protocolName == .http11 {
             place = .unknown
-            return (.next, read.bytes)
+            return (.next(nil), read.bytes)
         }
         switch HTTPHead.request(read.head, isWhole: isCut(read)) {
-        case .http:
+        case .http(let head):
             protocolName = .http11
-            return (.next, follow(read.head, of: read, before: 0))
+            return (.next(head), follow(read.head, of: read, before: 0))
         case .incomplete:
             place = .head
             partial = Array(read.head)
-            return (.next, read.bytes)
+            return (.next(nil), read.bytes)
         case .http2: protocolName = .http2
         case .tls: protocolName = .tls
         case .opaque where protocolName == .http11:
             // An empty line behind a body is ignored (RFC 9112 section 2.2).
             let empty = read.head.prefix { $0 == 0x0d || $0 == 0x0a }.count
-            return empty > 0 ? (.same, Int64(empty)) : (.next, read.bytes)
+            return empty > 0 ? (.same, Int64(empty)) : (.next(nil), read.bytes)
         case .opaque: break
         }
         return (.opaque, read.bytes)

@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import tempfile
 
-from client_record import drive_recorded
-from real_server import check_against, check_paced, plans, settled
+from client_record import RecordingConnection, drive_recorded
+from real_server import check_against, check_paced, check_response, joined, plans, settled
 from servers import SCENARIOS, Program
 from tracer import ROOT, Skip, Tracer, require_command, require_tailrace
 
 NIO_SERVER = os.environ.get("NIO_SERVER", str(ROOT / ".build" / "nio-server" / "debug" / "nio-server"))
+
+
+PIPELINE = ["/small/%d" % (number * 37) for number in range(1, 20)] + ["/sse/3/5", "/small/1", "/trailers/2", "/small/2"]
 
 
 def check_server(command, comm):
@@ -21,7 +24,21 @@ def check_server(command, comm):
         pairs = check_against(report, records, server.port, comm)
     assert len(pairs) == len(records) > 150, "the rig: %d" % len(records)
     check_paced(pairs)
-    return "%d responses" % len(pairs)
+    return "%d responses, %d estimated; %s" % (
+        len(pairs), sum(response["estimated"] for response, _ in pairs), check_pipelined(command))
+
+
+def check_pipelined(command):
+    """Requests that do not wait; the connection is open until the run is over."""
+    with Program(command) as server, Tracer(server.port) as tracer:
+        connection = RecordingConnection("127.0.0.1", server.port)
+        connection.ask_at_once(PIPELINE)
+        report = settled(tracer, server.port)
+        connection.close()
+    pairs = joined(report, connection.records, server.port)
+    for pair in pairs:
+        check_response(*pair)
+    return "%d pipelined" % len(pairs)
 
 
 def test_go_net_http():
