@@ -19,6 +19,8 @@ struct call_data {
 	unsigned long pieces;
 };
 
+#define EMPTY_PIECES 4	/* at the end of a writev(), that are passed over */
+
 static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
 {
 	unsigned long segments = iter->nr_segs;
@@ -33,15 +35,23 @@ static __always_inline void find_data(const struct iov_iter *iter, struct call_d
 		vector = iter->__iov;
 		data->first = data->last = vector->iov_base + iter->iov_offset;
 		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
-		if (segments <= 1)
-			return;
-		data->vector = vector;
-		data->pieces = segments;
-		data->last = NULL;
-		if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1))
-			return;
-		data->last = last.iov_base;
-		data->last_bytes = last.iov_len;
+		/* Pieces may be empty, as the last one of Node's are. */
+		for (__u32 i = 0; i < EMPTY_PIECES && segments > 1; i++) {
+			if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1)) {
+				data->last = NULL;
+				break;
+			}
+			if (last.iov_len) {
+				data->last = last.iov_base;
+				data->last_bytes = last.iov_len;
+				break;
+			}
+			segments--;
+		}
+		if (segments > 1) {
+			data->vector = vector;
+			data->pieces = segments;
+		}
 	}
 }
 

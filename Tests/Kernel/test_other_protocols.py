@@ -8,9 +8,11 @@ import subprocess
 import tempfile
 import time
 
+from real_server import settled
 from scripted import check, read_exactly, read_nothing_more, read_until, told, traced
+from servers import SCENARIOS, Program
 from test_delimitation import OK, request
-from tracer import require_command
+from tracer import Tracer, require_command, require_tailrace
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -102,6 +104,25 @@ def test_http2_prior_knowledge_is_seen_and_not_parsed():
     sent = sum(response["response_bytes"] for response in report.responses)
     assert sent == len(settings) + len(acknowledgement) + 3 * (len(headers) + len(data)), sent
     return "%d turns" % len(found)
+
+
+def test_http2_of_node_and_curl_is_seen_and_not_parsed():
+    require_command("node")
+    require_command("curl")
+    require_tailrace()
+    with Program(["node", str(SCENARIOS / "node_server.js"), "http2"]) as server, Tracer(server.port) as tracer:
+        urls = ["http://127.0.0.1:%d/%s" % (server.port, path) for path in ("small/700", "sse/5/10", "small/30000")]
+        done = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-w", "%{stderr}%{http_version}\n", *urls],
+                              capture_output=True, check=True, timeout=30)
+        report = settled(tracer, server.port)
+    assert done.stderr.split() == [b"2"] * 3, "the rig does not speak HTTP/2: %r" % done.stderr
+    for response in report.responses:
+        fields = [response[name] for name in ("protocol", "method", "target", "status", "content_type")]
+        assert fields == ["http/2", None, None, None, None], fields
+    sent = sum(response["response_bytes"] for response in report.responses)
+    assert sent > len(done.stdout), "%d bytes, the bodies alone are %d" % (sent, len(done.stdout))
+    report.check_no_loss()
+    return "%d turns" % len(report.responses)
 
 
 def certificate(directory):

@@ -6,8 +6,9 @@
 //     /trailers/3     3 chunks and a trailer
 //
 // Each head says when the handler had the request: X-Served-At, ns of CLOCK_REALTIME, rounded up to its milliseconds.
+// With the argument `http2` it speaks HTTP/2 without TLS, to clients that know.
 'use strict';
-const http = require('node:http');
+const http = require(process.argv[2] === 'http2' ? 'node:http2' : 'node:http');
 const { setTimeout: pause } = require('node:timers/promises');
 
 const kinds = {
