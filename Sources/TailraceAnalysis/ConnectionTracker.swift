@@ -121,6 +121,7 @@ struct ConnectionTracker {
         _ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         guard isOpen else { return begin(read, head, &common) }
+        if requests.protocolName == .http2 { current.settle(as: .http2) }
         switch current.framing {
         case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
             end(.complete, at: current.acknowledgedAt, &common, tell)

@@ -84,6 +84,11 @@ struct OpenResponse {
         take(read, &texts)
     }
 
+    /// A server of HTTP/2 may speak before its client's preface tells what that is.
+    mutating func settle(as protocolName: ResponseProtocol) {
+        if response.protocolName == .opaque, response.requestBytes == 0 { response.protocolName = protocolName }
+    }
+
     private mutating func learn(_ head: RequestHead, _ texts: inout TextCache) {
         response.method = texts.text(head.method)
         response.target = texts.text(head.target)

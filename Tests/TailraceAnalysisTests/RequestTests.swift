@@ -96,6 +96,14 @@ struct RequestTests {
         }
     }
 
+    @Test("a server of HTTP/2 that speaks first")
+    func serverPreface() {
+        let exchange = Exchange()
+        exchange.quickFlush("\0\0\0\u{4}\0\0\0\0\0", at: 10)
+        exchange.read("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", readable: 20, at: 21)
+        #expect((exchange.responses + exchange.open(at: 30)).map(\.protocolName) == [.http2, .http2])
+    }
+
     @Test("a response whose request was not seen says what it is")
     func unseenRequest() throws {
         let exchange = Exchange()
