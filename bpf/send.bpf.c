@@ -81,6 +81,7 @@ static __always_inline void withdraw_call(struct sock *sk, struct socket_state *
 
 	if (ret == -EAGAIN && !state->refused_ns)
 		state->refused_ns = state->call_ns;
+	state->tail_seq = state->call_seq - 1;	/* call_tail is not what lies before it any more */
 	if (state->begins_head)	/* the next attempt brings the head again */
 		state->want_head++;
 	if (slot->enter_ns == state->call_ns) {
@@ -123,6 +124,8 @@ static __always_inline void close_flush(struct sock *sk, struct socket_state *st
 	flags &= ~EV_F_TAIL_UNREAD;
 	if (taken < state->call_bytes || !state->call_tail_known)
 		flags |= EV_F_TAIL_UNREAD;
+	else
+		state->tail_seq = slot->seq_end;
 	if (tp->packets_out >= tp->snd_cwnd)
 		flags |= EV_F_CWND_LIMITED;
 	if (sk->sk_tsq_flags & 1)	/* TSQ_THROTTLED, enum tsq_enum */
@@ -228,8 +231,13 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 		read_head(state, &data, &end);
 	if (!end.is_known)
 		look_at(&data, &end, false);
+	/* Of a call that is shorter than the tail, the rest of it came before. */
+	if (data.bytes < EV_TAIL_BYTES && state->tail_seq == state->call_seq)
+		end.tail |= state->call_tail >> (8 * data.bytes);
 	state->call_tail = end.tail;
 	state->call_tail_known = end.is_known;
+	if (!state->begins_head && may_end_chunks(&data, &end))
+		read_ending(state, &data);
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
 	note_room(sk, state, tp, now);

@@ -105,6 +105,8 @@ struct socket_state {
 	__u32 uncounted;	/* calls whose bytes lie before those of the next flush, because none was begun for them */
 	__u32 owner_pid;	/* of the last EV_SOCKET */
 	__u32 untold_bytes;	/* of the request, read and not told by an EV_READ */
+	__u32 tail_seq;	/* sequence number behind the bytes of call_tail, once they were taken */
+	__u32 pad;
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
 	struct flush_slot slots[EV_FLUSH_SLOTS];

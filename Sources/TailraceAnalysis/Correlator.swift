@@ -45,7 +45,8 @@ public struct Correlator {
             trackers[place].take(change, &common, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
-            guard let place = place(of: sample.pointee.socket) else { return }
+            // One that is not known was first used after the ring was drained: what announces it is still in there.
+            guard let place = places[sample.pointee.socket] else { return }
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
             if round.endsWereLost { closeUnseen(since: round.begin, tell) }

@@ -67,29 +67,43 @@ struct OpenResponse {
         last = LastMarks()
     }
 
-    /// Begins with a read of its request.
+    /// Begins with a read of its request, whose `head` is understood; nil: its bytes are to be. `protocolName`: what the
+    /// connection is known to speak.
     mutating func begin(
-        _ server: Server, read: RequestRead, after before: ConnectionCounters, _ inFlight: inout InFlight,
-        _ texts: inout TextCache
+        _ server: Server, read: RequestRead, _ head: RequestHead?, as protocolName: ResponseProtocol?,
+        after before: ConnectionCounters, _ inFlight: inout InFlight, _ texts: inout TextCache
     ) {
         restart(server, after: before, &inFlight)
+        response.protocolName = protocolName
         let established = response.connection.established
         let cameWithHandshake = read.readable == 0 && response.number == 1 && established != 0
         wasUnaccepted = response.number == 1 && (read.wasUnaccepted || cameWithHandshake)
         response.begin = read.readable != 0 ? read.readable : cameWithHandshake ? established : read.at
         readAt = read.at
+        if let head { learn(head, &texts) }
         take(read, &texts)
+    }
+
+    /// A server of HTTP/2 may speak before its client's preface tells what that is.
+    mutating func settle(as protocolName: ResponseProtocol) {
+        if response.protocolName == .opaque, response.requestBytes == 0 { response.protocolName = protocolName }
+    }
+
+    private mutating func learn(_ head: RequestHead, _ texts: inout TextCache) {
+        response.method = texts.text(head.method)
+        response.target = texts.text(head.target)
+        response.protocolName = head.protocolName
     }
 
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen), or
     /// it was under way when tracing began, at `adopted`.
     mutating func begin(
-        _ server: Server, unrequested flush: FlushMarks, adopted: Nanoseconds?,
+        _ server: Server, unrequested flush: FlushMarks, as protocolName: ResponseProtocol, adopted: Nanoseconds?,
         after before: ConnectionCounters, _ inFlight: inout InFlight
     ) {
         restart(server, after: before, &inFlight)
         response.begin = adopted.map { min($0, flush.firstEnter) } ?? flush.firstEnter
-        response.protocolName = .opaque
+        response.protocolName = protocolName
         if adopted != nil {
             response.isAdopted = true
             response.isEstimated = true
@@ -110,10 +124,7 @@ struct OpenResponse {
             ? HTTPHead.request(read.head, isWhole: read.head.count >= 512 || read.head.isEmpty)
             : headBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
         switch beginning {
-        case .http(let head):
-            response.method = texts.text(head.method)
-            response.target = texts.text(head.target)
-            response.protocolName = head.protocolName
+        case .http(let head): learn(head, &texts)
         case .incomplete:
             if isFirstPiece { headBytes = Array(read.head) }
             return
@@ -147,7 +158,7 @@ struct OpenResponse {
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             acked: flush.acked, isLoopback: flush.isLoopback)
-        if flush.acked != 0, framing.isComplete(bytes: response.responseBytes, tail: flush.tail) { isComplete = true }
+        if flush.acked != 0, framing.isComplete(after: flush, bytes: response.responseBytes) { isComplete = true }
     }
 
     /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.
@@ -161,12 +172,14 @@ struct OpenResponse {
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
-    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else.
+    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else, or the
+    /// call holds more than its response.
     mutating func takeFirst(_ sent: SentHead, _ texts: inout TextCache) -> Bool {
         guard framing == .unseen, response.flushes == 0, headBytes.isEmpty,
             response.protocolName == .http11 || response.protocolName == .http10,
+            !sent.isEnding,
             case .http(let head) = HTTPHead.response(sent.head, isWhole: sent.callBytes > Int64(sent.head.count)),
-            !head.isInterim
+            !head.isInterim, head.fills(callOf: sent.callBytes, toHead: response.method == "HEAD")
         else { return false }
         learn(KnownHead(head, &texts))
         return true
@@ -186,6 +199,9 @@ struct OpenResponse {
         case .incomplete:
             headStart = response.responseBytes + head.offset
             headBytes = head.bytes
+        case .unread:
+            framing = .untilDirectionChange
+            response.isEstimated = true
         case .opaque: framing = .untilDirectionChange
         }
     }
@@ -205,7 +221,7 @@ struct OpenResponse {
         case .incomplete: return
         case .http(let known):
             if !known.isInterim { learn(known) }
-        case .opaque: framing = .untilDirectionChange
+        case .opaque, .unread: framing = .untilDirectionChange
         }
         headBytes = []
     }
@@ -261,6 +277,9 @@ struct OpenResponse {
 
     /// The moment at which its last byte was acknowledged, 0 if it was not.
     var acknowledgedAt: Nanoseconds { last.acked }
+
+    /// The moment at which its last send call was entered, 0 if there was none.
+    var sentAt: Nanoseconds { last.enter }
 
     /// What one look at the socket told, while this response is open.
     mutating func take(_ sample: SocketSample) {

@@ -77,6 +77,7 @@ struct Decoder: ~Copyable {
         read.pointee.readable = time(raw.readable_ns)
         read.pointee.at = time(raw.header.at_ns)
         read.pointee.bytes = Int64(raw.bytes)
+        read.pointee.sequenceEnd = raw.seq_end
         read.pointee.outstanding = raw.outstanding
         read.pointee.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
         read.pointee.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0
@@ -90,6 +91,7 @@ struct Decoder: ~Copyable {
         sent.pointee.socket = raw.header.socket
         sent.pointee.at = time(raw.header.at_ns)
         sent.pointee.sequence = raw.seq
+        sent.pointee.isEnding = raw.header.flags & EV_F_ENDING != 0
         sent.pointee.callBytes = Int64(raw.call_bytes & (1 << 48 - 1))
         guard let head = head(of: record, after: MemoryLayout<ev_head>.size, count: raw.head_bytes) else { return nil }
         sent.pointee.head = head

@@ -45,6 +45,8 @@ public struct RequestRead {
     public var at: Nanoseconds = 0
     /// That this read returned.
     public var bytes: Int64 = 0
+    /// One past its last byte in the client's sequence numbers.
+    public var sequenceEnd: UInt32 = 0
     /// Flushes that the peer had not acknowledged yet.
     public var outstanding: UInt32 = 0
     /// No send since the connection began, or since the last read: false. The first read after a send: true.
@@ -58,7 +60,7 @@ public struct RequestRead {
     public init() {}
 }
 
-/// A send call began that may carry the beginning of a response. Another one at the same `sequence` replaces it: the call
+/// A send call began that may carry the beginning or the end of a response. Another one at the same `sequence` replaces it: the call
 /// before took nothing.
 public struct SentHead {
     /// The connection's cookie.
@@ -69,6 +71,8 @@ public struct SentHead {
     public var sequence: UInt32 = 0
     /// That the call hands over.
     public var callBytes: Int64 = 0
+    /// `head` is the call's end instead, which may be that of a body in chunks.
+    public var isEnding = false
     /// Its beginning; empty where it could not be read.
     public var head = HeadBytes(start: nil, count: 0)
 
@@ -146,6 +150,8 @@ public struct FlushMarks {
     public var isHeadTold = false
     /// Told by a snapshot while it is on its way; its own event is to come.
     public var isOutstanding = false
+    /// Whether it ends with the last chunk of a body; nil: its tail has to tell.
+    public var endsChunks: Bool?
     /// Its last eight bytes, the last one in the highest byte; nil where they could not be read.
     public var tail: UInt64?
 

@@ -9,6 +9,7 @@ final class Exchange {
     private(set) var flushes: [Flush] = []
     private let cookie: UInt64
     private var sequence: UInt32
+    private var readSequence: UInt32 = .max - 10
 
     init(cookie: UInt64 = 7, firstSequence: UInt32 = 1000, sharing correlator: Correlator? = nil) {
         self.cookie = cookie
@@ -36,12 +37,17 @@ final class Exchange {
             read.readable = readable * 1000
             read.at = at * 1000
             read.bytes = Int64(bytes.count)
+            readSequence = readSequence &+ UInt32(bytes.count)
+            read.sequenceEnd = readSequence
             read.isFirst = isFirst
             read.outstanding = outstanding
             read.head = HeadBytes(bytes)
             withUnsafePointer(to: &read) { take(.requestRead($0)) }
         }
     }
+
+    /// The server reads `count` bytes, and nothing is told of it.
+    func readUntold(bytes count: UInt32) { readSequence = readSequence &+ count }
 
     /// Marks of a flush, microseconds; 0: not reached.
     struct Marks {
