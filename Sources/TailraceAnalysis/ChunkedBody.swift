@@ -54,7 +54,7 @@ enum ChunkedBody {
     }
 
     /// Of a chunk's first line, its extensions left out; nil: it is none.
-    private static func size(of line: HeadBytes) -> Int? {
+    static func size(of line: HeadBytes) -> Int? {
         var size = 0
         for (place, byte) in line.enumerated() {
             let digit: Int
@@ -81,7 +81,7 @@ enum ChunkedBody {
         return nil
     }
 
-    private static func isField(_ line: HeadBytes) -> Bool {
+    static func isField(_ line: HeadBytes) -> Bool {
         guard let colon = line.position(of: 0x3a), colon > 0 else { return false }
         return line[..<colon].allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }

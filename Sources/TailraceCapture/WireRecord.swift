@@ -46,12 +46,17 @@ struct WireRecord {
         place.storeBytes(of: header, as: ev_header.self)
         switch UInt32(header.kind) {
         case EV_READ.rawValue:
-            if let head = head(in: place) { redactor.redactRequest(head, socket: header.socket) }
+            guard let head = head(in: place) else { break }
+            let read = place.loadUnaligned(as: ev_read.self)
+            redactor.redactRead(
+                head, socket: header.socket, count: read.bytes, sequenceEnd: read.seq_end,
+                isFirst: header.flags & EV_F_FIRST_READ != 0)
         case EV_HEAD.rawValue:
             guard let head = head(in: place) else { break }
             let sent = place.loadUnaligned(as: ev_head.self)
-            redactor.redactResponse(
-                head, socket: header.socket, sequence: sent.seq, isCut: sent.call_bytes > UInt64(head.count))
+            redactor.redactSent(
+                head, socket: header.socket, sequence: sent.seq, callBytes: sent.call_bytes,
+                isEnding: header.flags & EV_F_ENDING != 0)
         case EV_FLUSH.rawValue:
             let tail = place.loadUnaligned(fromByteOffset: Self.tailOffset, as: UInt64.self)
             place.storeBytes(of: redactor.redactTail(tail), toByteOffset: Self.tailOffset, as: UInt64.self)

@@ -101,9 +101,13 @@ struct RecordingTests {
     func redaction() throws {
         struct Blanks: PayloadRedactor {
             func blank(_ bytes: UnsafeMutableRawBufferPointer) { for index in bytes.indices { bytes[index] = 0x2e } }
-            mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) { blank(bytes) }
-            mutating func redactResponse(
-                _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
+            mutating func redactRead(
+                _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, count: UInt32, sequenceEnd: UInt32,
+                isFirst: Bool
+            ) { blank(bytes) }
+            mutating func redactSent(
+                _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, callBytes: UInt64,
+                isEnding: Bool
             ) { blank(bytes) }
             func redactTail(_ tail: UInt64) -> UInt64 { 0x2e2e_2e2e_2e2e_2e2e }
             mutating func forget(socket: UInt64) {}

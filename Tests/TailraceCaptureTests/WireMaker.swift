@@ -98,9 +98,11 @@ struct WireMaker {
 
 /// Takes nothing out.
 struct WholePayload: PayloadRedactor {
-    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) {}
-    mutating func redactResponse(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
+    mutating func redactRead(
+        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, count: UInt32, sequenceEnd: UInt32, isFirst: Bool
+    ) {}
+    mutating func redactSent(
+        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, callBytes: UInt64, isEnding: Bool
     ) {}
     func redactTail(_ tail: UInt64) -> UInt64 { tail }
     mutating func forget(socket: UInt64) {}
