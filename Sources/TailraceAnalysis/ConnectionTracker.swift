@@ -5,8 +5,9 @@ import TailraceModel
 public struct Actions {
     /// The response that ended; or none.
     public let ended: UnsafeBufferPointer<Response>
+    private let left: UnsafePointer<Flush>?
     /// The flush that left, if flushes are told.
-    public let flush: Flush?
+    public var flush: Flush? { left?.pointee }
     /// Of each server, when all its sockets were sampled.
     public let samples: [ServerSample]
 
@@ -14,17 +15,19 @@ public struct Actions {
     @inline(__always)
     static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
         withUnsafePointer(to: &response) {
-            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil, samples: []))
+            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), left: nil, samples: []))
         }
     }
 
     static func sample(_ samples: [ServerSample], _ tell: (borrowing Actions) -> Void) {
         guard !samples.isEmpty else { return }
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: nil, samples: samples))
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: nil, samples: samples))
     }
 
     static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush, samples: []))
+        withUnsafePointer(to: flush) {
+            tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: $0, samples: []))
+        }
     }
 }
 

@@ -295,8 +295,8 @@ struct OpenResponse {
         response.state = ending == nil ? .open : .ended
         response.endedBy = ending
         response.end = max(response.begin, end)
-        response.timeline = timeline(until: response.end)
-        response.causes = causes(of: response.timeline)
+        cutTimeline()
+        response.causes = causes
         if let network = response.timeline[.network], let srtt = response.pressure.srtt, acknowledgedAt != 0 {
             response.ackDelay = max(0, network - srtt)
         }
@@ -307,27 +307,24 @@ struct OpenResponse {
     /// Tells it where it lies.
     mutating func tell(_ tell: (borrowing Actions) -> Void) { Actions.end(&response, tell) }
 
-    private func timeline(until end: Nanoseconds) -> StageTimes {
-        var timeline = Timeline(begin: response.begin, end: end)
-        timeline.advance(to: readAt, in: wasUnaccepted ? .accept : .read)
-        guard last.exit != 0 else {
-            timeline.finish(in: .app)
-            return timeline.stages
-        }
+    private mutating func cutTimeline() {
+        var timeline = Timeline(begin: response.begin, end: response.end)
+        response.timeline = StageTimes()
+        timeline.advance(&response.timeline, to: readAt, in: wasUnaccepted ? .accept : .read)
+        guard last.exit != 0 else { return timeline.finish(&response.timeline, in: .app) }
         // The last byte may leave before its send call returns: from then on it is on its way.
         let left = last.queued != 0 && last.queued < last.exit ? last.queued : last.exit
-        timeline.advance(to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
-        timeline.advance(to: last.queued, in: .queue)
-        timeline.advance(to: last.transmitted, in: .qdisc)
-        if !last.isLoopback { timeline.setUnknown(.driver) }
-        timeline.advance(to: last.acked, in: .network)
-        timeline.finish(in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
-        return timeline.stages
+        timeline.advance(&response.timeline, to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
+        timeline.advance(&response.timeline, to: last.queued, in: .queue)
+        timeline.advance(&response.timeline, to: last.transmitted, in: .qdisc)
+        if !last.isLoopback { response.timeline[.driver] = nil }
+        timeline.advance(&response.timeline, to: last.acked, in: .network)
+        timeline.finish(&response.timeline, in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
     }
 
     /// Splits `blocked` and `queue` by the socket's own clocks, and by what limited its flushes.
-    private func causes(of timeline: StageTimes) -> CauseTimes {
-        let held = (timeline[.blocked] ?? 0) + (timeline[.queue] ?? 0)
+    private var causes: CauseTimes {
+        let held = (response.timeline[.blocked] ?? 0) + (response.timeline[.queue] ?? 0)
         var causes = CauseTimes()
         guard held > 0 else { return causes }
         causes.peerWindow = min(held, response.pressure.rwndLimited)
