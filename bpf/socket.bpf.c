@@ -96,6 +96,8 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
+	if (state->owner_pid && task->flags & PF_KTHREAD)	/* kernel TLS pushes what a process gave it */
+		return true;
 	if (!is_target_process(task, true)) {
 		struct ev_counters *counter = count();
 
