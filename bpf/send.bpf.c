@@ -233,7 +233,8 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
 	find_data(&msg->msg_iter, &data);
-	state->begins_head = state->want_head || look_at(&data, &end, true);
+	/* What cannot be read is the head, or its beginning, only in the first call. */
+	state->begins_head = state->want_head > !data.first || look_at(&data, &end, true);
 	if (state->want_head)
 		state->want_head--;
 	slot = open_slot(state, tp, now);

@@ -8,7 +8,7 @@ all cells of a test at once in one traced run.
 import socket
 
 from namespaces import SERVER_ADDRESS, Namespaces, run
-from send_calls import HOSTS, MODES, MPTCP, SHARED, WAYS, Cell, Clients, SendCalls, compare, target
+from send_calls import HOSTS, MODES, MPTCP, SHARED, UNREAD, WAYS, Cell, Clients, SendCalls, compare, target
 from servers import wait_acknowledged, wait_closed
 from tracer import Skip, Tracer, remote, require_command, require_steady, require_tailrace
 
@@ -23,7 +23,7 @@ def cells(ways, modes=MODES, hosts=HOSTS, total=400_000, call=30_000, sndbuf=0, 
     return times * [Cell(way, mode, host, total, call, sndbuf, rate) for way in ways for mode in modes for host in hosts]
 
 
-def matrix(wanted, *options, of_process=False):
+def matrix(wanted, *options, of_process=False, checks_heads=False):
     """The traced run of these cells, and that nothing in them differs."""
     require_tailrace()
     with SendCalls() as server:
@@ -40,6 +40,9 @@ def matrix(wanted, *options, of_process=False):
     assert not found, "%d differences in %d cells: %s" % (len(found), len(wanted), "; ".join(found[:6]))
     lost = {name: count for name, count in report.loss.items() if count and name != "missed"}
     assert not lost, "loss: %s" % lost
+    unread = report.objects[-1]["events"]["heads_unread"]
+    expected = sum(cell.way in UNREAD for cell in wanted)
+    assert not checks_heads or unread == expected, "%d heads unread, %d could not be read" % (unread, expected)
     return "%d cells, %d send calls, %d estimated, %d hooks missed" % (
         len(wanted), sum(record["kernel_calls"] for record in records.values()),
         sum(response["estimated"] for response in report.responses), report.loss["missed"])
@@ -50,11 +53,11 @@ def test_every_way_to_send_to_a_slow_reader():
 
 
 def test_every_way_to_send_large_calls():
-    return matrix(cells(WAYS, total=1_200_000, call=200_000))
+    return matrix(cells(WAYS, total=1_200_000, call=200_000), checks_heads=True)
 
 
 def test_every_way_to_send_small_calls():
-    return matrix(cells(WAYS, total=300_000, call=700))
+    return matrix(cells(WAYS, total=300_000, call=700), checks_heads=True)
 
 
 def test_every_way_to_send_tells_each_flush():
