@@ -96,6 +96,8 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
+	if (state->owner_pid && task->flags & PF_KTHREAD)	/* kernel TLS pushes what a process gave it */
+		return true;
 	if (!is_target_process(task, true)) {
 		struct ev_counters *counter = count();
 
@@ -162,6 +164,18 @@ static __always_inline void begin_connection(struct sock *sk)
 	state->ignored = 0;
 }
 
+/* With TCP Fast Open the server may have read and answered before this: request_read() has begun it then. */
+static __always_inline void established(struct sock *sk)
+{
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct tcp_sock *tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (tp)
+		acknowledged(sk, state, tp->snd_una, bpf_ktime_get_ns(), 0);
+	else
+		begin_connection(sk);
+}
+
 static __always_inline void change_state(struct sock *sk, int old_state, int new_state)
 {
 	/* Not by traced(): a closed socket has given its port back before this fires (tcp_set_state(), inet_put_port()). */
@@ -207,7 +221,7 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 			return 0;
 		if (new_state == TCP_ESTABLISHED) {
 			if (old_state == TCP_SYN_RECV)
-				begin_connection(sk);
+				established(sk);
 		} else if (new_state == TCP_CLOSE_WAIT || new_state == TCP_FIN_WAIT1 || new_state == TCP_FIN_WAIT2 ||
 			   new_state == TCP_CLOSE) {
 			change_state(sk, old_state, new_state);
