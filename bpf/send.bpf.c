@@ -248,10 +248,12 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 		end.tail |= state->call_tail >> (8 * data.bytes);
 	state->call_tail = end.tail;
 	state->call_tail_known = end.is_known;
-	if (!state->begins_head && may_end_chunks(&data, &end))
+	if ((!state->begins_head || data.bytes > EV_RESPONSE_HEAD_BYTES) && may_end_chunks(&data, &end))
 		read_ending(state, &data);
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
+	else if (end.begins_lines)
+		state->want_head = HEAD_LINES;
 	note_room(sk, state, tp, now);
 }
 

@@ -154,7 +154,10 @@ struct ConnectionTracker {
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
         if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
-        while let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 { heads.removeLast() }
+        // What an earlier call told of these bytes was refused with it.
+        while !sent.isEnding, let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 {
+            heads.removeLast()
+        }
         PendingHead.take(sent, into: &heads, &common.texts)
         if heads.count > Self.headLimit { heads.removeFirst(heads.count - Self.headLimit) }
     }
@@ -179,15 +182,21 @@ struct ConnectionTracker {
         var begun: PendingHead?
         while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
             heads.removeFirst()
-            if !head.isEnding { found = true }
             if head.callEnd == flush.sequenceEnd { rest.endsChunks = head.endsChunks }
+            if head.isEnding { continue }
+            found = true
             if head.sequence == rest.sequenceStart {
                 begun = head
             } else if head.isHTTP || head.isUnread && !waiting.isEmpty,
                 Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0
             {
-                takePart(rest.divided(at: head), head: begun, tellsFlush: tellsFlush, &common, tell)
+                var part = rest.divided(at: head)
+                // The read may have come before any of the calls that share the flush: before one with a head, surely.
+                part.isAfterRead = part.isAfterRead && begun?.isHTTP == true
+                takePart(part, head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
+            } else if begun?.callEnd == head.sequence {
+                begun?.append(head)
             }
         }
         takePart(rest, head: begun, tellsFlush: tellsFlush, &common, tell)
@@ -233,7 +242,8 @@ struct ConnectionTracker {
         return switch current.framing {
         case .untilDirectionChange, .adopted: flush.isAfterRead || head?.isHTTP ?? false
         case .length, .chunked: head.map { $0.isHTTP || $0.isUnread } ?? false
-        case .untilClose, .unseen: false
+        case .unseen: current.isHeadOpen && (flush.isAfterRead || head?.isHTTP ?? false)
+        case .untilClose: false
         }
     }
 

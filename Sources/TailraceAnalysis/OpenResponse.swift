@@ -21,7 +21,7 @@ struct OpenResponse {
     private var readAt: Nanoseconds = 0
     private var wasUnaccepted = false
     private var headBytes: [UInt8] = []
-    /// Where its head begins and ends, counted from its first byte; interim heads come before.
+    /// Where its head begins and ends, counted from its first byte; interim heads (1xx) come before.
     private var headStart: Int64 = 0
     private var headEnd: Int64?
     private var sendTime: Int64 = 0
@@ -192,13 +192,11 @@ struct OpenResponse {
         }
         guard let head else { return framing = .untilDirectionChange }
         if !headBytes.isEmpty { return continueHead(with: head, &texts) }
+        headStart = response.responseBytes + head.offset
         switch head.beginning {
-        case .http(let known):
-            headStart = response.responseBytes + head.offset
-            if !known.isInterim { learn(known) }
-        case .incomplete:
-            headStart = response.responseBytes + head.offset
-            headBytes = head.bytes
+        case .http(let known) where known.isInterim: headStart += Int64(known.length ?? 0)
+        case .http(let known): learn(known)
+        case .incomplete: continueHead(with: head, &texts)
         case .unread:
             framing = .untilDirectionChange
             response.isEstimated = true
@@ -206,24 +204,31 @@ struct OpenResponse {
         }
     }
 
-    /// The next piece of a head that came in several calls.
+    /// The next piece of a head that comes in several calls; interim heads may be among them.
     private mutating func continueHead(with head: PendingHead, _ texts: inout TextCache) {
         headBytes.append(contentsOf: head.bytes)
         let isWhole = head.isCut || headBytes.count >= 1024
-        let beginning = headBytes.withUnsafeBytes { bytes -> PendingHead.Beginning in
-            switch HTTPHead.response(bytes, isWhole: isWhole) {
-            case .http(let head): .http(KnownHead(head, &texts))
-            case .incomplete: .incomplete
-            case .opaque: .opaque
+        while !headBytes.isEmpty {
+            var interim = headBytes.count
+            let known = headBytes.withUnsafeBytes { bytes -> KnownHead? in
+                switch HTTPHead.response(bytes, isWhole: isWhole) {
+                case .http(let head):
+                    interim = head.length ?? interim
+                    return KnownHead(head, &texts)
+                case .incomplete:
+                    interim = 0
+                    return nil
+                case .opaque: return nil
+                }
             }
+            if interim == 0 { return }
+            guard let known, known.isInterim else {
+                if let known { learn(known) } else { framing = .untilDirectionChange }
+                return headBytes = []
+            }
+            headStart += Int64(interim)
+            headBytes.removeFirst(interim)
         }
-        switch beginning {
-        case .incomplete: return
-        case .http(let known):
-            if !known.isInterim { learn(known) }
-        case .opaque, .unread: framing = .untilDirectionChange
-        }
-        headBytes = []
     }
 
     private mutating func learn(_ head: KnownHead) {
@@ -265,6 +270,9 @@ struct OpenResponse {
         response.pressure.sndbufLimited = max(0, flush.sndbufLimited - before.sndbufLimited)
         response.pressure.retransmits = Int64(flush.retransmits &- before.retransmits)
     }
+
+    /// Its head has begun, and its end was not seen yet: not so behind interim heads alone.
+    var isHeadOpen: Bool { framing == .unseen && response.responseBytes > headStart }
 
     /// Something of it is not known.
     mutating func markEstimated() { response.isEstimated = true }

@@ -98,6 +98,7 @@ def wait_settled(port, seconds=5):
     while any(send_queues(port)):
         assert time.monotonic() < deadline, "the rig's bytes are not acknowledged after %d s" % seconds
         time.sleep(0.01)
+    time.sleep(0.05)  # the ACK may come before the send call returns
 
 
 def traced(talk, *asks, keeps_open=True, options=(), **server_options):
