@@ -137,7 +137,7 @@ static __always_inline __u64 gather_head(__u8 *bytes, __u64 taken, const struct 
 static __always_inline void tell_head(struct socket_state *state, const struct call_data *data, struct call_end *end,
 				      const __u32 room, const __u32 longest)
 {
-	struct ev_head *record = reserve(EV_HEAD, sizeof(*record) + room);
+	struct ev_head *record = reserve(state, EV_HEAD, sizeof(*record) + room);
 	__u64 take = BOUNDED(data->first_bytes, room);
 	__u32 flags = 0;
 	__u8 *bytes;

@@ -65,15 +65,15 @@ static __always_inline void tell_read(struct sock *sk, struct socket_state *stat
 	struct ev_read *record;
 
 	if (bytes <= 80) {
-		record = reserve(EV_READ, sizeof(*record) + 80);
+		record = reserve(state, EV_READ, sizeof(*record) + 80);
 		if (record)
 			fill_read(record, sk, state, bytes, 80, now);
 	} else if (bytes <= 208) {
-		record = reserve(EV_READ, sizeof(*record) + 208);
+		record = reserve(state, EV_READ, sizeof(*record) + 208);
 		if (record)
 			fill_read(record, sk, state, bytes, 208, now);
 	} else {
-		record = reserve(EV_READ, sizeof(*record) + EV_REQUEST_HEAD_BYTES);
+		record = reserve(state, EV_READ, sizeof(*record) + EV_REQUEST_HEAD_BYTES);
 		if (record)
 			fill_read(record, sk, state, bytes, EV_REQUEST_HEAD_BYTES, now);
 	}

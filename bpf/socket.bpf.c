@@ -69,7 +69,7 @@ static __always_inline void fill_addresses(struct ev_socket *record, struct sock
 static __always_inline bool tell_socket(struct sock *sk, struct socket_state *state, struct task_struct *task, __u64 cgroup,
 					__u32 flags, __u64 now)
 {
-	struct ev_socket *record = reserve(EV_SOCKET, sizeof(*record));
+	struct ev_socket *record = reserve(state, EV_SOCKET, sizeof(*record));
 
 	if (!record)
 		return false;
@@ -166,7 +166,7 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 		acknowledged(sk, state, tp->write_seq, now, 0);
 	if (new_state == TCP_CLOSE)
 		drain(sk, state, 0, now);
-	record = reserve(EV_STATE, sizeof(*record));
+	record = reserve(state, EV_STATE, sizeof(*record));
 	if (!record)
 		return;
 	fill_header(&record->header, state, EV_STATE, sizeof(*record), 0, now);

@@ -70,6 +70,7 @@ struct ConnectionTracker {
     private(set) var seen: Nanoseconds
     /// The newest look at its socket.
     private(set) var sample = SocketSample()
+    private var doubt = Doubt()
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
@@ -95,6 +96,9 @@ struct ConnectionTracker {
     mutating func take(
         _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        if doubt.isThere, doubt.ends(with: read) {
+            abandon(at: read.readable != 0 ? read.readable : read.at, &common, tell)
+        }
         guard HTTPHead.nextRequest(in: read.head) != nil else { return takeOne(read, &common, tell) }
         var rest = read
         while let next = HTTPHead.nextRequest(in: rest.head) {
@@ -141,6 +145,7 @@ struct ConnectionTracker {
     }
 
     private mutating func wait(_ read: RequestRead) {
+        doubt.sawPipelining()
         guard waiting.count < Self.waitingLimit else {
             waiting[waiting.count - 1].read.bytes += read.bytes
             return
@@ -162,6 +167,9 @@ struct ConnectionTracker {
     mutating func take(
         _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
+            abandon(at: flush.firstEnter, &common, tell)
+        }
         if let nextSequence, flush.sequenceStart != nextSequence, isOpen {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
@@ -276,6 +284,27 @@ struct ConnectionTracker {
         }
     }
 
+    /// Records of it were lost before the one that comes.
+    mutating func loseSight() {
+        doubt.arise()
+        if isOpen { current.markEstimated() }
+    }
+
+    /// What was in the making is over since `time` at the latest, and how it ended was lost.
+    private mutating func abandon(
+        at time: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if isOpen, current.acknowledgedAt != 0 {
+            current.markEstimated()
+            end(.unknown, at: current.acknowledgedAt, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
+        }
+        vanish(at: time, &common, tell)
+        heads.removeAll()
+        isHeadKnown = false
+        nextSequence = nil
+    }
+
     private func ending(of change: StateChange) -> Ending {
         let timedOut: Int32 = 110
         if change.error == timedOut { return .timeout }
@@ -288,13 +317,14 @@ struct ConnectionTracker {
     private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
         current.begin(server, read: read, after: counters, &common.inFlight[serverPlace], &common.texts)
         isOpen = true
+        if doubt.isThere { current.markEstimated() }
     }
 
     private mutating func beginForFlush(_ flush: FlushMarks, _ common: inout CommonState) {
         guard waiting.isEmpty else { return beginWaiting(&common) }
         current.begin(server, unrequested: flush, adopted: adopted, after: counters, &common.inFlight[serverPlace])
         // A request was read before it, and nothing told of that: the record was lost.
-        if flush.isAfterRead, adopted == nil { current.markEstimated() }
+        if doubt.isThere || (flush.isAfterRead && adopted == nil) { current.markEstimated() }
         adopted = nil
         isOpen = true
     }

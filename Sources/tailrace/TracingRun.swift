@@ -85,6 +85,8 @@ final class TracingRun {
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         drain(tell)
+        // What was lost since the last look: the responses that it belongs to are marked.
+        if source.loss().lostTotal > 0 { try source.sample { [self] event in correlator.take(event, tell) } }
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot { [self] event in correlator.take(event) { _ in } }

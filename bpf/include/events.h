@@ -72,6 +72,7 @@ struct ev_header {
 #define EV_F_ADOPTED (1u << 13)		/* socket, flush: it was there before tracing began; its past is not known */
 #define EV_F_ENDS_LOST (1u << 15)	/* round: EV_STATE records were lost since the last; who was not sampled is gone */
 #define EV_F_HEAD_TOLD (1u << 14)	/* flush: EV_HEAD was made for a call in it; if none is there, that was lost */
+#define EV_F_LOST_BEFORE (1u << 16)	/* any: records of this connection were lost since the one before */
 
 struct ev_socket {
 	struct ev_header header;
