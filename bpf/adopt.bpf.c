@@ -24,6 +24,8 @@ static __always_inline void adopt_outstanding(struct sock *sk, struct tcp_sock *
 
 	state->acked_seq = tp->snd_una;
 	state->xmit_seq = tp->snd_nxt;
+	if (sk->sk_write_pending)	/* a writer waits inside its call: since when is not known, so from now on */
+		state->refused_ns = now;
 	if (tp->write_seq == tp->snd_una)
 		return;
 	slot->seq_start = tp->snd_una;
