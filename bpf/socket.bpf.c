@@ -111,8 +111,8 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 	return true;
 }
 
-/* The storage of a socket that is to be followed; NULL: the limit is reached, or there is no memory. Counted either way. */
-static __always_inline struct socket_state *follow(struct sock *sk)
+/* The storage of a socket that is to be followed; NULL: the limit is reached, or there is no memory. */
+static __always_inline struct socket_state *follow(struct sock *sk, bool is_counted)
 {
 	struct socket_state *state = NULL;
 	struct ev_counters *counter;
@@ -123,7 +123,7 @@ static __always_inline struct socket_state *follow(struct sock *sk)
 		__sync_fetch_and_add(&followed, 1);
 		return state;
 	}
-	counter = count();
+	counter = is_counted ? count() : NULL;
 	if (counter)
 		counter->untracked++;
 	return NULL;
@@ -137,7 +137,7 @@ static __always_inline void begin_connection(struct sock *sk)
 	if (!is_port(sk->__sk_common.skc_num))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	state = tp ? follow(sk) : NULL;
+	state = tp ? follow(sk, true) : NULL;
 	if (!state)
 		return;
 	state->established_ns = bpf_ktime_get_ns();
