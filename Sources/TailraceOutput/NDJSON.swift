@@ -208,6 +208,7 @@ public struct NDJSON {
         line.object("counts") {
             $0.field("response", counts.responses)
             $0.field("open", counts.open)
+            $0.field("connections", counts.connections)
             $0.field("flush", counts.flushes)
         }
         line.object("events") {
@@ -231,6 +232,8 @@ public struct RunCounts: Sendable {
     public var responses = 0
     /// That were open at the end.
     public var open = 0
+    /// Connections that were followed at the end.
+    public var connections = 0
     /// Told flushes.
     public var flushes = 0
 

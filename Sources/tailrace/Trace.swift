@@ -116,6 +116,7 @@ final class TracePrinter {
             counts.open += 1
             tell(response)
         }
+        counts.connections = run.correlator.connections
         let loss = run.source.loss()
         if table == nil {
             let wall = run.anchor.wall(at: readClock(CLOCK_MONOTONIC))
