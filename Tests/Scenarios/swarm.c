@@ -3,7 +3,8 @@
  * Many clients in one process: one thread, epoll. Prints a JSON object when it is done: what each kind of client came to.
  *
  *     swarm load HOST PORT SECONDS CLIENTS INTERVAL_MS    each asks once an interval, and comes anew after 40 requests
- *     swarm churn HOST PORT SECONDS RATE                  so many new clients a second, of all the kinds below
+ *     swarm hold HOST PORT SECONDS CLIENTS                each asks for a stream without an end, and reads it
+ *     swarm churn HOST PORT SECONDS RATE                  so many new clients a second, of all the other kinds below
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,9 +22,9 @@
 #define REQUESTS 40
 #define LINGER_NS 200000000ull	/* how long a silent client is there before it vanishes */
 
-enum kind { LOAD, CLEAN, KEEP_ALIVE, RESET_IN_RESPONSE, RESET_AT_ONCE, SILENT_VANISHES, IDLE, STREAM_VANISHES, KINDS };
+enum kind { LOAD, HOLD, CLEAN, KEEP_ALIVE, RESET_IN_RESPONSE, RESET_AT_ONCE, SILENT_VANISHES, IDLE, STREAM_VANISHES, KINDS };
 
-static const char *names[KINDS] = { "load", "clean", "keep_alive", "reset_in_response", "reset_at_once", "silent_vanishes",
+static const char *names[KINDS] = { "load", "hold", "clean", "keep_alive", "reset_in_response", "reset_at_once", "silent_vanishes",
 				    "idle", "stream_vanishes" };
 
 struct client {
@@ -106,6 +107,7 @@ static int write_request(struct client *c, char *text)
 	switch (c->kind) {
 	case RESET_IN_RESPONSE:
 		return sprintf(text, "GET /s/200/900000 HTTP/1.1\r\nHost: s\r\n\r\n");
+	case HOLD:
 	case STREAM_VANISHES:
 		return sprintf(text, "GET /e/0/40 HTTP/1.1\r\nHost: s\r\n\r\n");
 	default:
@@ -228,7 +230,7 @@ static void take_turns(uint64_t end, uint64_t new_every_ns)
 				act(&clients[i], now);
 		for (; new_every_ns && next <= now; next += new_every_ns, turn++) {
 			struct client *c = clients;
-			enum kind kind = 1 + turn % (KINDS - 1);
+			enum kind kind = CLEAN + turn % (KINDS - CLEAN);
 
 			while (c->fd >= 0)
 				c++;
@@ -240,23 +242,25 @@ static void take_turns(uint64_t end, uint64_t new_every_ns)
 int main(int count, char **argument)
 {
 	uint64_t seconds, now = now_ns();
-	int is_load;
+	int is_churn;
 
 	if (count < 6)
-		return fprintf(stderr, "usage: swarm load|churn HOST PORT SECONDS CLIENTS|RATE [INTERVAL_MS]\n"), 2;
-	is_load = !strcmp(argument[1], "load");
+		return fprintf(stderr, "usage: swarm load|hold|churn HOST PORT SECONDS CLIENTS|RATE [INTERVAL_MS]\n"), 2;
+	is_churn = !strcmp(argument[1], "churn");
 	server = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argument[3])),
 				       .sin_addr.s_addr = inet_addr(argument[2]) };
 	seconds = strtoull(argument[4], NULL, 10);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (int i = 0; i < CLIENTS; i++)
 		clients[i].fd = -1;
-	if (is_load) {
+	if (!is_churn) {
+		enum kind kind = strcmp(argument[1], "hold") ? LOAD : HOLD;
+
 		interval_ns = count > 6 ? strtoull(argument[6], NULL, 10) * 1000000 : 0;
 		for (int i = 0; i < atoi(argument[5]) && i < CLIENTS; i++)
-			come(&clients[i], LOAD, now + rand() % (interval_ns + 1));
+			come(&clients[i], kind, now + rand() % (interval_ns + 1));
 	}
-	take_turns(now + seconds * 1000000000, is_load ? 0 : 1000000000 / atoi(argument[5]));
+	take_turns(now + seconds * 1000000000, is_churn ? 1000000000 / atoi(argument[5]) : 0);
 	printf("{\"failed\": %ld", failed);
 	for (int i = 0; i < KINDS; i++)
 		printf(", \"%s\": {\"begun\": %ld, \"complete\": %ld}", names[i], begun[i], complete[i]);
