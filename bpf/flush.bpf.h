@@ -69,7 +69,7 @@ static __always_inline void make_flush(struct ev_flush *record, struct sock *sk,
 static __always_inline void emit_flush(struct sock *sk, struct tcp_sock *tp, struct socket_state *state,
 				       struct flush_slot *slot, __u64 ack_ns, __u32 flags)
 {
-	struct ev_flush *record = reserve(EV_FLUSH, sizeof(*record));
+	struct ev_flush *record = reserve(state, EV_FLUSH, sizeof(*record));
 
 	if (!record)
 		return;

@@ -68,6 +68,7 @@ struct socket;
 struct sock {
 	struct sock_common __sk_common;
 	int sk_wmem_queued;
+	int sk_write_pending;
 	int sk_sndbuf;
 	int sk_err;
 	__u16 sk_protocol;

@@ -163,7 +163,7 @@ static __always_inline __u64 gather_head(__u8 *bytes, __u64 taken, const struct 
 static __always_inline void tell_head(struct socket_state *state, const struct call_data *data, struct call_end *end,
 				      const __u32 room, const __u32 longest)
 {
-	struct ev_head *record = reserve(EV_HEAD, sizeof(*record) + room);
+	struct ev_head *record = reserve(state, EV_HEAD, sizeof(*record) + room);
 	__u64 take = BOUNDED(data->first_bytes, room);
 	__u32 flags = 0;
 	__u8 *bytes;
@@ -225,7 +225,7 @@ static __always_inline void tell_ending(struct socket_state *state, const struct
 
 	if (!take)
 		return;
-	record = reserve(EV_HEAD, sizeof(*record) + room);
+	record = reserve(state, EV_HEAD, sizeof(*record) + room);
 	if (!record)
 		return;
 	if (bpf_probe_read_user(record + 1, take, data->last + data->last_bytes - take))

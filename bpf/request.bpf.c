@@ -72,7 +72,7 @@ static __always_inline bool begins_request(const void *buffer)
 }
 
 #define TELL_READ(room) do {								\
-	record = reserve(EV_READ, sizeof(*record) + (room));				\
+	record = reserve(state, EV_READ, sizeof(*record) + (room));				\
 	if (record)									\
 		fill_read(record, tp, state, bytes, buffer, room, now);			\
 } while (0)

@@ -72,6 +72,7 @@ struct ConnectionTracker {
     private(set) var seen: Nanoseconds
     /// The newest look at its socket.
     private(set) var sample = SocketSample()
+    private var doubt = Doubt()
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
@@ -99,6 +100,9 @@ struct ConnectionTracker {
         _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         adopted = nil
+        if doubt.isThere, doubt.ends(with: read) {
+            abandon(at: read.readable != 0 ? read.readable : read.at, &common, tell)
+        }
         var rest = read
         while rest.bytes > 0 {
             let (part, bytes) = requests.next(of: rest, isIdle: !isOpen)
@@ -144,6 +148,7 @@ struct ConnectionTracker {
     }
 
     private mutating func wait(_ read: RequestRead) {
+        doubt.sawPipelining()
         if waiting.count < Self.waitingLimit {
             waiting.append(WaitingRequest(read))
         } else {
@@ -166,6 +171,9 @@ struct ConnectionTracker {
     mutating func take(
         _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
+            abandon(at: flush.firstEnter, &common, tell)
+        }
         if let nextSequence, flush.sequenceStart != nextSequence, isOpen {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
@@ -293,6 +301,26 @@ struct ConnectionTracker {
     /// Nothing says that the client left before the end. A FIN alone does not: who is gone answers what is sent after it with
     /// RST, and who acknowledges that is only done with sending.
     private var stillReads: Bool { clientFin.map { current.sentAt > $0 } ?? true }
+    /// Records of it were lost before the one that comes.
+    mutating func loseSight() {
+        doubt.arise()
+        if isOpen { current.markEstimated() }
+    }
+
+    /// What was in the making is over since `time` at the latest, and how it ended was lost.
+    private mutating func abandon(
+        at time: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if isOpen, current.acknowledgedAt != 0 {
+            current.markEstimated()
+            end(.unknown, at: current.acknowledgedAt, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
+        }
+        vanish(at: time, &common, tell)
+        heads.removeAll()
+        isHeadKnown = false
+        nextSequence = nil
+    }
 
     private func ending(of change: StateChange) -> Ending {
         let timedOut: Int32 = 110
@@ -308,6 +336,7 @@ struct ConnectionTracker {
             server, read: read, head, as: requests.protocolName(of: read.head), after: counters,
             &common.inFlight[serverPlace], &common.texts)
         isOpen = true
+        if doubt.isThere { current.markEstimated() }
     }
 
     private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ common: inout CommonState) {
@@ -318,7 +347,7 @@ struct ConnectionTracker {
             server, unrequested: flush, as: protocolName, adopted: adopted, after: counters,
             &common.inFlight[serverPlace])
         // A request was read before it, and nothing told of that: the record was lost.
-        if flush.isAfterRead, adopted == nil { current.markEstimated() }
+        if doubt.isThere || (flush.isAfterRead && adopted == nil) { current.markEstimated() }
         adopted = nil
         isOpen = true
     }
