@@ -21,6 +21,9 @@ public struct RunDescription: Sendable {
     public var cgroups: [String] = []
     /// Wall time of the run.
     public var anchor: ClockAnchor
+    /// Why the stage `driver` is not known; nil: it is.
+    public var driverUnavailable: String? =
+        "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)"
 
     /// A run with no target: everything.
     public init(version: String, host: String, kernel: String, backend: String, anchor: ClockAnchor) {
@@ -42,25 +45,10 @@ public struct NDJSON {
     /// The first line.
     public func meta() -> [UInt8] {
         var line = JSONLine(type: "meta")
-        line.field("version", string: run.version)
-        line.field("host", string: run.host)
-        line.field("kernel", string: run.kernel)
-        line.field("backend", string: run.backend)
-        line.object("target") {
-            $0.array("ports", numbers: run.ports.map(Int64.init))
-            $0.array("pids", numbers: run.pids.map(Int64.init))
-            $0.array("comms", strings: run.comms)
-            $0.array("cgroups", strings: run.cgroups)
-        }
+        line.run(run)
         line.object("clock") {
             $0.field("monotonic_ns", run.anchor.monotonic)
             $0.field("wall", wall: run.anchor.wall)
-        }
-        line.object("unavailable") {
-            $0.field(
-                "driver",
-                string:
-                    "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)")
         }
         return line.closed()
     }
@@ -239,6 +227,20 @@ public struct RunCounts: Sendable {
 }
 
 extension JSONLine {
+    mutating func run(_ run: RunDescription) {
+        field("version", string: run.version)
+        field("host", string: run.host)
+        field("kernel", string: run.kernel)
+        field("backend", string: run.backend)
+        object("target") {
+            $0.array("ports", numbers: run.ports.map(Int64.init))
+            $0.array("pids", numbers: run.pids.map(Int64.init))
+            $0.array("comms", strings: run.comms)
+            $0.array("cgroups", strings: run.cgroups)
+        }
+        object("unavailable") { $0.field("driver", string: run.driverUnavailable) }
+    }
+
     mutating func distribution(_ name: StaticString, _ values: Distribution) {
         object(name) {
             $0.field("count", values.count)

@@ -51,15 +51,7 @@ final class TracePrinter {
 
     init(run: TracingRun, target: Target, asJSON: Bool) {
         self.run = run
-        var description = RunDescription(
-            version: Tailrace.version, host: run.facts.host, kernel: run.facts.release,
-            backend: run.source.backend.rawValue,
-            anchor: run.anchor)
-        description.ports = target.ports
-        description.pids = target.pids
-        description.comms = target.comms
-        description.cgroups = target.cgroups
-        ndjson = NDJSON(run: description)
+        ndjson = NDJSON(run: run.description)
         table = asJSON ? nil : TraceTable(width: terminalWidth(), anchor: run.anchor)
         if !asJSON { note("tracing \(target.description); Ctrl-C ends") }
     }

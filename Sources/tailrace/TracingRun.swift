@@ -3,6 +3,7 @@ import Glibc
 import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
+import TailraceOutput
 
 /// A run from attaching to the last record: the loop that every live command shares.
 final class TracingRun {
@@ -115,6 +116,18 @@ final class TracingRun {
             }
         }
         return target.pids.isEmpty || target.pids.contains { kill($0, 0) == 0 || errno != ESRCH }
+    }
+
+    /// What this run is, for its outputs.
+    var description: RunDescription {
+        var description = RunDescription(
+            version: Tailrace.version, host: facts.host, kernel: facts.release, backend: source.backend.rawValue,
+            anchor: anchor)
+        description.ports = target.ports
+        description.pids = target.pids
+        description.comms = target.comms
+        description.cgroups = target.cgroups
+        return description
     }
 
     /// Open responses as they stand now.
