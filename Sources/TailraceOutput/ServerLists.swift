@@ -78,19 +78,24 @@ extension ServerSections {
         return parts.joined(separator: "; ")
     }
 
+    /// An IPv6 address that is longer has a line of its own.
+    private static let longestPeer = 18
+
     /// Who holds the bytes.
     var peers: String {
         guard !server.peers.isEmpty else { return "" }
         var table = TextTable([
-            .text("PEER", gives: true), .number("RESPONSES"), .number("HELD"), .text("BY"), .number("UNSENT"),
-            .text("WORST CONNECTION", gives: false),
+            .text("PEER"), .number("COUNT"), .number("HELD"), .text("BY"), .number("UNSENT"),
+            .text("WORST CONNECTION"),
         ])
         for (name, peer) in server.peers.map({ ($0.host?.address ?? "-", $0) })
             + [server.otherPeers].compactMap({ $0 }).map({ ("all others", $0) })
         {
             let cause = ReportStory.mainCause(peer.causes)
+            let isLong = name.count > Self.longestPeer
+            if isLong { table.add(across: name) }
             table.add([
-                name, Quantity.count(peer.responses), Quantity.duration(peer.held),
+                isLong ? "" : name, Quantity.count(peer.responses), Quantity.duration(peer.held),
                 cause.map { "\($0.name) \(Quantity.percent($0.share))" } ?? "-", Quantity.size(peer.unsentBytesMax),
                 peer.worst.map { "port \($0.port), \(Quantity.duration(peer.worstHeld))" } ?? "-",
             ])

@@ -17,6 +17,7 @@ struct TextTable {
     }
 
     private let columns: [Column]
+    /// A row of one cell stands across all columns.
     private var rows: [[String]] = []
     private static let shortest = 8
 
@@ -25,10 +26,13 @@ struct TextTable {
     /// As many cells as there are columns.
     mutating func add(_ cells: [String]) { rows.append(cells) }
 
+    /// Across all columns: what is too long for one.
+    mutating func add(across text: String) { rows.append([text]) }
+
     /// With the titles, each line indented by two and no wider than `width`, as far as a column gives way.
     func text(width: Int) -> String {
         var widths = columns.indices.map { column in
-            ([columns[column].title] + rows.map { $0[column] }).map(\.count).max() ?? 0
+            ([columns[column].title] + rows.filter { $0.count > 1 }.map { $0[column] }).map(\.count).max() ?? 0
         }
         let excess = widths.reduce(columns.count - 1 + 2, +) - width
         if excess > 0, let giving = columns.firstIndex(where: \.gives) {
@@ -38,6 +42,7 @@ struct TextTable {
     }
 
     private func line(_ cells: [String], _ widths: [Int]) -> String {
+        guard cells.count > 1 else { return "  \(cells.joined())\n" }
         var text = " "
         for (index, cell) in cells.enumerated() {
             text +=
