@@ -53,7 +53,7 @@ extension ServerSections {
             ].joined(separator: " ")
             let request = Self.request(response).padded(to: max(12, width - 2 - begin.count - 2 - end.count - 1))
             text += "  \(begin)  \(request) \(end)\n"
-            text += "                \(Self.details(of: response))\n"
+            text += Paragraph.wrapped(Self.details(of: response), width: width, indent: 16)
         }
         return text
     }

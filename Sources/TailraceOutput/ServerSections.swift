@@ -20,9 +20,9 @@ struct ServerSections {
     private func header(_ duration: Int64) -> String {
         let pids = server.pids.prefix(4).map(String.init).joined(separator: " ")
         let more = server.processes > 4 ? " ... \(server.processes) processes" : ""
-        var name = "\(Sanitizer.visible(server.comm ?? "a process that is not known"))"
+        var name = "port \(server.port): \(Sanitizer.visible(server.comm ?? "a process that is not known"))"
         name += pids.isEmpty ? "" : " [\(pids)\(more)]"
-        name += ", port \(server.port)"
+        if name.count > width - 6 { name = name.padded(to: width - 6) }
         var text = "== \(name) " + String(repeating: "=", count: max(2, width - name.count - 4)) + "\n"
         let place = [server.executable, server.cgroup.map { "cgroup \($0)" }].compactMap { $0.map(Sanitizer.visible) }
         if !place.isEmpty { text += Paragraph.wrapped(place.joined(separator: ", "), width: width, indent: 2) }
