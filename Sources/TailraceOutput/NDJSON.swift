@@ -198,13 +198,7 @@ public struct NDJSON {
             $0.field("open", counts.open)
             $0.field("flush", counts.flushes)
         }
-        line.object("events") {
-            $0.field("made", loss.made)
-            $0.field("delivered", loss.delivered)
-            $0.field("adopted", loss.adopted)
-            $0.field("merged", loss.merged)
-            $0.field("heads_unread", loss.headsUnread)
-        }
+        line.events(loss)
         line.object("loss") {
             $0.loss(loss)
             $0.field("unattributed", unattributed)
@@ -263,6 +257,16 @@ extension JSONLine {
             $0.field("p50", values.quantile(0.5))
             $0.field("p99", values.p99)
             $0.field("max", values.count > 0 ? values.max : nil)
+        }
+    }
+
+    mutating func events(_ loss: Loss) {
+        object("events") {
+            $0.field("made", loss.made)
+            $0.field("delivered", loss.delivered)
+            $0.field("adopted", loss.adopted)
+            $0.field("merged", loss.merged)
+            $0.field("heads_unread", loss.headsUnread)
         }
     }
 

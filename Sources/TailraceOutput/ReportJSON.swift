@@ -17,12 +17,7 @@ public struct ReportJSON {
         line.field("duration_ns", report.duration)
         line.array("servers", report.servers) { server($1, &$0) }
         line.field("other_responses", report.otherResponses)
-        line.object("events") {
-            $0.field("made", report.loss.made)
-            $0.field("delivered", report.loss.delivered)
-            $0.field("merged", report.loss.merged)
-            $0.field("heads_unread", report.loss.headsUnread)
-        }
+        line.events(report.loss)
         line.object("loss") {
             $0.loss(report.loss)
             $0.field("unattributed", report.unattributed)

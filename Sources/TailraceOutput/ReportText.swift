@@ -32,8 +32,8 @@ public struct ReportText {
         text = Paragraph.wrapped(text, width: width)
         guard report.servers.isEmpty else { return text }
         let advice =
-            "No response was seen. Is there traffic on connections that were accepted after the run began? "
-            + "Connections that were open before it are not traced."
+            "No response was seen. Were there requests meanwhile, and is the target right? tailrace doctor shows whether "
+            + "tracing works here."
         return text + "\n" + Paragraph.wrapped(advice, width: width)
     }
 

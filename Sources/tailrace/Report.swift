@@ -31,7 +31,9 @@ struct ReportCommand: ParsableCommand {
     var format = ReportFormat.text
 
     func run() throws {
-        let run = try TracingRun(target: options.target, tellsFlushes: true)
+        let run = try TracingRun(
+            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
+            tellsFlushes: true)
         let begin = readClock(CLOCK_MONOTONIC)
         let ending = length.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         Output.write(Array("tailrace: tracing \(options.target.description) \(ending)\n".utf8), to: STDERR_FILENO)

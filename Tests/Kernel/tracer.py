@@ -184,11 +184,11 @@ class Report:
 class Tracer:
     """`with Tracer(port) as tracer:` attaches; tracer.stop() gives the Report. Leaves nothing behind on any way out."""
 
-    def __init__(self, port, *options, json_lines=True, environment=None, stdout=None):
+    def __init__(self, port, *options, command="trace", json_lines=True, environment=None, stdout=None):
         require_tailrace()
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-test-")
         self.ready_file = os.path.join(self.directory.name, "ready")
-        self.arguments = ["trace", "--port", str(port), "--ready-file", self.ready_file, *options]
+        self.arguments = [command, "--port", str(port), "--ready-file", self.ready_file, *options]
         if json_lines:
             self.arguments.append("--json")
         self.environment = dict(os.environ, **(environment or {}))
