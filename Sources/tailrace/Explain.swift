@@ -12,7 +12,7 @@ struct Explain: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp("A stage, a cause, an anomaly or another word of the outputs.", valueName: "word"),
-        completion: .list(Explanations.all.map(\.id)))
+        completion: .list(Set(Explanations.all.map(\.id)).filter { !$0.contains(" ") }.sorted()))
     var words: [String] = []
 
     /// Several arguments are one word: `tailrace explain open tasks`.
