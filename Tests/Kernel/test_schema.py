@@ -11,9 +11,10 @@ from tracer import Report, Tracer, require_tailrace
 from test_completeness import drive_mixed
 
 # Of this version; the other types of the schema come from commands that do not exist yet.
-WRITTEN = ("meta", "response", "flush", "loss", "end", "report")
+WRITTEN = ("meta", "response", "flush", "sample", "loss", "end", "report")
 # Nothing in this version knows these, or nothing on this machine.
-NEVER_KNOWN = ("response.serving", "response.left_behind", "meta.unavailable.driver", "report.unavailable.driver")
+NEVER_KNOWN = ("response.serving", "response.left_behind", "sample.pressure", "meta.unavailable.driver",
+               "report.unavailable.driver")
 
 
 def everything(server):
