@@ -69,8 +69,8 @@ struct ServerSections {
         // Of a single response the two shares are the same.
         let tellsSlow = timeline.count > timeline.slow.count
         var columns: [TextTable.Column] = [
-            .text("STAGE"), .number("P50"), .number("P90"), .number("P99"), .number("MAX"), .number("ALL"),
-            .text("TIME"),
+            .text("STAGE"), .number("P50"), .number("P90"), .number("P99"), .number("MAX"), .number("SHARE"),
+            .text("OF ALL TIME"),
         ]
         if tellsSlow { columns.append(.text("OF THE SLOWEST\(number)")) }
         var table = TextTable(columns)

@@ -34,20 +34,21 @@ struct TextTable {
         var widths = columns.indices.map { column in
             ([columns[column].title] + rows.filter { $0.count > 1 }.map { $0[column] }).map(\.count).max() ?? 0
         }
-        let excess = widths.reduce(columns.count - 1 + 2, +) - width
+        // Two spaces between columns where there is room for them.
+        let gap = widths.reduce(2 * columns.count, +) <= width ? 2 : 1
+        let excess = widths.reduce(gap * (columns.count - 1) + 2, +) - width
         if excess > 0, let giving = columns.firstIndex(where: \.gives) {
             widths[giving] = max(Self.shortest, widths[giving] - excess)
         }
-        return ([columns.map(\.title)] + rows).map { line($0, widths) }.joined()
+        return ([columns.map(\.title)] + rows).map { line($0, widths, gap) }.joined()
     }
 
-    private func line(_ cells: [String], _ widths: [Int]) -> String {
+    private func line(_ cells: [String], _ widths: [Int], _ gap: Int) -> String {
         guard cells.count > 1 else { return "  \(cells.joined())\n" }
-        var text = " "
-        for (index, cell) in cells.enumerated() {
-            text +=
-                " " + (columns[index].isText ? cell.padded(to: widths[index]) : cell.rightAligned(to: widths[index]))
+        let padded = cells.enumerated().map { index, cell in
+            columns[index].isText ? cell.padded(to: widths[index]) : cell.rightAligned(to: widths[index])
         }
+        var text = "  " + padded.joined(separator: String(repeating: " ", count: gap))
         while text.last == " " { text.removeLast() }
         return text + "\n"
     }
