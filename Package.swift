@@ -15,10 +15,11 @@ let package = Package(
         .target(name: "CProbes", path: "bpf", sources: ["embed.c"], publicHeadersPath: "include"),
         .systemLibrary(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "TailraceModel"),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"]),
-        .target(name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf"]),
+        .target(name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf", "CZlib"]),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
         .executableTarget(
             name: "tailrace",
@@ -39,7 +40,9 @@ let package = Package(
         .testTarget(
             name: "TailraceAnalysisTests", dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
-        .testTarget(name: "TailraceCaptureTests", dependencies: ["TailraceModel", "TailraceCapture", "CProbes"]),
+        .testTarget(
+            name: "TailraceCaptureTests",
+            dependencies: ["TailraceModel", "TailraceCapture", "TailraceAnalysis", "TailraceOutput", "CProbes", "SeededRandom"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

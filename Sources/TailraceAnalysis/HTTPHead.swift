@@ -142,7 +142,7 @@ enum HTTPHead {
         return trimmed(HeadBytes(rebasing: line[(colon + 1)...]))
     }
 
-    private static func isMethodByte(_ byte: UInt8) -> Bool {
+    static func isMethodByte(_ byte: UInt8) -> Bool {
         (0x41...0x5a).contains(byte) || byte == 0x2d || byte == 0x5f
     }
 

@@ -5,6 +5,8 @@ public struct CaptureError: Error, CustomStringConvertible, Sendable {
     /// The exit codes of DESIGN section 5 that capturing can end with.
     public enum Kind: Int32, Sendable {
         case failed = 1
+        /// The recording is not readable.
+        case unreadable = 65
         /// This kernel cannot.
         case unsupported = 69
         /// This user may not.

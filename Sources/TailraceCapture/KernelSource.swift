@@ -19,6 +19,10 @@ public final class KernelSource {
     private var handler: ((KernelEvent) -> Void)?
     private var delivered: UInt64 = 0
     private var undecodable: UInt64 = 0
+    /// Sees every record, for recordings. Set before the first drain.
+    public var tap: (any RecordTap)? {
+        didSet { decoder.processes.found = { [weak tap] in tap?.found($0) } }
+    }
     /// Records of ends that were lost until the last round, and hooks that were missed, which may have been such.
     private var lostEnds: UInt64 = 0
 
@@ -142,11 +146,7 @@ public final class KernelSource {
             let header = UnsafeRawBufferPointer(rebasing: rest).loadUnaligned(as: ev_header.self)
             let size = Int(header.size)
             guard size >= MemoryLayout<ev_header>.size, size <= rest.count else { break }
-            if let event = decoder.decode(UnsafeRawBufferPointer(rebasing: rest.prefix(size))) {
-                handler?(event)
-            } else {
-                undecodable += 1
-            }
+            hand(UnsafeRawBufferPointer(rebasing: rest.prefix(size)))
             rest = rest.dropFirst(size)
         }
     }
@@ -164,6 +164,11 @@ public final class KernelSource {
 
     private func take(_ record: UnsafeRawBufferPointer) {
         delivered += 1
+        hand(record)
+    }
+
+    private func hand(_ record: UnsafeRawBufferPointer) {
+        tap?.take(record)
         if let event = decoder.decode(record) { handler?(event) } else { undecodable += 1 }
     }
 
@@ -248,7 +253,7 @@ public final class KernelSource {
 }
 
 /// Length of a jiffy, ns: what the coarse clock resolves to.
-private func jiffyLength() -> Int64 {
+func jiffyLength() -> Int64 {
     var resolution = timespec()
     clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
     return Int64(resolution.tv_sec) * 1_000_000_000 + Int64(resolution.tv_nsec)

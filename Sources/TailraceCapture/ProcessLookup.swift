@@ -2,7 +2,8 @@
 import Glibc
 import TailraceModel
 
-/// Names of processes from /proc, asked once for each process: a process is its id together with its start.
+/// Names of processes, asked once for each process: a process is its id together with its start. From /proc, or from a
+/// recording: what a pid means on this machine says nothing of another one.
 struct ProcessLookup {
     private struct Key: Hashable {
         let pid: Int32
@@ -10,19 +11,41 @@ struct ProcessLookup {
         let comm: String
     }
     private var known: [Key: Server] = [:]
+    /// Of a recording: those that `known` had before it was full.
+    private var earlier: [Key: Server] = [:]
+    private let isRecorded: Bool
     /// More processes than this are asked for again: memory stays bounded.
     private let capacity = 4096
+    /// Told of each process that was looked up.
+    var found: ((Server) -> Void)?
+
+    /// `isRecorded`: only what `add` brought is known.
+    init(isRecorded: Bool = false) { self.isRecorded = isRecorded }
 
     /// The process as it is shown. `comm` comes from the kernel at the time of the event.
     mutating func server(pid: Int32, started: Nanoseconds, comm: String, cgroup: UInt64) -> Server {
         let key = Key(pid: pid, started: started, comm: comm)
-        if let server = known[key] { return server }
-        if known.count >= capacity { known.removeAll(keepingCapacity: true) }
+        if let server = known[key] ?? earlier[key] { return server }
         let server = Server(
-            pid: pid, started: started, comm: comm, executable: readLink("/proc/\(pid)/exe"),
-            cgroup: cgroupPath(of: pid) ?? "<\(cgroup)>")
-        known[key] = server
+            pid: pid, started: started, comm: comm, executable: isRecorded ? nil : readLink("/proc/\(pid)/exe"),
+            cgroup: (isRecorded ? nil : cgroupPath(of: pid)) ?? "<\(cgroup)>")
+        keep(server, as: key)
+        found?(server)
         return server
+    }
+
+    /// A process that was looked up when its recording was made.
+    mutating func add(_ server: Server) {
+        keep(server, as: Key(pid: server.pid, started: server.started, comm: server.comm))
+    }
+
+    private mutating func keep(_ server: Server, as key: Key) {
+        if known.count >= capacity {
+            // A recorder forgot them too, and tells them again; but its records may still name those of before.
+            if isRecorded { earlier = known }
+            known.removeAll(keepingCapacity: true)
+        }
+        known[key] = server
     }
 
     /// The path behind `0::` in /proc/PID/cgroup: cgroup v2, also in hybrid mode.

@@ -16,6 +16,8 @@ public struct Loss: Equatable, Sendable {
     public var adopted: UInt64 = 0
     /// Records that could not be decoded.
     public var undecodable: UInt64 = 0
+    /// Records that reached a recorder and are not in its recording: the disk was full, or the file is damaged.
+    public var unrecorded: UInt64 = 0
     /// Heads that could not be read: their responses have no method, status or framing.
     public var headsUnread: UInt64 = 0
     /// Send calls that share a record with another one.
@@ -27,7 +29,7 @@ public struct Loss: Equatable, Sendable {
     /// Records lost for want of room.
     public var lostTotal: UInt64 { lost.values.reduce(0, +) }
     /// Whether anything is missing from what was shown.
-    public var isAny: Bool { lostTotal + missed + untracked + undecodable > 0 }
+    public var isAny: Bool { lostTotal + missed + untracked + undecodable + unrecorded > 0 }
 }
 
 /// Pairs one instant of CLOCK_MONOTONIC with wall time; everything else stays monotonic.

@@ -36,14 +36,16 @@ public struct RunDescription: Sendable {
 }
 
 /// NDJSON, version 1: one object a line, `"v":1` and `"type"` first (DESIGN, "JSON").
-public struct NDJSON {
+public struct NDJSON: ResponseFormat {
     private let run: RunDescription
+    /// In its own lines.
+    public var tellsLoss: Bool { true }
 
     /// Lines of one run.
     public init(run: RunDescription) { self.run = run }
 
-    /// The first line.
-    public func meta() -> [UInt8] {
+    /// The first line: `meta`.
+    public func begin() -> [UInt8] {
         var line = JSONLine(type: "meta")
         line.run(run)
         line.object("clock") {
@@ -189,20 +191,21 @@ public struct NDJSON {
         return line.closed()
     }
 
-    /// The last line: how many objects of each type, and what was lost.
-    public func end(counts: RunCounts, loss: Loss, unattributed: UInt64, at wall: Int64) -> [UInt8] {
+    /// The last line: how many objects of each type, what was lost, and how a recording ends.
+    public func end(_ end: RunEnd) -> [UInt8] {
         var line = JSONLine(type: "end")
-        line.field("at", wall: wall)
+        line.field("at", wall: end.wall)
         line.object("counts") {
-            $0.field("response", counts.responses)
-            $0.field("open", counts.open)
-            $0.field("flush", counts.flushes)
+            $0.field("response", end.counts.responses)
+            $0.field("open", end.counts.open)
+            $0.field("flush", end.counts.flushes)
         }
-        line.events(loss)
+        line.events(end.loss)
         line.object("loss") {
-            $0.loss(loss)
-            $0.field("unattributed", unattributed)
+            $0.loss(end.loss)
+            $0.field("unattributed", end.unattributed)
         }
+        if let recording = end.recording { line.object("recording") { $0.recording(recording) } }
         return line.closed()
     }
 }
@@ -278,6 +281,19 @@ extension JSONLine {
         field("missed", loss.missed)
         field("untracked", loss.untracked)
         field("undecodable", loss.undecodable)
+        field("unrecorded", loss.unrecorded)
+    }
+
+    mutating func recording(_ recording: RecordingEnd) {
+        field("ended", string: recording.cutAt == nil ? "clean" : "cut")
+        field("cut_at_bytes", recording.cutAt.map { Int64(clamping: $0) })
+        field("records", recording.records)
+        field("dropped", recording.dropped)
+        field("damages", recording.damages)
+        field("first_damage_at_bytes", recording.firstDamage.map { Int64(clamping: $0) })
+        field("missing_blocks", recording.missingBlocks)
+        field("missing_records", recording.missingRecords)
+        field("unused_bytes", recording.unusedBytes)
     }
 }
 

@@ -8,8 +8,8 @@ public struct ReportJSON {
     /// `run`: what it was.
     public init(run: RunDescription) { self.run = run }
 
-    /// The whole report.
-    public func line(_ report: Report) -> [UInt8] {
+    /// The whole report; `recording`: what of a recording was used, nil where the run is live.
+    public func line(_ report: Report, recording: RecordingEnd? = nil) -> [UInt8] {
         var line = JSONLine(type: "report")
         line.run(run)
         line.field("begin", wall: run.anchor.wall(at: report.begin))
@@ -22,6 +22,7 @@ public struct ReportJSON {
             $0.loss(report.loss)
             $0.field("unattributed", report.unattributed)
         }
+        if let recording { line.object("recording") { $0.recording(recording) } }
         return line.closed()
     }
 

@@ -12,8 +12,8 @@ public struct ReportText {
         self.width = max(80, width)
     }
 
-    /// The whole report.
-    public func text(_ report: Report) -> String {
+    /// The whole report; `recording`: what of a recording was used, nil where the run is live.
+    public func text(_ report: Report, recording: RecordingEnd? = nil) -> String {
         var text = opening(of: report)
         for server in report.servers {
             let sections = ServerSections(server: server, run: run, width: width)
@@ -22,7 +22,7 @@ public struct ReportText {
         if report.otherResponses > 0 {
             text += "\n\(Quantity.count(report.otherResponses)) responses of other servers are not told one by one.\n"
         }
-        return text + "\n" + closing(of: report)
+        return text + "\n" + closing(of: report, recording)
     }
 
     private func opening(of report: Report) -> String {
@@ -38,7 +38,7 @@ public struct ReportText {
     }
 
     /// What the numbers rest on.
-    private func closing(of report: Report) -> String {
+    private func closing(of report: Report, _ recording: RecordingEnd?) -> String {
         let loss = report.loss
         var events =
             "EVENTS  \(Quantity.count(Int64(loss.made))) seen = \(Quantity.count(Int64(loss.delivered))) delivered"
@@ -48,14 +48,15 @@ public struct ReportText {
         events += "; \(Quantity.count(Int64(loss.missed))) missed (recursion)"
         for (count, what) in [
             (loss.untracked, "connections untracked (no memory)"), (loss.undecodable, "undecodable"),
-            (report.unattributed, "of connections that were never announced"),
+            (report.unattributed, "of connections that were never announced"), (loss.unrecorded, "not in the recording"),
         ] where count > 0 { events += "; \(Quantity.count(Int64(count))) \(what)" }
         var backend = "BACKEND  \(run.backend), Linux \(Sanitizer.visible(run.kernel))."
         if let driver = run.driverUnavailable { backend += " Not available: driver, \(driver)." }
         let numbers =
             "NUMBERS  Percentiles of stages do not add up to the percentile of the whole; shares do. No p99 is given for "
             + "fewer than 100 values, no p90 for fewer than 10. What a word means: tailrace explain WORD."
-        return [events + ".", backend, numbers].map { Paragraph.hanging($0, width: width) }.joined()
+        let file = recording.map { ["RECORDING \(Quantity.count(Int64($0.records))) records; \($0.words)."] } ?? []
+        return ([events + "."] + file + [backend, numbers]).map { Paragraph.hanging($0, width: width) }.joined()
     }
 }
 

@@ -2,7 +2,7 @@
 import TailraceModel
 
 /// `trace` for people: a line for each response, in aligned columns; the first line names them.
-public struct TraceTable {
+public struct TraceTable: ResponseFormat {
     private struct Column {
         let title: String
         var width: Int
@@ -76,14 +76,29 @@ public struct TraceTable {
     }
 
     /// The names of the columns.
-    public var header: String { line(columns.map { $0.cell($0.title) }) }
+    public func begin() -> [UInt8] { line(columns.map { $0.cell($0.title) }) }
 
     /// One response.
-    public func row(_ response: Response) -> String { line(columns.map { $0.cell($0.value(response)) }) }
+    public func response(_ response: borrowing Response, anchor: ClockAnchor) -> [UInt8] {
+        var cells: [String] = []
+        for column in columns { cells.append(column.cell(column.value(response))) }
+        return line(cells)
+    }
 
-    private func line(_ cells: [String]) -> String {
+    /// Flushes have no line.
+    public func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8] { [] }
+    /// Nor have samples.
+    public func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8] { [] }
+    /// Said on stderr.
+    public func loss(_ loss: Loss, at wall: Int64) -> [UInt8] { [] }
+    /// Said on stderr.
+    public func end(_ end: RunEnd) -> [UInt8] { [] }
+    /// It has no place for it.
+    public var tellsLoss: Bool { false }
+
+    private func line(_ cells: [String]) -> [UInt8] {
         var text = cells.joined(separator: " ")
         while text.last == " " { text.removeLast() }
-        return text + "\n"
+        return Array((text + "\n").utf8)
     }
 }

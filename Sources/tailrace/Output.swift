@@ -7,9 +7,21 @@ struct OutputClosed: Error {}
 /// Writes whole buffers to a descriptor.
 struct Output {
     private let descriptor: Int32
+    private let name: String
     private var pending: [UInt8] = []
 
-    init(_ descriptor: Int32) { self.descriptor = descriptor }
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+        name = "the output"
+    }
+
+    /// A file, emptied if it is there.
+    init(file path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw Failure("cannot create \(path): \(String(cString: strerror(errno)))") }
+        self.descriptor = descriptor
+        name = path
+    }
 
     mutating func append(_ bytes: [UInt8]) { pending.append(contentsOf: bytes) }
 
@@ -21,8 +33,13 @@ struct Output {
         defer { pending.removeAll(keepingCapacity: true) }
         if !Output.write(pending, to: descriptor) {
             if errno == EPIPE { throw OutputClosed() }
-            throw Failure("cannot write the output: \(String(cString: strerror(errno)))")
+            throw Failure("cannot write \(name): \(String(cString: strerror(errno)))")
         }
+    }
+
+    /// The last word of the system on what was written.
+    func close() throws {
+        if Glibc.close(descriptor) != 0 { throw Failure("cannot write \(name): \(String(cString: strerror(errno)))") }
     }
 
     /// False: it failed, errno says why.

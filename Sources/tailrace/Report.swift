@@ -6,53 +6,83 @@ import TailraceCapture
 import TailraceModel
 import TailraceOutput
 
-/// `tailrace report`: where the time of a server's responses went, summed up.
+/// `tailrace report`: where the time of a server's responses went, summed up, live or from a recording.
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
         abstract: "Sum up where the time of a server's responses went.",
         discussion: """
-            Traces for the time that --for gives, or until Ctrl-C, and prints a report for each server: a sentence that \
-            says where its slow responses spend their time and whose time that is, and the tables behind it.
+            Of FILE, a recording, or else of a TARGET, traced for the time that --for gives, or until Ctrl-C. For each server: \
+            sentences that say where its slow responses spend their time and whose time that is, and the tables behind them. \
+            A server is what runs one program in one cgroup and accepts on one port, however many processes that is. \
+            The same recording gives the same report, byte for byte, on any machine, and needs no privilege.
 
             EXAMPLES
               sudo tailrace report --port 8080 --for 30s
-              sudo tailrace report --comm nginx --for 5m --format json | jq '.servers[].summary'
+              tailrace report incident.trc
+              tailrace report incident.trc --format json | jq -r '.servers[].summary'
             """)
+
+    @Argument(help: ArgumentHelp("A recording, as `tailrace record` writes it.", valueName: "file"))
+    var file: String?
 
     @OptionGroup var options: TargetOptions
 
     @Option(
         name: .customLong("for"),
-        help: ArgumentHelp("Trace that long: 250ms, 30s, 5m, 1h. Default: until Ctrl-C.", valueName: "duration"))
-    var length: Length?
+        help: ArgumentHelp("Trace that long: 250ms, 30s, 5m. Default: until Ctrl-C.", valueName: "time"))
+    var duration: TimeSpan?
 
-    @Option(help: ArgumentHelp("For people or for programs: text or json.", valueName: "format"))
+    @Option(help: ArgumentHelp("For people or for programs.", valueName: "format"))
     var format = ReportFormat.text
 
+    func validate() throws {
+        guard file != nil else { return }
+        let target = options.target
+        guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
+            options.readyFile == nil
+        else {
+            throw ValidationError("A recording is read as it is: FILE goes with neither TARGET, --for nor --ready-file.")
+        }
+    }
+
     func run() throws {
+        if let file {
+            let run = try ReplayRun(path: file, tellsFlushes: true)
+            return try write(gather(run) { try run.run(tell: $0, afterDrain: {}) }, of: run)
+        }
         let run = try TracingRun(
             target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
             tellsFlushes: true)
-        let begin = readClock(CLOCK_MONOTONIC)
-        let ending = length.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
-        Output.write(Array("tailrace: tracing \(options.target.description) \(ending)\n".utf8), to: STDERR_FILENO)
+        let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
+        complain("tracing \(options.target.description) \(ending)")
         try run.announceReady(in: options.readyFile)
-        let gathering = ReportGathering()
-        let end = length.map { begin + $0.nanoseconds }
-        try run.run(
-            tell: gathering.take, afterDrain: {}, isDone: { end.map { readClock(CLOCK_MONOTONIC) >= $0 } ?? false })
-        let report = gathering.report(
-            begin: begin, end: readClock(CLOCK_MONOTONIC), open: run.openResponses(), loss: run.source.loss(),
-            unattributed: run.correlator.unattributed)
-        try write(report, run.description)
+        let end = duration.map { run.now + $0.nanoseconds }
+        let report = try gather(run) { tell in
+            try run.run(tell: tell, afterDrain: {}, isDone: { end.map { run.now >= $0 } ?? false })
+        }
+        try write(report, of: run)
     }
 
-    private func write(_ report: Report, _ run: RunDescription) throws {
+    /// Adds up all that `run` tells.
+    private func gather(
+        _ run: any ResponseRun, _ goThrough: (@escaping (borrowing Actions) -> Void) throws -> Void
+    ) throws -> Report {
+        let gathering = Gathering()
+        let begin = run.now
+        try goThrough(gathering.take)
+        for response in run.openResponses() { gathering.builder.add(response) }
+        return gathering.builder.report(begin: begin, end: run.now, loss: run.loss(), unattributed: run.unattributed)
+    }
+
+    private func write(_ report: Report, of run: any ResponseRun) throws {
         var output = Output(STDOUT_FILENO)
+        let recording = run.recording.map { RecordingEnd($0) }
         switch format {
-        case .text: output.append(ReportText(run: run, width: terminalWidth()).text(report))
-        case .json: output.append(ReportJSON(run: run).line(report))
+        case .text:
+            output.append(ReportText(run: run.description, width: terminalWidth()).text(report, recording: recording))
+        case .json:
+            output.append(ReportJSON(run: run.description).line(report, recording: recording))
         }
         try output.flush()
     }
@@ -63,20 +93,13 @@ enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
     case text, json
 }
 
-/// Takes what a run tells until its end.
-private final class ReportGathering {
-    private var builder = ReportBuilder()
+/// Takes what a run tells.
+private final class Gathering {
+    var builder = ReportBuilder()
 
     func take(_ actions: borrowing Actions) {
         if let flush = actions.flush { builder.add(flush) }
         // Not `for response in`: that would copy each of them.
         for place in actions.ended.indices { builder.add(actions.ended[place]) }
-    }
-
-    func report(
-        begin: Nanoseconds, end: Nanoseconds, open: [Response], loss: Loss, unattributed: UInt64
-    ) -> Report {
-        for response in open { builder.add(response) }
-        return builder.report(begin: begin, end: end, loss: loss, unattributed: unattributed)
     }
 }

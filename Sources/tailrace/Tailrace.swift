@@ -12,16 +12,23 @@ struct Tailrace: ParsableCommand {
         abstract:
             "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
         version: version,
-        subcommands: [Trace.self, ReportCommand.self, Explain.self, Demo.self, Doctor.self])
+        subcommands: [
+            Trace.self, Record.self, ReportCommand.self, Export.self, Explain.self, Demo.self, Doctor.self,
+        ])
 
     static func main() {
         signal(SIGPIPE, SIG_IGN)
+        // A limit of the file's size is an error of write(), not our end.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CaptureError {
             complain(error.description)
             Glibc.exit(error.kind.rawValue)
+        } catch let failure as ExitFailure {
+            complain(failure.description)
+            Glibc.exit(failure.code)
         } catch let failure as Failure {
             complain(failure.description)
             Glibc.exit(1)

@@ -65,17 +65,29 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
+        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+    }
+
+    /// The same without the correlator: for whoever only wants the events.
+    ///
+    /// - Parameters:
+    ///   - handle: an event.
+    ///   - mayEnd: asked at a signal; false goes on until the next one.
+    func run(
+        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
+        isDone: () -> Bool
+    ) throws {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if waitForSignal(drainInterval) { break }
-            drain(tell)
+            if waitForSignal(drainInterval), mayEnd() { break }
+            source.drain(handle)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
             nextCheck = now + checkInterval
             anchor = ClockAnchor.now()
-            try source.sample { [self] event in correlator.take(event, tell) }
+            try source.sample(handle)
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
@@ -85,16 +97,10 @@ final class TracingRun {
         // A second signal ends at once.
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        drain(tell)
+        source.drain(handle)
         try afterDrain()
         // What is still on its way belongs to the open responses.
-        try source.snapshot { [self] event in correlator.take(event) { _ in } }
-    }
-
-    private func drain(_ tell: (borrowing Actions) -> Void) {
-        withoutActuallyEscaping(tell) { tell in
-            _ = source.drain { [self] event in correlator.take(event, tell) }
-        }
+        try source.snapshot(handle)
     }
 
     private func waitForSignal(_ nanoseconds: Int64) -> Bool {
@@ -118,18 +124,24 @@ final class TracingRun {
         return target.pids.isEmpty || target.pids.contains { kill($0, 0) == 0 || errno != ESRCH }
     }
 
-    /// What this run is, for its outputs.
-    var description: RunDescription {
-        var description = RunDescription(
-            version: Tailrace.version, host: facts.host, kernel: facts.release, backend: source.backend.rawValue,
-            anchor: anchor)
-        description.ports = target.ports
-        description.pids = target.pids
-        description.comms = target.comms
-        description.cgroups = target.cgroups
-        return description
+    /// Open responses as they stand now.
+    func openResponses() -> [Response] { correlator.open(at: now) }
+}
+
+extension TracingRun: ResponseRun {
+    var now: Nanoseconds { readClock(CLOCK_MONOTONIC) }
+    var unattributed: UInt64 { correlator.unattributed }
+    var recording: RecordingAccount? { nil }
+
+    func loss() -> Loss { source.loss() }
+
+    func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
+        try run(tell: tell, afterDrain: afterDrain, isDone: { false })
     }
 
-    /// Open responses as they stand now.
-    func openResponses() -> [Response] { correlator.open(at: readClock(CLOCK_MONOTONIC)) }
+    var description: RunDescription {
+        RunDescription(
+            version: Tailrace.version, host: facts.host, kernel: facts.release, backend: source.backend.rawValue,
+            target: target, anchor: anchor)
+    }
 }

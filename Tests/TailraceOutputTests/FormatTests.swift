@@ -81,10 +81,11 @@ struct NDJSONTests {
 
     @Test("the end says what was lost, by kind")
     func loss() throws {
-        var loss = Loss()
-        loss.lost["flushes"] = 3
-        loss.missed = 2
-        let object = try object(ndjson.end(counts: RunCounts(), loss: loss, unattributed: 1, at: 0))
+        var end = RunEnd()
+        end.loss.lost["flushes"] = 3
+        end.loss.missed = 2
+        end.unattributed = 1
+        let object = try object(ndjson.end(end))
         let told = try #require(object["loss"] as? [String: Int])
         #expect(told["flushes"] == 3 && told["missed"] == 2 && told["unattributed"] == 1 && told["reads"] == 0)
     }
@@ -102,11 +103,14 @@ struct TraceTableTests {
         response.end = 123_456_789_000
         response.responseBytes = 123_456_789
         response.timeline.add(response.duration, to: .read)
-        let table = TraceTable(width: width, anchor: ClockAnchor(monotonic: 0, wall: 0))
-        #expect(table.header.count <= width + 1)
-        #expect(table.row(response).count <= width + 1)
-        #expect(!table.row(response).contains("\u{1b}"))
-        #expect(table.header.contains("QUEUE") == (width >= 120))
-        #expect(table.row(response).contains("read 100 %"))
+        let anchor = ClockAnchor(monotonic: 0, wall: 0)
+        let table = TraceTable(width: width, anchor: anchor)
+        let header = String(decoding: table.begin(), as: UTF8.self)
+        let row = String(decoding: table.response(response, anchor: anchor), as: UTF8.self)
+        #expect(header.count <= width + 1)
+        #expect(row.count <= width + 1)
+        #expect(!row.contains("\u{1b}"))
+        #expect(header.contains("QUEUE") == (width >= 120))
+        #expect(row.contains("read 100 %"))
     }
 }

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+import Glibc
+import TailraceModel
+
+/// Writes a recording: collects records, and writes them in blocks of up to 256 KiB, at least once a second.
+///
+/// What it cannot write it counts, and goes on. Nothing is allocated for a record.
+public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
+    /// What was recorded so far.
+    public private(set) var summary = RecordingSummary()
+    private var file: RecordingFile?
+    private let path: String
+    private let description: RecordingDescription
+    private var redactor: Redactor
+    /// Says one sentence to the user.
+    private let say: (String) -> Void
+
+    private let batch = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordingFormat.largestBatch, alignment: 16)
+    private let block = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordingFormat.longestBlock, alignment: 16)
+    private let deflater: Deflater
+    private var used = 0
+    /// Of the block that is being collected: how many records, and their times.
+    private var next = BlockHeader()
+    private var untoldDescriptions = 2
+    private var processes = FieldWriter()
+    private var anchor: ClockAnchor
+    private var toldAnchor: ClockAnchor
+    private var toldCounts = RecordedCounts()
+    private var nextWrite: Nanoseconds = 0
+    private var isFull = false
+    /// Each of them is said once.
+    private var (hasFailed, hasResumed) = (false, false)
+
+    /// Creates the file (`RecordingFile`) and writes the description.
+    ///
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - description: of the run.
+    ///   - longest: bound of the file's size, bytes.
+    ///   - redactor: takes the payload out of the records.
+    ///   - say: is given a sentence when something cannot be written, and when it can again.
+    /// - Throws: `CaptureError` where the file cannot be created.
+    public init(
+        path: String, description: RecordingDescription, longest: UInt64, redactor: Redactor,
+        say: @escaping (String) -> Void
+    ) throws(CaptureError) {
+        guard let deflater = Deflater() else { throw CaptureError(.failed, "cannot record: there is no memory") }
+        file = try RecordingFile(path: path, longest: longest)
+        self.deflater = deflater
+        self.path = path
+        self.description = description
+        self.redactor = redactor
+        self.say = say
+        anchor = description.anchor
+        toldAnchor = anchor
+        next.identity = .random(in: .min ... .max)
+        clear()
+        _ = writeDescription()
+    }
+
+    deinit {
+        batch.deallocate()
+        block.deallocate()
+    }
+
+    /// Takes a record as the ring holds it.
+    public func take(_ record: UnsafeRawBufferPointer) {
+        guard let wire = WireRecord(record) else { return summary.malformed += 1 }
+        guard !isFull else {
+            summary.dropped += 1
+            next.before += 1
+            return
+        }
+        if used + wire.length > batch.count { write() }
+        let end = used + wire.length
+        wire.store(record, in: UnsafeMutableRawBufferPointer(rebasing: batch[used..<end]), &redactor)
+        used = end
+        while used % RecordingFormat.alignment != 0 {
+            batch[used] = 0
+            used += 1
+        }
+        next.count += 1
+        next.first = min(next.first, wire.header.at_ns)
+        next.last = max(next.last, wire.header.at_ns)
+    }
+
+    /// Takes what /proc said of a process.
+    public func found(_ server: Server) {
+        RecordedProcesses.add(server, to: &processes)
+        if processes.bytes.count > Self.mostProcessBytes { write() }
+        // Still there: there is no room on the disk. Replay will not know their names.
+        if processes.bytes.count > Self.mostProcessBytes { processes = FieldWriter() }
+    }
+
+    /// After each drain: once a second, what was collected is written.
+    public func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss) {
+        self.anchor = anchor
+        if now >= nextWrite {
+            nextWrite = now + 1_000_000_000
+            write()
+            writeLoss(loss(), at: now)
+        }
+    }
+
+    private func writeLoss(_ loss: Loss, at now: Nanoseconds) {
+        let counts = counts(loss)
+        if counts != toldCounts, emit(.loss, counts.fields, at: now) { toldCounts = counts }
+    }
+
+    /// Writes what is left and the end, and closes the file.
+    public func finish(at now: Nanoseconds, anchor: ClockAnchor, loss: Loss) {
+        self.anchor = anchor
+        write()
+        _ = writeAnchor()
+        _ = emit(.end, counts(loss).fields, at: now)
+        if let code = file.take()?.close() { say("cannot close the recording \(path): \(describe(errno: code))") }
+    }
+
+    private func counts(_ loss: Loss) -> RecordedCounts {
+        var counts = RecordedCounts()
+        counts.loss = loss
+        counts.loss.undecodable = 0
+        counts.dropped = summary.dropped
+        counts.malformed = summary.malformed
+        return counts
+    }
+
+    /// Writes the records that were collected, behind what is needed to read them; or counts them as dropped.
+    private func write() {
+        guard next.count > 0 else { return }
+        let records = UnsafeRawBufferPointer(rebasing: batch[..<used])
+        let room = UnsafeMutableRawBufferPointer(rebasing: block[RecordingFormat.headerBytes...])
+        let count = UInt64(next.count)
+        if writeDescription(), writeAnchor(), writeProcesses(), let length = deflater.deflate(records, into: room),
+            emit(.records, length: length, inflatedLength: used)
+        {
+            summary.records += count
+            summary.recordBytes += UInt64(used)
+        } else {
+            summary.dropped += count
+        }
+        next.before += count
+        clear()
+    }
+
+    private func clear() {
+        used = 0
+        next.count = 0
+        next.first = .max
+        next.last = 0
+    }
+
+    private func writeDescription() -> Bool {
+        while untoldDescriptions > 0 {
+            guard emit(.description, description.fields, at: description.anchor.monotonic) else { return false }
+            untoldDescriptions -= 1
+        }
+        return true
+    }
+
+    private func writeAnchor() -> Bool {
+        guard anchor != toldAnchor else { return true }
+        guard emit(.anchor, anchor.fields, at: anchor.monotonic) else { return false }
+        toldAnchor = anchor
+        return true
+    }
+
+    private func writeProcesses() -> Bool {
+        guard !processes.bytes.isEmpty else { return true }
+        guard emit(.processes, processes.bytes, at: anchor.monotonic) else { return false }
+        processes = FieldWriter()
+        return true
+    }
+
+    /// A block of fields.
+    private func emit(_ kind: RecordingFormat.Kind, _ fields: [UInt8], at time: Nanoseconds) -> Bool {
+        guard fields.count <= RecordingFormat.largestBatch else { return false }
+        let collected = next
+        defer { (next.count, next.first, next.last) = (collected.count, collected.first, collected.last) }
+        (next.count, next.first, next.last) = (0, UInt64(time), UInt64(time))
+        UnsafeMutableRawBufferPointer(rebasing: block[RecordingFormat.headerBytes...]).copyBytes(from: fields)
+        return emit(kind, length: fields.count, inflatedLength: fields.count)
+    }
+
+    /// The block whose payload is in place.
+    private func emit(_ kind: RecordingFormat.Kind, length: Int, inflatedLength: Int) -> Bool {
+        let end = RecordingFormat.headerBytes + length
+        next.kind = kind.rawValue
+        next.length = UInt32(end)
+        next.inflatedLength = UInt32(inflatedLength)
+        next.payloadChecksum = checksum(UnsafeRawBufferPointer(rebasing: block[RecordingFormat.headerBytes..<end]))
+        next.store(in: block)
+        let whole = UnsafeRawBufferPointer(rebasing: block[..<end])
+        if let refusal = file?.append(whole, isLast: kind == .end) ?? nil {
+            take(refusal)
+            return false
+        }
+        if hasFailed, !hasResumed, kind != .end {
+            hasResumed = true
+            say("the recording \(path) goes on; \(summary.dropped) records were dropped")
+        }
+        next.sequence += 1
+        summary.bytes = file?.length ?? summary.bytes
+        return true
+    }
+
+    /// A full disk is told once, not once a second.
+    private func take(_ refusal: RecordingFile.Refusal) {
+        switch refusal {
+        case .failed(let code) where !hasFailed:
+            hasFailed = true
+            say(
+                "cannot write the recording \(path): \(describe(errno: code)); tracing goes on, and what is dropped is "
+                    + "counted until there is room")
+        case .full where !isFull:
+            isFull = true
+            say(
+                "the recording \(path) has reached its largest size; tracing goes on, and what is dropped from here on is "
+                    + "counted (--max-size allows more)")
+        default: break
+        }
+    }
+
+    private static var mostProcessBytes: Int { 64 << 10 }
+}
+
+/// What a recording took.
+public struct RecordingSummary: Sendable, Equatable {
+    /// Records that are in the file.
+    public var records: UInt64 = 0
+    /// Records that could not be written.
+    public var dropped: UInt64 = 0
+    /// Records that were no records.
+    public var malformed: UInt64 = 0
+    /// Size of the file.
+    public var bytes: UInt64 = 0
+    /// Size of the records in it before they were deflated.
+    public var recordBytes: UInt64 = 0
+
+    /// Nothing yet.
+    public init() {}
+}
+
+/// Sees each record as the ring holds it, and each process that was looked up.
+public protocol RecordTap: AnyObject {
+    /// Before it is decoded. The bytes live no longer than the call.
+    func take(_ record: UnsafeRawBufferPointer)
+    /// After the record that named it first.
+    func found(_ server: Server)
+}

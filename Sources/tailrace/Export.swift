@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Glibc
+import TailraceCapture
+import TailraceOutput
+
+/// `tailrace export`: a recording as text for other programs.
+struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write the responses of a recording as NDJSON, JSON or CSV.",
+        discussion: """
+            ndjson: what `trace --json` would have written. json: one array of the same objects. csv: a line for each response,
+            the names of the columns in the first one (RFC 4180).
+            Responses that were open when the recording ended come last, as `open`. Needs no privilege; the same recording gives
+            the same bytes on any machine. How the recording ends, and what is missing in it, is said on stderr and in `end`.
+            Ends with 65 where the recording is not readable.
+
+            EXAMPLES
+              tailrace export incident.trc | jq 'select(.type=="response") | .timeline_ns'
+              tailrace export incident.trc --format csv -o incident.csv
+            """)
+
+    /// The formats.
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case ndjson, json, csv
+    }
+
+    @Argument(help: "A file that `tailrace record` wrote.")
+    var file: String
+
+    @Option(help: "ndjson, json or csv.")
+    var format = Format.ndjson
+
+    @Option(name: [.short, .customLong("output")], help: ArgumentHelp("Write to this file.", valueName: "out"))
+    var output: String?
+
+    @Flag(help: "With ndjson and json, an object for each flush as well.")
+    var flushes = false
+
+    func validate() throws {
+        if flushes, format == .csv { throw ValidationError("csv has a line for each response, and none for flushes.") }
+    }
+
+    func run() throws {
+        let run = try ReplayRun(path: file, tellsFlushes: flushes)
+        let format: any ResponseFormat =
+            switch format {
+            case .ndjson: NDJSON(run: run.description)
+            case .json: JSONDocument(run: run.description)
+            case .csv: CSV(run: run.description)
+            }
+        let destination = try output.map { try Output(file: $0) } ?? Output(STDOUT_FILENO)
+        try RunPrinter(run: run, format: format, output: destination).print()
+    }
+}
