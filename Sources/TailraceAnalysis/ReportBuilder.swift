@@ -5,8 +5,8 @@ import TailraceModel
 /// or heaviest, and what is beyond that is counted as one.
 ///
 ///     var builder = ReportBuilder()
-///     builder.add(flush); builder.add(response) ...
-///     let report = builder.report(begin: begin, end: end, loss: loss, unattributed: 0)
+///     builder.add(flush); builder.add(response, anchor: anchor) ...
+///     let report = builder.report(begin: wall, duration: length, loss: loss, unattributed: 0)
 public struct ReportBuilder {
     /// Rows of a list: slowest responses, peers, targets.
     static let rows = 10
@@ -35,12 +35,12 @@ public struct ReportBuilder {
     /// Empty.
     public init() {}
 
-    /// Adds an ended or open response. Its flushes come before it.
-    public mutating func add(_ response: borrowing Response) {
+    /// Adds an ended or open response; `anchor`: for its wall time. Its flushes come before it.
+    public mutating func add(_ response: borrowing Response, anchor: ClockAnchor) {
         guard let place = place(of: response.server, port: response.connection.local.port) else {
             return otherResponses += 1
         }
-        servers[place].add(response)
+        servers[place].add(response, anchor: anchor)
     }
 
     /// Adds a flush of a response that has not ended.
@@ -63,9 +63,9 @@ public struct ReportBuilder {
         return place
     }
 
-    /// What was added, as the report of a run from `begin` to `end`.
-    public func report(begin: Nanoseconds, end: Nanoseconds, loss: Loss, unattributed: UInt64) -> Report {
-        var report = Report(begin: begin, end: end)
+    /// What was added, as the report of a run of `duration` ns from `begin` (ns since 1970).
+    public func report(begin: Int64, duration: Int64, loss: Loss, unattributed: UInt64) -> Report {
+        var report = Report(begin: begin, duration: duration)
         report.servers = places.map { (key: $0.key, tally: servers[$0.value]) }
             .sorted {
                 $0.tally.responses != $1.tally.responses

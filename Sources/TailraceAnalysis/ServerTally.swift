@@ -46,36 +46,36 @@ struct ServerTally {
     /// All its responses.
     var responses: Int64 { report.excluded + report.adopted + plain.count + streaming.count + report.open.count }
 
-    mutating func add(_ response: borrowing Response) {
+    mutating func add(_ response: borrowing Response, anchor: ClockAnchor) {
         if let pid = response.server?.pid, pids.count < Self.pidLimit { pids.insert(pid) }
         report.inFlightMax = max(report.inFlightMax, response.inFlight.max)
         report.flushes += response.flushes
         report.requestBytes += response.requestBytes
         report.responseBytes += response.responseBytes
         if hasFlushes { queue.forget(connection: response.connection.cookie) }
-        if response.state == .open { addOpen(response) } else { addEnded(response) }
+        if response.state == .open { addOpen(response, anchor) } else { addEnded(response, anchor) }
     }
 
-    private mutating func addOpen(_ response: borrowing Response) {
+    private mutating func addOpen(_ response: borrowing Response, _ anchor: ClockAnchor) {
         report.open.count += 1
         report.open.oldest = max(report.open.oldest, response.duration)
         for stage in Stage.allCases { report.open.times.add(response.timeline[stage] ?? 0, to: stage) }
         report.open.unsentBytesMax = max(report.open.unsentBytesMax, response.pressure.unsentBytesMax)
         for cause in WaitCause.allCases { report.open.causes[cause] += response.causes[cause] }
-        if !response.missesEvents { addFlushes(of: response) }
+        if !response.missesEvents { addFlushes(of: response, anchor) }
     }
 
-    private mutating func addEnded(_ response: borrowing Response) {
+    private mutating func addEnded(_ response: borrowing Response, _ anchor: ClockAnchor) {
         if let ending = response.endedBy { endings[ending, default: 0] += 1 }
         statuses[min(9, (response.status ?? 0) / 100)] += 1
         guard !response.missesEvents else { return report.excluded += 1 }
         guard !response.isAdopted else {
             report.adopted += 1
-            return addFlushes(of: response)
+            return addFlushes(of: response, anchor)
         }
         if response.isEstimated { report.estimated += 1 }
         if response.isStreaming { streaming.add(response) } else { plain.add(response) }
-        addFlushes(of: response)
+        addFlushes(of: response, anchor)
         let name = TargetGroup.name(method: response.method, target: response.target)
         targets.update(name, initial: TargetReport(name: name)) { [duration = response.duration] target in
             target.duration.add(duration)
@@ -85,11 +85,11 @@ struct ServerTally {
     }
 
     /// What is told of open responses too: flushes that are delivered, who is slow now, and what holds it.
-    private mutating func addFlushes(of response: borrowing Response) {
+    private mutating func addFlushes(of response: borrowing Response, _ anchor: ClockAnchor) {
         paces[response.isStreaming ? 1 : 0].add(response)
         report.delivery.merge(response.delivery)
         if slowest.threshold.map({ $0.response.duration <= response.duration }) ?? true {
-            slowest.add(RankedResponse(response: ToldResponse(response)))
+            slowest.add(RankedResponse(response: ToldResponse(response, anchor: anchor)))
         }
         for cause in WaitCause.allCases { report.causes[cause] += response.causes[cause] }
         addPeer(of: response)

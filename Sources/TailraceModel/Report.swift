@@ -2,10 +2,10 @@
 
 /// What a run told, summed up: one part for each server.
 public struct Report: Sendable {
-    /// When the run began.
-    public var begin: Nanoseconds
-    /// When it ended.
-    public var end: Nanoseconds
+    /// When the run began, ns since 1970.
+    public var begin: Int64
+    /// Length of the run, ns.
+    public var duration: Int64
     /// Most responses first.
     public var servers: [ServerReport] = []
     /// Responses of servers beyond the number that is told one by one.
@@ -16,13 +16,10 @@ public struct Report: Sendable {
     public var unattributed: UInt64 = 0
 
     /// Without servers.
-    public init(begin: Nanoseconds, end: Nanoseconds) {
+    public init(begin: Int64, duration: Int64) {
         self.begin = begin
-        self.end = end
+        self.duration = duration
     }
-
-    /// Length of the run, ns.
-    public var duration: Int64 { end - begin }
 }
 
 /// One server: the processes that run the same program in the same cgroup and accept on the same port. So the workers of

@@ -80,8 +80,8 @@ public struct ToldResponse: Sendable {
     public var id: String
     /// Open or ended.
     public var state: Response.State
-    /// The request's first byte was readable.
-    public var begin: Nanoseconds
+    /// The request's first byte was readable; ns since 1970.
+    public var begin: Int64
     /// So far, where it is open; ns.
     public var duration: Int64
     /// The client.
@@ -109,11 +109,11 @@ public struct ToldResponse: Sendable {
     /// A part was estimated.
     public var isEstimated: Bool
 
-    /// What of `response` is told.
-    public init(_ response: borrowing Response) {
+    /// What of `response` is told; `anchor`: for its wall time.
+    public init(_ response: borrowing Response, anchor: ClockAnchor) {
         id = response.id
         state = response.state
-        begin = response.begin
+        begin = anchor.wall(at: response.begin)
         duration = response.duration
         remote = response.connection.remote
         method = response.method

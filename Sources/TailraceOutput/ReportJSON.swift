@@ -12,8 +12,8 @@ public struct ReportJSON {
     public func line(_ report: Report, recording: RecordingEnd? = nil) -> [UInt8] {
         var line = JSONLine(type: "report")
         line.run(run)
-        line.field("begin", wall: run.anchor.wall(at: report.begin))
-        line.field("end", wall: run.anchor.wall(at: report.end))
+        line.field("begin", wall: report.begin)
+        line.field("end", wall: report.begin + report.duration)
         line.field("duration_ns", report.duration)
         line.array("servers", report.servers) { server($1, &$0) }
         line.field("other_responses", report.otherResponses)
@@ -147,7 +147,7 @@ public struct ReportJSON {
     private func response(_ response: ToldResponse, _ line: inout JSONLine) {
         line.field("id", string: response.id)
         line.field("state", string: response.state.rawValue)
-        line.field("begin", wall: run.anchor.wall(at: response.begin))
+        line.field("begin", wall: response.begin)
         line.field("duration_ns", response.duration)
         line.field("remote", string: response.remote.description)
         line.field("protocol", string: response.protocolName?.rawValue)

@@ -26,7 +26,7 @@ public struct ReportText {
     }
 
     private func opening(of report: Report) -> String {
-        let begin = Timestamp.rfc3339(run.anchor.wall(at: report.begin)).prefix(19)
+        let begin = Timestamp.rfc3339(report.begin).prefix(19)
         var text = "tailrace report: \(Quantity.duration(report.duration)) of \(RunTarget(run).words), "
         text += "from \(begin)Z, on \(Sanitizer.visible(run.host))"
         text = Paragraph.wrapped(text, width: width)

@@ -45,7 +45,7 @@ extension ServerSections {
         guard !server.slowest.isEmpty else { return "" }
         var text = "SLOWEST responses: begin (UTC), request, status, size, duration; where it went\n"
         for response in server.slowest {
-            let begin = Timestamp.timeOfDay(run.anchor.wall(at: response.begin))
+            let begin = Timestamp.timeOfDay(response.begin)
             let status = response.status.map(String.init) ?? "-"
             let end = [
                 status.rightAligned(to: 3), Quantity.size(response.responseBytes).rightAligned(to: 8),

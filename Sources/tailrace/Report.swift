@@ -42,7 +42,8 @@ struct ReportCommand: ParsableCommand {
         guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
             options.readyFile == nil
         else {
-            throw ValidationError("A recording is read as it is: FILE goes with neither TARGET, --for nor --ready-file.")
+            throw ValidationError(
+                "A recording is read as it is: FILE goes with neither TARGET, --for nor --ready-file.")
         }
     }
 
@@ -68,11 +69,12 @@ struct ReportCommand: ParsableCommand {
     private func gather(
         _ run: any ResponseRun, _ goThrough: (@escaping (borrowing Actions) -> Void) throws -> Void
     ) throws -> Report {
-        let gathering = Gathering()
-        let begin = run.now
+        let gathering = Gathering(run)
+        let (begin, anchor) = (run.now, run.anchor)
         try goThrough(gathering.take)
-        for response in run.openResponses() { gathering.builder.add(response) }
-        return gathering.builder.report(begin: begin, end: run.now, loss: run.loss(), unattributed: run.unattributed)
+        for response in run.openResponses() { gathering.builder.add(response, anchor: run.anchor) }
+        return gathering.builder.report(
+            begin: anchor.wall(at: begin), duration: run.now - begin, loss: run.loss(), unattributed: run.unattributed)
     }
 
     private func write(_ report: Report, of run: any ResponseRun) throws {
@@ -96,10 +98,13 @@ enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
 /// Takes what a run tells.
 private final class Gathering {
     var builder = ReportBuilder()
+    private let run: any ResponseRun
+
+    init(_ run: any ResponseRun) { self.run = run }
 
     func take(_ actions: borrowing Actions) {
         if let flush = actions.flush { builder.add(flush) }
         // Not `for response in`: that would copy each of them.
-        for place in actions.ended.indices { builder.add(actions.ended[place]) }
+        for place in actions.ended.indices { builder.add(actions.ended[place], anchor: run.anchor) }
     }
 }

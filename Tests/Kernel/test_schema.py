@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The JSON Schema against what tailrace writes: nothing that it does not describe, nothing in it that never comes."""
 import json
+import os
 import signal
+import tempfile
 import time
 
 from load_client import Connection
 from schema import Coverage, load, validator
 from servers import Client, TruthServer, wait_acknowledged
-from tracer import Report, Tracer, require_tailrace
+from tracer import Report, Tracer, require_tailrace, run_to_end
 from test_completeness import drive_mixed
 
 # Of this version; the other types of the schema come from commands that do not exist yet.
@@ -15,6 +17,10 @@ WRITTEN = ("meta", "response", "flush", "sample", "loss", "end", "report")
 # Nothing in this version knows these, or nothing on this machine.
 NEVER_KNOWN = ("response.serving", "response.left_behind", "sample.pressure", "meta.unavailable.driver",
                "report.unavailable.driver")
+# Only where a recording was read.
+OF_RECORDINGS = ("end.recording", "report.recording")
+# Of a recording that is whole.
+NULL_OF_RECORDINGS = tuple(name + key for name in OF_RECORDINGS for key in (".cut_at_bytes", ".first_damage_at_bytes"))
 
 
 def everything(server):
@@ -60,23 +66,28 @@ def lossy_objects():
     return report.objects
 
 
-def report_objects():
-    with TruthServer("--sndbuf", 65536) as server:
-        with Tracer(server.port, "--format", "json", command="report", json_lines=False) as tracer:
-            stalled = everything(server)
-            code = tracer.end()
-            stalled.close()
-            assert code == 0, "exit code %d: %s" % (code, tracer.errors()[-500:])
-            lines = tracer.output().decode().splitlines()
-    assert len(lines) == 1, "%d lines" % len(lines)
-    return [json.loads(lines[0])]
+def recorded_objects():
+    """A recording, exported, and reported of."""
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        with TruthServer("--sndbuf", 65536) as server:
+            with Tracer(server.port, "-o", path, command="record", json_lines=False) as tracer:
+                stalled = everything(server)
+                code = tracer.end()
+                stalled.close()
+                assert code == 0, "exit code %d: %s" % (code, tracer.errors()[-500:])
+        exported, report = run_to_end("export", path, "--flushes"), run_to_end("report", path, "--format", "json")
+    for done in (exported, report):
+        assert done.returncode == 0, done.stderr
+    assert report.stdout.count(b"\n") == 1, "%d lines" % report.stdout.count(b"\n")
+    return [json.loads(line) for line in (exported.stdout + report.stdout).splitlines()]
 
 
 def test_real_output_is_what_the_schema_says():
     require_tailrace()
     schema = load()
     checker, coverage = validator(schema), Coverage(schema)
-    objects = trace_objects() + lossy_objects() + report_objects()
+    objects = trace_objects() + lossy_objects() + recorded_objects()
     for item in objects:
         errors = ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message) for error in checker.iter_errors(item)]
         assert not errors, "a %s is not valid: %s" % (item["type"], errors[:3])
@@ -84,11 +95,11 @@ def test_real_output_is_what_the_schema_says():
     assert not coverage.undescribed, "the schema has no %s" % sorted(coverage.undescribed)
     for kind in WRITTEN:
         for name, is_required in coverage.names_of(kind):
-            assert is_required, "%s is always there, and not required" % name
+            assert is_required or name in OF_RECORDINGS, "%s is always there, and not required" % name
             if name.startswith(tuple(never + "." for never in NEVER_KNOWN)):
                 continue
             assert coverage.seen[name], "no output has %s" % name
-            assert coverage.known[name] or name in NEVER_KNOWN, "%s is always null" % name
+            assert coverage.known[name] or name in NEVER_KNOWN + NULL_OF_RECORDINGS, "%s is always null" % name
     return "%d objects, %d names" % (len(objects), len(coverage.seen))
 
 

@@ -50,6 +50,8 @@ struct ResponseSource {
     }
 }
 
+private let anchor = ClockAnchor(monotonic: 0, wall: 0)
+
 /// What a report must say, worked out from all values at once.
 private struct Expectation {
     static func percentile(_ values: [Int64], _ share: Double) -> Int64 {
@@ -69,8 +71,8 @@ struct ReportBuilderTests {
     private func report(_ responses: [Response], flushes: [Flush] = []) -> Report {
         var builder = ReportBuilder()
         for flush in flushes { builder.add(flush) }
-        for response in responses { builder.add(response) }
-        return builder.report(begin: 0, end: 1_000_000_000, loss: Loss(), unattributed: 0)
+        for response in responses { builder.add(response, anchor: anchor) }
+        return builder.report(begin: 0, duration: 1_000_000_000, loss: Loss(), unattributed: 0)
     }
 
     @Test(
@@ -205,10 +207,10 @@ struct HeaviestTests {
             // A target in a hundred is one of twelve, the others come once: x keeps their name from being a number.
             let known = index % 100 < 12
             if known { expected[index % 100] += 1 }
-            builder.add(source.next(target: known ? "/known\(index % 100)" : "/once\(index)x"))
+            builder.add(source.next(target: known ? "/known\(index % 100)" : "/once\(index)x"), anchor: anchor)
         }
         let server = try #require(
-            builder.report(begin: 0, end: 1, loss: Loss(), unattributed: 0).servers.first)
+            builder.report(begin: 0, duration: 1, loss: Loss(), unattributed: 0).servers.first)
         #expect(server.targets.count == 10)
         #expect(server.targets.allSatisfy { $0.name?.hasPrefix("GET /known") ?? false && $0.duration.count == 200 })
         let others = try #require(server.otherTargets)

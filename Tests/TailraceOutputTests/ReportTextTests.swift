@@ -58,7 +58,7 @@ private func fullServer(count: Int64 = 150, comm: String = "server") -> ServerRe
     response.timeline.add(response.duration, to: .queue)
     response.causes.congestionWindow = response.duration
     response.endedBy = .clientReset
-    server.slowest = [ToldResponse(response)]
+    server.slowest = [ToldResponse(response, anchor: ClockAnchor(monotonic: 0, wall: 0))]
     var peer = PeerReport(host: remote.host)
     peer.responses = 1_000_000
     peer.held = 123_456_789_000
@@ -80,7 +80,7 @@ private let run = RunDescription(
     version: "0", host: "h", kernel: "k", backend: "tracepoint", anchor: ClockAnchor(monotonic: 0, wall: 0))
 
 private func report(_ servers: [ServerReport]) -> Report {
-    var report = Report(begin: 0, end: 1_000_000_000)
+    var report = Report(begin: 0, duration: 1_000_000_000)
     report.servers = servers
     return report
 }
