@@ -53,7 +53,7 @@ def option(argument):
         yield ".It Ar " + argument["valueName"]
     else:
         value = " Ar " + argument["valueName"] if argument["kind"] == "option" else ""
-        yield ".It " + " , ".join("Fl %s%s" % (name, value) for name in option_names(argument))
+        yield ".It " + " , ".join("Fl " + name for name in option_names(argument)) + value
     yield plain(argument.get("abstract", ""))
     if argument.get("allValues"):
         yield "One of %s." % ", ".join(argument["allValues"])

@@ -16,7 +16,7 @@ public struct ReportText {
     public func text(_ report: Report, recording: RecordingEnd? = nil) -> String {
         var text = opening(of: report)
         for server in report.servers {
-            let sections = ServerSections(server: server, run: run, width: width)
+            let sections = ServerSections(server: server, width: width)
             text += "\n" + sections.text(duration: report.duration)
         }
         if report.otherResponses > 0 {

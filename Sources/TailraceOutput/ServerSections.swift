@@ -4,7 +4,6 @@ import TailraceModel
 /// One server's part of a report: who it is, its story, then the tables that the story rests on.
 struct ServerSections {
     let server: ServerReport
-    let run: RunDescription
     let width: Int
 
     func text(duration: Int64) -> String {

@@ -82,7 +82,7 @@ def test_manual_pages_are_clean():
 
 
 def test_completions_complete():
-    """Each shell with its own file: commands after `tailrace re`, an option's values, the words of `explain`."""
+    """Each shell with its own file: commands after `tailrace rep`, an option's values, the words of `explain`."""
     missing = [shell for shell in ("bash", "zsh", "fish") if not shutil.which(shell)]
     if missing:
         raise Skip("needs " + ", ".join(missing))
@@ -100,11 +100,11 @@ def test_completions_complete():
                                    env=dict(os.environ, PATH="%s:%s" % (BINARY.resolve().parent, os.environ["PATH"])))
             return [row.split("\t")[0] for row in found.stdout.splitlines()]
 
-        assert bash("tailrace", "re") == ["report"], bash("tailrace", "re")
+        assert bash("tailrace", "rep") == ["report"], bash("tailrace", "rep")
         assert bash("tailrace", "report", "--format", "j") == ["json"], bash("tailrace", "report", "--format", "j")
         assert "--max-connections" in bash("tailrace", "trace", "--m")
         assert "slow-consumer" in bash("tailrace", "explain", "slow")
-        assert fish("tailrace re") == ["report"], fish("tailrace re")
+        assert fish("tailrace rep") == ["report"], fish("tailrace rep")
         assert fish("tailrace report --format j") == ["json"], fish("tailrace report --format j")
         zsh = documents.path("zsh", "site-functions", "_tailrace")
         checked = subprocess.run(["zsh", "-n", zsh], capture_output=True, text=True)
