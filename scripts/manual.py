@@ -21,6 +21,10 @@ def ask(program, *arguments):
     return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
 
 
+def paragraphs(text):
+    return "\n.Pp\n".join(plain(part) for part in re.split(r"\n\s*\n", text) if part.strip())
+
+
 def plain(text):
     """Text that mdoc takes for nothing else; a line for each sentence."""
     text = re.sub(r"\s+", " ", text.replace("\\", "\\e")).strip()
@@ -41,11 +45,14 @@ def synopsis(command):
     for argument in shown(command):
         repeated = " ..." if argument["isRepeating"] else ""
         if argument["kind"] == "positional":
-            text = "Ar %s%s" % (argument["valueName"], repeated)
-            yield ".Op " + text if argument["isOptional"] else "." + text
+            terminator = "Fl - " if argument["parsingStrategy"] == "postTerminator" else ""
+            text = "%sAr %s%s" % (terminator, argument["valueName"], repeated)
         elif argument["preferredName"]["name"] not in ("help", "version"):
             value = " Ar " + argument["valueName"] if argument["kind"] == "option" else ""
-            yield ".Op Fl %s%s%s" % (option_names(argument)[-1], value, repeated)
+            text = "Fl %s%s%s" % (option_names(argument)[-1], value, repeated)
+        else:
+            continue
+        yield ".Op " + text if argument["isOptional"] else "." + text
 
 
 def option(argument):
@@ -107,7 +114,7 @@ def command_page(root, command, date, others):
     name = "%s %s" % (root["commandName"], command["commandName"])
     text, lines = discussion(command)
     page = heading(name, command["abstract"], date) + list(synopsis(command))
-    page += [".Sh DESCRIPTION", plain(command["abstract"])] + ([".Pp", plain(text)] if text else [])
+    page += [".Sh DESCRIPTION", plain(command["abstract"])] + ([".Pp", paragraphs(text)] if text else [])
     page += list(options(command)) + exit_status() + list(examples(lines))
     return page + see_also(others - {name.replace(" ", "-")})
 
