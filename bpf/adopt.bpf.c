@@ -47,7 +47,7 @@ static __always_inline void adopt(struct sock *sk, struct task_struct *task)
 	__u64 now;
 
 	if (!tp || !is_port(sk->__sk_common.skc_num) || bpf_sk_storage_get(&sockets, sk, 0, 0) ||
-	    !is_target_process(task, false))
+	    !is_target_process(task, false) || is_subflow(tp))
 		return;
 	state = follow(sk);
 	if (!state)

@@ -83,7 +83,7 @@ static __always_inline void close_call(struct socket_state *state, struct tcp_so
 	slot->exit_ns = now;
 	slot->seq_end = tp->write_seq;
 	slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? now - state->waiting_ns : 0);
-	slot->writes++;
+	slot->writes += !state->call_told;
 }
 
 struct drain_context {
@@ -111,7 +111,7 @@ static __always_inline bool drain_oldest(struct drain_context *context)
 		return false;
 	if (!is_returned) {	/* the connection ended with its caller still inside */
 		close_call(state, context->tp, slot, context->now);
-		state->call_ns = 0;
+		WRITE_ONCE(state->call_thread, 0);
 	}
 	if (!is_acknowledged)
 		emit_flush(context->sk, context->tp, state, slot, context->now, 0);

@@ -14,6 +14,7 @@
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define MSG_PEEK 2
+#define MSG_ERRQUEUE 0x2000
 #define EAGAIN 11
 
 enum {
@@ -88,6 +89,7 @@ struct tcp_sock {
 	__u32 notsent_lowat;
 	__u32 chrono_start;
 	__u32 chrono_stat[3];
+	bool is_mptcp;
 	__u8 chrono_type : 2;
 };
 

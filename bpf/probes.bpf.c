@@ -5,6 +5,7 @@
 #include "socket.bpf.c"
 #include "request.bpf.c"
 #include "send.bpf.c"
+#include "writers.bpf.c"
 #include "transmit.bpf.c"
 #include "acknowledge.bpf.c"
 #include "snapshot.bpf.c"

@@ -111,7 +111,8 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
 {
 	PROBE_BODY({
-		if (ret > 0 && !(flags & MSG_PEEK) && sk->sk_protocol == IPPROTO_TCP)
+		/* The error queue gives back what was sent (SO_TIMESTAMPING): that is no request. */
+		if (ret > 0 && !(flags & (MSG_PEEK | MSG_ERRQUEUE)) && sk->sk_protocol == IPPROTO_TCP)
 			request_read(sk, ret);
 	});
 }

@@ -6,6 +6,9 @@
 #include "flush.bpf.h"
 #include "payload.bpf.h"
 
+static bool come_between(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 bytes, __u32 thread);
+static void leave_parked(struct sock *sk, struct socket_state *state, int ret, __u32 thread);
+
 /* sk_stream_memory_free() is false: the next new segment makes the caller wait, or fails with EAGAIN. */
 static __always_inline bool is_full(struct sock *sk, struct tcp_sock *tp)
 {
@@ -24,7 +27,8 @@ static __always_inline bool must_merge(struct socket_state *state, struct flush_
 
 	if (used >= EV_FLUSH_SLOTS)
 		return true;
-	return !state->after_read && !state->begins_head && used >= EV_FLUSH_SLOTS / 2 && newest->seq_end - newest->seq_start < outstanding / (EV_FLUSH_SLOTS / 2);
+	return !state->after_read && !state->begins_head && used >= EV_FLUSH_SLOTS / 2 &&
+	       newest->seq_end - newest->seq_start < outstanding / (EV_FLUSH_SLOTS / 2);
 }
 
 static __always_inline struct flush_slot *open_slot(struct socket_state *state, struct tcp_sock *tp, __u64 now)
@@ -71,13 +75,15 @@ static __always_inline void merge_call(struct socket_state *state, struct flush_
 }
 
 /* The call took nothing: a slot of its own is withdrawn, a merged one goes on with what it had. */
-static __always_inline void withdraw_call(struct sock *sk, struct socket_state *state, struct flush_slot *slot, int ret)
+static __always_inline void withdraw_call(struct sock *sk, struct socket_state *state, int ret)
 {
+	struct flush_slot *slot = &state->slots[(state->next - 1) % EV_FLUSH_SLOTS];
+
 	if (ret == -EAGAIN && !state->refused_ns)
 		state->refused_ns = state->call_ns;
 	if (state->begins_head)	/* the next attempt brings the head again */
 		state->want_head++;
-	if (slot->writes == 0 && !(slot->flags & EV_F_ADOPTED)) {
+	if (slot->enter_ns == state->call_ns) {
 		state->next--;
 		return;
 	}
@@ -86,45 +92,36 @@ static __always_inline void withdraw_call(struct sock *sk, struct socket_state *
 		drain(sk, state, 0, 0);
 }
 
-static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
+/* The call in progress took `taken` bytes, the last of them by `now`: they are a flush, or the end of one. */
+static __always_inline void close_flush(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 taken,
+					__u64 blocked, __u64 now)
 {
 	struct flush_slot *slot = &state->slots[(state->next - 1) % EV_FLUSH_SLOTS];
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	__u64 blocked = state->call_blocked_ns, took = now - state->call_ns;
-	__u32 flags;
+	__u64 took = now - state->call_ns;
+	__u32 flags = slot->flags;
 
-	if (!tp)
-		return;
-	flags = slot->flags;
-	if (state->waiting_ns && task->nvcsw != state->switches)
-		blocked += now - state->waiting_ns;
-	if (ret <= 0) {
-		withdraw_call(sk, state, slot, ret);
-		goto out;
-	}
 	if (state->refused_ns)
 		slot->blocked_ns += state->call_ns - state->refused_ns;
-	state->refused_ns = (__u32)ret < state->call_bytes ? now : 0;
 	slot->exit_ns = now;
 	slot->send_ns += took > blocked ? took - blocked : 0;
 	slot->blocked_ns += blocked;
-	slot->seq_end = state->call_seq + ret;
-	if (!seq_reached(tp->write_seq, slot->seq_end))	/* adopted inside its call: not all of `ret` was seen */
-		slot->seq_end = tp->write_seq;
+	slot->seq_end = state->call_seq + taken;
 	slot->queued_bytes = sk->sk_wmem_queued;
 	slot->unsent_bytes = tp->write_seq - tp->snd_nxt;
 	slot->unacked_bytes = tp->snd_nxt - tp->snd_una;
-	slot->pid = task->tgid;
-	slot->writes++;
-	if (slot->writes > 1 || (flags & EV_F_ADOPTED)) {
+	slot->writes += !state->call_told;
+	if (state->uncounted) {
+		flags |= EV_F_MERGED;
+		slot->writes += __sync_lock_test_and_set(&state->uncounted, 0);
+	}
+	if (slot->enter_ns != state->call_ns) {
 		flags |= EV_F_MERGED;
 		merge_call(state, slot);
 	}
 	/* Only now it is sure that these bytes were taken; after a short send the end that was read is not the flush's. */
 	slot->tail = state->call_tail;
 	flags &= ~EV_F_TAIL_UNREAD;
-	if (state->refused_ns || !state->call_tail_known)
+	if (taken < state->call_bytes || !state->call_tail_known)
 		flags |= EV_F_TAIL_UNREAD;
 	if (tp->packets_out >= tp->snd_cwnd)
 		flags |= EV_F_CWND_LIMITED;
@@ -146,10 +143,34 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 	__sync_fetch_and_or(&slot->flags, SLOT_DONE);	/* a full barrier: then acked_seq is read */
 	if (seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
 		drain(sk, state, 0, 0);
-out:
+}
+
+static __always_inline void forget_call(struct socket_state *state)
+{
 	state->call_blocked_ns = 0;
 	state->waiting_ns = 0;
-	state->call_ns = 0;
+	state->call_told = 0;
+}
+
+static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 taken = ret > 0 ? ret - state->call_told : 0;
+	__u64 blocked = state->call_blocked_ns;
+
+	if (taken > state->call_bytes)	/* its beginning was not seen */
+		taken = state->call_bytes;
+	if (state->waiting_ns && task->nvcsw != state->switches)
+		blocked += now - state->waiting_ns;
+	if (tp && taken) {
+		close_flush(sk, state, tp, taken, blocked, now);
+		state->refused_ns = taken < state->call_bytes ? now : 0;
+	} else {
+		withdraw_call(sk, state, ret > 0 ? -EAGAIN : ret);
+	}
+	forget_call(state);
+	WRITE_ONCE(state->call_thread, 0);
 }
 
 /* Each turn of the copy loop after the first: did the caller wait for memory since the last one? */
@@ -168,6 +189,17 @@ static __always_inline void next_turn(struct sock *sk, struct socket_state *stat
 	state->switches = task->nvcsw;
 }
 
+/* Without room the call may wait from now on. */
+static __always_inline void note_room(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u64 now)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (is_full(sk, tp)) {
+		state->waiting_ns = now;
+		state->switches = task->nvcsw;
+	}
+}
+
 static __always_inline void begin_call(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
 				       const struct msghdr *msg, __u32 thread)
 {
@@ -175,13 +207,14 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	struct call_data data = {};
 	struct call_end end = {};
 	__u64 now = bpf_ktime_get_ns();
+	struct flush_slot *slot;
 
 	if (!used_by_current(sk, state, now))
 		return;
-	state->call_thread = thread;
 	state->call_seq = tp->write_seq;
 	state->call_bytes = msg->msg_iter.count;
 	state->call_ns = now;
+	WRITE_ONCE(state->call_thread, thread);
 	/* Outside ESTABLISHED no tracepoint sees the ACK: it is noticed here. */
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
@@ -189,7 +222,8 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	state->begins_head = state->want_head || look_at(&data, &end, true);
 	if (state->want_head)
 		state->want_head--;
-	open_slot(state, tp, now);
+	slot = open_slot(state, tp, now);
+	slot->pid = task->tgid;
 	if (state->begins_head)
 		read_head(state, &data, &end);
 	if (!end.is_known)
@@ -198,10 +232,7 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	state->call_tail_known = end.is_known;
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
-	if (is_full(sk, tp)) {
-		state->waiting_ns = now;
-		state->switches = task->nvcsw;
-	}
+	note_room(sk, state, tp, now);
 }
 
 SEC("tp_btf/tcp_sendmsg_locked")
@@ -211,12 +242,14 @@ int BPF_PROG(on_send, struct sock *sk, struct msghdr *msg)
 		struct socket_state *state = traced(sk);
 		struct tcp_sock *tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
 		__u32 thread = bpf_get_current_pid_tgid();
+		__u32 other;
 
 		if (!tp)
 			return 0;
-		if (state->call_ns && state->call_thread == thread)
+		other = READ_ONCE(state->call_thread);
+		if (other == thread)
 			next_turn(sk, state, tp);
-		else
+		else if (!(other | state->parked) || come_between(sk, state, tp, msg->msg_iter.count, thread))
 			begin_call(sk, state, tp, msg, thread);
 	});
 }
@@ -225,12 +258,19 @@ SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int ret, int flags)
 {
 	PROBE_BODY({
+		__u32 thread = bpf_get_current_pid_tgid();
 		struct socket_state *state;
 
 		if (sk->sk_protocol != IPPROTO_TCP)
 			return 0;
 		state = traced(sk);
-		if (state && state->call_ns && state->call_thread == (__u32)bpf_get_current_pid_tgid())
+		if (!state)
+			return 0;
+		/* The socket is not locked here: another writer may take the call over in the same moment. */
+		if (state->call_thread == thread &&
+		    __sync_val_compare_and_swap(&state->call_thread, thread, CALL_ENDING) == thread)
 			end_call(sk, state, ret, bpf_ktime_get_ns());
+		else if (READ_ONCE(state->parked))
+			leave_parked(sk, state, ret, thread);
 	});
 }

@@ -97,13 +97,13 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
 	if (!is_target_process(task, true)) {
-		if (!state->owner_pid) {
-			struct ev_counters *counter = count();
+		struct ev_counters *counter = count();
 
-			state->ignored = 1;
-			if (counter)
-				counter->ignored++;
-		}
+		if (state->owner_pid)	/* a target's connection: what another process sends on it counts too */
+			return true;
+		state->ignored = 1;
+		if (counter)
+			counter->ignored++;
 		return false;
 	}
 	/* Where there is no room, it is asked again at the next call. */
@@ -129,6 +129,19 @@ static __always_inline struct socket_state *follow(struct sock *sk)
 	return NULL;
 }
 
+/* A subflow of MPTCP is written and read through another socket. A client that does not speak it gets plain TCP. */
+static __always_inline bool is_subflow(struct tcp_sock *tp)
+{
+	struct ev_counters *counter;
+
+	if (!bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
+		return false;
+	counter = count();
+	if (counter)
+		counter->untracked_mptcp++;
+	return true;
+}
+
 static __always_inline void begin_connection(struct sock *sk)
 {
 	struct socket_state *state;
@@ -137,6 +150,8 @@ static __always_inline void begin_connection(struct sock *sk)
 	if (!is_port(sk->__sk_common.skc_num))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp && is_subflow(tp))
+		return;
 	state = tp ? follow(sk) : NULL;
 	if (!state)
 		return;

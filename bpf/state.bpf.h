@@ -34,6 +34,9 @@ static __always_inline bool seq_reached(__u32 position, __u32 target)
 	bounded_;						\
 })
 
+/* socket_state.call_thread while that thread ends its call, outside the socket lock; no thread has this id */
+#define CALL_ENDING (~0u)
+
 /* flush_slot.flags, beside the EV_F_* that go into the record */
 #define SLOT_DONE (1u << 31)	/* its send call returned */
 
@@ -61,7 +64,7 @@ struct flush_slot {
 
 /*
  * The first 64 bytes are what the transmit path and the ACK touch; the call in progress follows, then the outstanding
- * flushes. Who writes what: `call_*` the process inside the call; `xmit_*`, `loopback`, `paced` the device layer; `acked_*`
+ * flushes. Who writes what: `call_*` the thread in `call_thread`; `xmit_*`, `loopback`, `paced` the device layer; `acked_*`
  * and `readable_*` whoever holds the socket lock; `first` the holder of `draining`. Flags are bytes of their own, so that
  * two writers never share a word.
  */
@@ -88,7 +91,7 @@ struct socket_state {
 	__u64 xmit_ns;
 	__u64 readable_ns;
 	/* the send call in progress */
-	__u64 call_ns;		/* 0: there is none */
+	__u64 call_ns;
 	__u64 call_blocked_ns;
 	__u64 waiting_ns;	/* when it found no room; 0: it does not wait */
 	__u64 switches;		/* voluntary context switches of the caller at waiting_ns */
@@ -96,10 +99,12 @@ struct socket_state {
 	__u64 call_tail;	/* the last bytes of the call in progress, where they could be read */
 	__u32 call_seq;
 	__u32 call_bytes;
-	__u32 call_thread;
+	__u32 call_thread;	/* 0: there is none; or CALL_ENDING */
+	__u32 call_told;	/* bytes of it that an earlier flush told */
+	__u32 parked;		/* calls that gave the socket to others: writers.bpf.c */
+	__u32 uncounted;	/* calls whose bytes lie before those of the next flush, because none was begun for them */
 	__u32 owner_pid;	/* of the last EV_SOCKET */
 	__u32 untold_bytes;	/* of the request, read and not told by an EV_READ */
-	__u32 pad;
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
 	struct flush_slot slots[EV_FLUSH_SLOTS];

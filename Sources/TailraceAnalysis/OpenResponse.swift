@@ -138,8 +138,8 @@ struct OpenResponse {
         response.requestBytes += flush.untoldBytes
         response.responseBytes += flush.bytes
         response.flushes += Int64(flush.writes)
-        sendTime += flush.sendTime
-        blockedTime += flush.blockedTime
+        sendTime = Self.sum(sendTime, flush.sendTime)
+        blockedTime = Self.sum(blockedTime, flush.blockedTime)
         if flush.isMerged || flush.isAckLate { response.isEstimated = true }
         // Of a flush that was under way before tracing began, no stage is known.
         if flush.writes > 0 { takeDelivery(flush, stages) }
@@ -149,6 +149,10 @@ struct OpenResponse {
             acked: flush.acked, isLoopback: flush.isLoopback)
         if flush.acked != 0, framing.isComplete(bytes: response.responseBytes, tail: flush.tail) { isComplete = true }
     }
+
+    /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.
+    @inline(__always)
+    private static func sum(_ a: Int64, _ b: Int64) -> Int64 { min(a + b, 1 << 61) }
 
     private mutating func findFirstBody(in flush: FlushMarks) {
         guard framing != .adopted else { return }
@@ -225,7 +229,11 @@ struct OpenResponse {
         if let network = stages.network { response.delivery.network.add(network, times: times) }
         if let total = stages.total { response.delivery.total.add(total, times: times) }
         let held = flush.blockedTime + (stages.queue ?? 0)
-        if flush.isDeviceLimited { heldByDevice += held } else if flush.isCongestionLimited { heldByCongestion += held }
+        if flush.isDeviceLimited {
+            heldByDevice = Self.sum(heldByDevice, held)
+        } else if flush.isCongestionLimited {
+            heldByCongestion = Self.sum(heldByCongestion, held)
+        }
     }
 
     private mutating func takePressure(_ flush: FlushMarks, oldestUnsent: Int64) {

@@ -18,6 +18,8 @@ public struct KernelFacts: Sendable {
     public let capabilities: UInt64
     /// `integrity`, `confidentiality`, `none`; nil where the kernel does not say.
     public let lockdown: String?
+    /// Sockets may speak MPTCP; nil: this kernel does not know it.
+    public let isMPTCPEnabled: Bool?
 
     /// Typed tracepoints, with what each is for.
     public static let wanted: [(name: String, purpose: String)] = [
@@ -45,7 +47,8 @@ public struct KernelFacts: Sendable {
                     hasTypes && btf__find_by_name_kind(types, "btf_trace_\(point.name)", UInt32(BTF_KIND_TYPEDEF)) > 0
                 )
             },
-            capabilities: effectiveCapabilities(), lockdown: lockdownState())
+            capabilities: effectiveCapabilities(), lockdown: lockdownState(),
+            isMPTCPEnabled: readFile("/proc/sys/net/mptcp/enabled").map { !$0.hasPrefix("0") })
     }
 
     /// Tracepoints that this kernel lacks.

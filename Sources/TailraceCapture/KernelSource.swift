@@ -203,6 +203,7 @@ public final class KernelSource {
             }
             loss.untracked += counters.untracked
             loss.adopted += counters.adopted
+            loss.untrackedMPTCP += counters.untracked_mptcp
             loss.merged += counters.merged
             loss.headsUnread += counters.heads_unread
         }

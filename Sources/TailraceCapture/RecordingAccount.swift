@@ -47,7 +47,7 @@ struct RecordedCounts: Equatable {
     private enum Tag: UInt16 {
         case made = 1
         case delivered, sockets, reads, flushes, states, missed, untracked, headsUnread, merged, dropped, malformed, heads,
-            adopted
+            adopted, untrackedMPTCP
     }
 
     private static let kinds: [(Tag, String)] = [
@@ -66,6 +66,7 @@ struct RecordedCounts: Equatable {
         fields.add(Tag.headsUnread.rawValue, loss.headsUnread)
         fields.add(Tag.merged.rawValue, loss.merged)
         fields.add(Tag.adopted.rawValue, loss.adopted)
+        fields.add(Tag.untrackedMPTCP.rawValue, loss.untrackedMPTCP)
         fields.add(Tag.dropped.rawValue, dropped)
         fields.add(Tag.malformed.rawValue, malformed)
         return fields.bytes
@@ -87,6 +88,7 @@ struct RecordedCounts: Equatable {
             case .headsUnread: loss.headsUnread = number
             case .merged: loss.merged = number
             case .adopted: loss.adopted = number
+            case .untrackedMPTCP: loss.untrackedMPTCP = number
             case .dropped: dropped = number
             case .malformed: malformed = number
             }

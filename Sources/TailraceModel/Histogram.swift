@@ -59,8 +59,9 @@ public struct Distribution: Sendable {
         } else if value != max {
             spread(value, times)
         }
-        count += times
-        sum += value * times
+        // Of a forged recording this may be any number: a wrong mean, and no trap.
+        count &+= times
+        sum &+= value &* times
     }
 
     /// The first value that differs from all before it.
@@ -111,8 +112,8 @@ public struct Distribution: Sendable {
             bump(other.low + offset, by: Int64(times))
         }
         max = count > 0 ? Swift.max(max, other.max) : other.max
-        count += other.count
-        sum += other.sum
+        count &+= other.count
+        sum &+= other.sum
     }
 
     /// Mean in ns; nil without values.

@@ -14,6 +14,8 @@ public struct Loss: Equatable, Sendable {
     public var untracked: UInt64 = 0
     /// Connections that were open before tracing began, and are followed since.
     public var adopted: UInt64 = 0
+    /// Accepted connections that speak MPTCP: their bytes take a way that is not seen.
+    public var untrackedMPTCP: UInt64 = 0
     /// Records that could not be decoded.
     public var undecodable: UInt64 = 0
     /// Records that reached a recorder and are not in its recording: the disk was full, or the file is damaged.
@@ -28,8 +30,10 @@ public struct Loss: Equatable, Sendable {
 
     /// Records lost for want of room.
     public var lostTotal: UInt64 { lost.values.reduce(0, +) }
+    /// Events and connections of which nothing was seen here.
+    public var unseen: UInt64 { lostTotal + missed + untracked + untrackedMPTCP }
     /// Whether anything is missing from what was shown.
-    public var isAny: Bool { lostTotal + missed + untracked + undecodable + unrecorded > 0 }
+    public var isAny: Bool { unseen + undecodable + unrecorded > 0 }
 }
 
 /// Pairs one instant of CLOCK_MONOTONIC with wall time; everything else stays monotonic.

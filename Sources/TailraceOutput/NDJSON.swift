@@ -280,6 +280,7 @@ extension JSONLine {
         ] { field(name, loss.lost[kind] ?? 0) }
         field("missed", loss.missed)
         field("untracked", loss.untracked)
+        field("untracked_mptcp", loss.untrackedMPTCP)
         field("undecodable", loss.undecodable)
         field("unrecorded", loss.unrecorded)
     }

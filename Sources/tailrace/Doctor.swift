@@ -43,6 +43,7 @@ private struct Diagnosis {
                     value: facts.mayLoad ? "yes" : "no: needs root, or CAP_BPF and CAP_PERFMON",
                     isGood: facts.mayLoad),
                 .init(name: "lockdown", value: facts.lockdown ?? "the kernel does not say", isGood: nil),
+                .init(name: "MPTCP", value: Self.mptcp(facts), isGood: nil),
             ])
         for (point, wanted) in zip(facts.tracepoints, KernelFacts.wanted) {
             let value = (point.isPresent ? "present" : "missing") + ": " + wanted.purpose
@@ -56,6 +57,14 @@ private struct Diagnosis {
         } catch {
             problem = error
             report.advice = error.description
+        }
+    }
+
+    private static func mptcp(_ facts: KernelFacts) -> String {
+        switch facts.isMPTCPEnabled {
+        case true?: "enabled: connections whose client speaks it are counted (untracked_mptcp), not traced"
+        case false?: "switched off"
+        case nil: "not in this kernel"
         }
     }
 }

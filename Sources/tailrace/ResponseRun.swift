@@ -45,7 +45,8 @@ extension Loss {
         let known = "\(made) events made, \(delivered) delivered"
         guard isAny else { return known + ", none lost" }
         var words = known + ", \(lostTotal) lost (ring full), \(missed) missed (recursion), "
-        words += "\(untracked) connections untracked (no memory), \(undecodable) undecodable"
+        words += "\(untracked) connections untracked (no memory), \(untrackedMPTCP) untracked (MPTCP), "
+        words += "\(undecodable) undecodable"
         return unrecorded == 0 ? words : words + ", \(unrecorded) not in the recording"
     }
 }

@@ -49,7 +49,7 @@ final class RunPrinter {
         if now >= nextLossCheck {
             nextLossCheck = now + 1_000_000_000
             let loss = run.loss()
-            if loss.missing > shownLoss.missing {
+            if loss.unseen + loss.unrecorded > shownLoss.unseen + shownLoss.unrecorded {
                 shownLoss = loss
                 output.append(format.loss(loss, at: run.anchor.wall(at: now)))
                 if !format.tellsLoss { complain(loss.words) }
@@ -74,11 +74,6 @@ final class RunPrinter {
         if let recording = end.recording { words += "; the recording: " + recording.words }
         complain(words)
     }
-}
-
-extension Loss {
-    /// What a run has to say that it grew.
-    fileprivate var missing: UInt64 { lostTotal + missed + untracked + unrecorded }
 }
 
 extension RecordingEnd {

@@ -109,6 +109,14 @@ def send_queues(port, prefix=()):
             if line.split()[0] in ("ESTAB", "CLOSE-WAIT", "FIN-WAIT-1", "LAST-ACK", "CLOSING")]
 
 
+def wait_closed(port, prefix=(), seconds=3):
+    """Until the server has closed all its connections."""
+    deadline = time.monotonic() + seconds
+    while send_queues(port, prefix):
+        assert time.monotonic() < deadline, "the rig's own connections are not closed after %d s" % seconds
+        time.sleep(0.01)
+
+
 def wait_acknowledged(port, prefix=(), seconds=3):
     """Until the peers have acknowledged everything (an ACK may be delayed by 40 ms and more): then all responses ended."""
     deadline = time.monotonic() + seconds

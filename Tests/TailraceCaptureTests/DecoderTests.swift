@@ -157,7 +157,7 @@ struct BackendTests {
         KernelFacts(
             release: "6.18", architecture: machine, host: "h", hasTypes: types,
             tracepoints: KernelFacts.wanted.map { ($0.name, $0.name != missing) }, capabilities: capabilities,
-            lockdown: nil)
+            lockdown: nil, isMPTCPEnabled: nil)
     }
 
     private func kind(_ facts: KernelFacts) -> CaptureError.Kind? {

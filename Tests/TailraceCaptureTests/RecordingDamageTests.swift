@@ -236,7 +236,7 @@ struct HostileRecordingTests {
             { $0.bytes([1, 0, 255, 255]) { $0.kind = RecordingFormat.Kind.loss.rawValue } },
             { $0.bytes([1, 0, 0]) { $0.kind = RecordingFormat.Kind.end.rawValue } },
             { $0.bytes([]) { $0.kind = RecordingFormat.Kind.anchor.rawValue } },
-            { $0.bytes(BlockMaker.deflated(record)) { $0.format = 7 } },
+            { $0.bytes(BlockMaker.deflated(record)) { ($0.format, $0.count, $0.inflatedLength) = (7, 1, size) } },
         ]
         let own = try #require(sample.blocks.first { $0.records.count > 0 })
         for (number, block) in blocks.enumerated() {
@@ -245,6 +245,20 @@ struct HostileRecordingTests {
             #expect(!replayed.events.contains { $0.hasPrefix("state 5") }, "\(number)")
             #expect(replayed.events.count <= sample.records.count - own.records.count, "\(number)")
         }
+    }
+
+    @Test("a block that says less than it promises is not filled up with the one before")
+    func stale() throws {
+        let own = sample.blocks.filter { $0.records.count > 0 }
+        let (first, second) = (own[0], own[1])
+        let beginning = BlockMaker.deflated(sample.records[second.records.lowerBound])
+        let block = BlockMaker(like: second.header).bytes(beginning) {
+            ($0.count, $0.inflatedLength) = (first.header.count, first.header.inflatedLength)
+        }
+        let after = sample.bytes[(second.offset + Int(second.header.length))...]
+        let replayed = Replayed(directory.write(sample.bytes[..<second.offset] + block + after))
+        #expect(replayed.events.count == sample.records.count - second.records.count)
+        #expect(Set(replayed.events).count == replayed.events.count, "none comes twice")
     }
 
     @Test("a kind that is not known is skipped, and nothing is said of it")

@@ -79,6 +79,23 @@ struct RecordingTests {
         #expect(Replayed(path).loss.undecodable == 5)
     }
 
+    @Test("keeps every counter of the loss")
+    func counters() throws {
+        var counts = RecordedCounts()
+        (counts.loss.made, counts.loss.delivered, counts.loss.missed, counts.loss.untracked) = (1, 2, 3, 4)
+        (counts.loss.adopted, counts.loss.untrackedMPTCP, counts.loss.headsUnread, counts.loss.merged) = (5, 6, 7, 8)
+        for (number, kind) in ["sockets", "reads", "heads", "flushes", "states"].enumerated() {
+            counts.loss.lost[kind] = UInt64(10 + number)
+        }
+        (counts.dropped, counts.malformed) = (20, 21)
+        #expect(counts.fields.withUnsafeBytes { RecordedCounts(fields: $0) } == counts)
+        // Whoever adds a counter adds it to RecordedCounts, or says here who counts it when a recording is read.
+        let counted = Set(Mirror(reflecting: counts.loss).children.compactMap { child in
+            (child.value as? UInt64).map { $0 > 0 ? "kept" : child.label ?? "" }
+        })
+        #expect(counted == ["kept", "undecodable", "unrecorded"])
+    }
+
     @Test("names where payload is: a redactor sees all of it, and nothing else")
     func redaction() throws {
         struct Blanks: PayloadRedactor {

@@ -192,6 +192,7 @@ struct ev_counters {
 	ev_u64 heads_unread;		/* heads that could not be read */
 	ev_u64 ignored;			/* accepted connections of processes that are not a target */
 	ev_u64 adopted;			/* connections that were open before tracing began */
+	ev_u64 untracked_mptcp;		/* accepted subflows of MPTCP: their bytes do not come through TCP's send call */
 };
 
 #ifndef __cplusplus
