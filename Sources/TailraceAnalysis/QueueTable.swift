@@ -24,15 +24,12 @@ public struct QueueTable: Sendable {
     public mutating func add(_ flush: Flush) {
         guard let wait = flush.stages[.queue], let total = flush.total else { return }
         let place = rows.firstIndex { $0.upTo.map { flush.queuedBytes <= $0 } ?? true } ?? rows.count - 1
-        rows[place].flushes += flush.writes
-        rows[place].wait += wait * flush.writes
-        rows[place].unsent += flush.unsentBytes * flush.writes
+        rows[place].add(writes: flush.writes, wait: wait, unsent: flush.unsentBytes)
         // What fills the peer's receive buffer at the beginning leaves faster than the peer reads: no drain yet.
         guard wait >= Self.draining else { return lastAcknowledged[flush.connection] = nil }
         let acknowledged = flush.at + total
         if let last = lastAcknowledged[flush.connection], last.number == flush.number, acknowledged >= last.at {
-            rows[place].drainedBytes += flush.bytes
-            rows[place].drainTime += acknowledged - last.at
+            rows[place].drain(bytes: flush.bytes, in: acknowledged - last.at)
         }
         lastAcknowledged[flush.connection] = (flush.number, acknowledged)
     }
@@ -50,7 +47,7 @@ public struct QueueTable: Sendable {
     }
 
     /// What Little's law makes of `unsent` bytes at the drain rate, ns.
-    public func predictedWait(unsent: Int64) -> Int64? { drainRate.map { Int64(Double(unsent) / $0 * 1e9) } }
+    public func predictedWait(unsent: Int64) -> Int64? { drainRate.map { Int64(nearest: Double(unsent) / $0 * 1e9) } }
 
     /// All rows up to the boundary, or above it, as one.
     public func sum(above: Bool) -> QueueRow {

@@ -49,9 +49,9 @@ struct ServerTally {
     mutating func add(_ response: borrowing Response, anchor: ClockAnchor) {
         if let pid = response.server?.pid, pids.count < Self.pidLimit { pids.insert(pid) }
         report.inFlightMax = max(report.inFlightMax, response.inFlight.max)
-        report.flushes += response.flushes
-        report.requestBytes += response.requestBytes
-        report.responseBytes += response.responseBytes
+        report.flushes = report.flushes.sum(with: response.flushes)
+        report.requestBytes = report.requestBytes.sum(with: response.requestBytes)
+        report.responseBytes = report.responseBytes.sum(with: response.responseBytes)
         if hasFlushes { queue.forget(connection: response.connection.cookie) }
         if response.state == .open { addOpen(response, anchor) } else { addEnded(response, anchor) }
     }
@@ -59,9 +59,9 @@ struct ServerTally {
     private mutating func addOpen(_ response: borrowing Response, _ anchor: ClockAnchor) {
         report.open.count += 1
         report.open.oldest = max(report.open.oldest, response.duration)
-        for stage in Stage.allCases { report.open.times.add(response.timeline[stage] ?? 0, to: stage) }
+        report.open.times.merge(response.timeline)
         report.open.unsentBytesMax = max(report.open.unsentBytesMax, response.pressure.unsentBytesMax)
-        for cause in WaitCause.allCases { report.open.causes[cause] += response.causes[cause] }
+        report.open.causes.merge(response.causes)
         if !response.missesEvents { addFlushes(of: response, anchor) }
     }
 
@@ -79,7 +79,7 @@ struct ServerTally {
         let name = TargetGroup.name(method: response.method, target: response.target)
         targets.update(name, initial: TargetReport(name: name)) { [duration = response.duration] target in
             target.duration.add(duration)
-            for stage in Stage.allCases { target.times.add(response.timeline[stage] ?? 0, to: stage) }
+            target.times.merge(response.timeline)
             if response.status ?? 0 >= 400 { target.errors += 1 }
         }
     }
@@ -91,7 +91,7 @@ struct ServerTally {
         if slowest.threshold.map({ $0.response.duration <= response.duration }) ?? true {
             slowest.add(RankedResponse(response: ToldResponse(response, anchor: anchor)))
         }
-        for cause in WaitCause.allCases { report.causes[cause] += response.causes[cause] }
+        report.causes.merge(response.causes)
         addPeer(of: response)
     }
 
@@ -101,8 +101,8 @@ struct ServerTally {
         let remote = response.connection.remote
         peers.update(remote.host, initial: PeerReport(host: remote.host)) { peer in
             peer.responses += 1
-            peer.held += held
-            for cause in WaitCause.allCases { peer.causes[cause] += response.causes[cause] }
+            peer.held = peer.held.sum(with: held)
+            peer.causes.merge(response.causes)
             peer.unsentBytesMax = max(peer.unsentBytesMax, response.pressure.unsentBytesMax)
             if held > peer.worstHeld { (peer.worst, peer.worstHeld) = (remote, held) }
         }
@@ -151,7 +151,7 @@ extension DeliveryDistributions {
 extension TargetReport {
     fileprivate mutating func merge(_ other: TargetReport) {
         duration.merge(other.duration)
-        for stage in Stage.allCases { times.add(other.times[stage] ?? 0, to: stage) }
+        times.merge(other.times)
         errors += other.errors
     }
 }
@@ -159,8 +159,8 @@ extension TargetReport {
 extension PeerReport {
     fileprivate mutating func merge(_ other: PeerReport) {
         responses += other.responses
-        held += other.held
-        for cause in WaitCause.allCases { causes[cause] += other.causes[cause] }
+        held = held.sum(with: other.held)
+        causes.merge(other.causes)
         unsentBytesMax = max(unsentBytesMax, other.unsentBytesMax)
         if other.worstHeld > worstHeld { (worst, worstHeld) = (other.worst, other.worstHeld) }
     }

@@ -47,7 +47,7 @@ struct TimelineTally {
         for stage in Stage.allCases {
             if let time = response.timeline[stage] { report.stages[stage.index].add(time) }
         }
-        for cause in WaitCause.allCases { report.causes[cause] += response.causes[cause] }
+        report.causes.merge(response.causes)
         if slow.threshold.map({ $0.duration <= response.duration }) ?? true { slow.add(SlowResponse(response)) }
     }
 
@@ -72,9 +72,9 @@ struct TimelineTally {
                 let share = Double(response.timeline[stage] ?? 0) / Double(response.duration)
                 cohort.shares[stage.index] += share / Double(slowest.count)
             }
-            for cause in WaitCause.allCases { cohort.causes[cause] += response.causes[cause] }
-            network += response.timeline[.network] ?? 0
-            if let ackDelay = response.ackDelay { delay = (delay ?? 0) + ackDelay }
+            cohort.causes.merge(response.causes)
+            network = network.sum(with: response.timeline[.network] ?? 0)
+            if let ackDelay = response.ackDelay { delay = (delay ?? 0).sum(with: ackDelay) }
         }
         cohort.ackDelayShare = network > 0 ? delay.map { Double($0) / Double(network) } : nil
         findWorstPeer(of: slowest, &cohort)
@@ -84,7 +84,7 @@ struct TimelineTally {
     private func findWorstPeer(of slowest: [SlowResponse], _ cohort: inout SlowCohort) {
         var held: [Endpoint: Int64] = [:]
         for response in slowest where response.causes.total > 0 {
-            held[response.remote, default: 0] += response.causes.total
+            held[response.remote] = (held[response.remote] ?? 0).sum(with: response.causes.total)
         }
         guard let worst = held.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return }
         cohort.worstPeer = worst.key

@@ -27,15 +27,28 @@ public struct QueueRow: Sendable {
     /// What Little's law makes of the mean unsent bytes, ns; nil where nothing drained.
     public var predictedWait: Int64? {
         guard let unsent = meanUnsent, let drainRate, drainRate > 0 else { return nil }
-        return Int64(Double(unsent) / drainRate * 1e9)
+        return Int64(nearest: Double(unsent) / drainRate * 1e9)
+    }
+
+    /// Adds `writes` send calls that waited `wait` ns each behind `unsent` bytes.
+    public mutating func add(writes: Int64, wait: Int64, unsent: Int64) {
+        flushes = flushes.sum(with: writes)
+        self.wait = self.wait.sum(with: wait.product(with: writes))
+        self.unsent = self.unsent.sum(with: unsent.product(with: writes))
+    }
+
+    /// `bytes` were acknowledged in `time` ns, while something waited.
+    public mutating func drain(bytes: Int64, in time: Int64) {
+        drainedBytes = drainedBytes.sum(with: bytes)
+        drainTime = drainTime.sum(with: time)
     }
 
     /// Adds another range to this one.
     public mutating func merge(_ other: QueueRow) {
-        flushes += other.flushes
-        wait += other.wait
-        unsent += other.unsent
-        drainedBytes += other.drainedBytes
-        drainTime += other.drainTime
+        flushes = flushes.sum(with: other.flushes)
+        wait = wait.sum(with: other.wait)
+        unsent = unsent.sum(with: other.unsent)
+        drainedBytes = drainedBytes.sum(with: other.drainedBytes)
+        drainTime = drainTime.sum(with: other.drainTime)
     }
 }

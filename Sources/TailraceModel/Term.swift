@@ -35,7 +35,8 @@ public struct Term: Explained {
                 """,
             advice: "See each one as it ends: tailrace trace."),
         Term(
-            "stage", also: ["timeline"], "where a response is on its way out; the stages partition its time",
+            "stage", also: ["timeline", "timeline_ns"],
+            "where a response is on its way out; the stages partition its time",
             measured: """
                 The time between two marks. Every nanosecond of a response is in exactly one stage, and the stages sum to its \
                 duration.
@@ -93,7 +94,7 @@ public struct Term: Explained {
                 """,
             advice: "See each one: tailrace trace --json --flushes."),
         Term(
-            "delivery", "a flush's own way from its send call to its ACK",
+            "delivery", also: ["delivery_ns"], "a flush's own way from its send call to its ACK",
             measured: "Split into send, queue, qdisc, driver and network, independently of the timeline.",
             advice: "It overlaps with the server's work: a distribution, never to be added to the timeline."),
         Term(
@@ -172,7 +173,7 @@ public struct Term: Explained {
             "events that the kernel side could not deliver: always counted, always shown",
             measured: """
                 made = delivered + lost, per kind; lost: the ring was full. missed: firings that the kernel skipped because \
-                the same program was running on that CPU. untracked: accepted connections for which there was no memory.
+                the same program was running on that CPU. untracked: accepted connections for which there was no memory, or that speak MPTCP.
                 """,
             advice:
                 "Trace less (--port, --pid) or give tailrace CPU time. Responses that miss an event are in no percentile."

@@ -127,8 +127,8 @@ struct JSONLine {
     /// A share, 0...1, with four decimals.
     mutating func field(_ name: StaticString, share value: Double?) {
         self.name(name)
-        guard let value else { return bytes.append(contentsOf: "null".utf8) }
-        let scaled = String(10_000 + Int((value * 10_000).rounded()))
+        guard let value, !value.isNaN else { return bytes.append(contentsOf: "null".utf8) }
+        let scaled = String(10_000 + Int((max(0, min(value, 1)) * 10_000).rounded()))
         let whole = scaled.dropLast(4)
         bytes.append(contentsOf: "\((Int(whole) ?? 1) - 1).".utf8)
         bytes.append(contentsOf: scaled.suffix(4).utf8)

@@ -27,7 +27,8 @@ public enum Quantity {
 
     /// `37 %`, `<1 %` for what is not quite nothing; `-` for what is not known.
     public static func percent(_ share: Double?) -> String {
-        guard let share else { return "-" }
+        guard var share, !share.isNaN else { return "-" }
+        share = max(0, min(share, 10))
         return share > 0 && share < 0.005 ? "<1 %" : "\(Int((share * 100).rounded())) %"
     }
 

@@ -123,7 +123,7 @@ public struct ReportJSON {
             $0.field("flushes", $1.flushes)
             $0.field("wait_mean_ns", $1.meanWait)
             $0.field("unsent_bytes_mean", $1.meanUnsent)
-            $0.field("drain_bytes_per_second", $1.drainRate.map { Int64($0) })
+            $0.field("drain_bytes_per_second", $1.drainRate.map { Int64(nearest: $0) })
             $0.field("predicted_wait_ns", $1.predictedWait)
         }
         line.array("slowest", server.slowest) { response($1, &$0) }

@@ -11,7 +11,9 @@ struct ReportStory {
     var paragraphs: [String] {
         let ended = server.timelines.map(paragraph)
         if server.open.count > 0 { return ended + [openSentence] }
-        return ended.isEmpty ? ["No response of it ended with all its events: there is nothing to say yet."] : ended
+        return ended.isEmpty
+            ? ["No response of it began and ended within the run with all its events: its stages say nothing yet."]
+            : ended
     }
 
     private func paragraph(_ timeline: TimelineReport) -> String {
@@ -43,8 +45,8 @@ struct ReportStory {
 
     private var openSentence: String {
         let open = server.open
-        let total = Double(max(1, open.times.total))
-        let shares = Stage.allCases.map { Double(open.times[$0] ?? 0) / total }
+        let times = Stage.allCases.map { Double(open.times[$0] ?? 0) }
+        let shares = times.map { $0 / max(1, times.reduce(0, +)) }
         let one = open.count == 1
         var text = "\(Quantity.count(open.count)) \(one ? "response is" : "responses are") still open, "
         text += "\(one ? "for" : "the oldest for") \(Quantity.duration(open.oldest)): so far "

@@ -41,22 +41,27 @@ public struct ReportText {
     private func closing(of report: Report, _ recording: RecordingEnd?) -> String {
         let loss = report.loss
         var events =
-            "EVENTS  \(Quantity.count(Int64(loss.made))) seen = \(Quantity.count(Int64(loss.delivered))) delivered"
+            "EVENTS  \(Quantity.count(Int64(clamping: loss.made))) seen = \(Quantity.count(Int64(clamping: loss.delivered))) delivered"
         let lost = loss.lost.filter { $0.value > 0 }.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-        events += " + \(Quantity.count(Int64(loss.lostTotal))) lost"
+        events += " + \(Quantity.count(Int64(clamping: loss.lostTotal))) lost"
         events += lost.isEmpty ? "" : " (the ring was full: \(lost.joined(separator: ", ")))"
-        events += "; \(Quantity.count(Int64(loss.missed))) missed (recursion)"
+        events += "; \(Quantity.count(Int64(clamping: loss.missed))) missed (recursion)"
         for (count, what) in [
-            (loss.untracked, "connections untracked (no memory)"), (loss.undecodable, "undecodable"),
-            (report.unattributed, "of connections that were never announced"), (loss.unrecorded, "not in the recording"),
-        ] where count > 0 { events += "; \(Quantity.count(Int64(count))) \(what)" }
-        var backend = "BACKEND  \(run.backend), Linux \(Sanitizer.visible(run.kernel))."
+            (loss.untracked, "connections untracked (no memory)"),
+            (loss.untrackedMPTCP, "connections untracked (MPTCP)"),
+            (loss.undecodable, "undecodable"),
+            (report.unattributed, "of connections that were never announced"),
+            (loss.unrecorded, "not in the recording"),
+        ] where count > 0 { events += "; \(Quantity.count(Int64(clamping: count))) \(what)" }
+        var backend = "BACKEND  \(Sanitizer.visible(run.backend)), Linux \(Sanitizer.visible(run.kernel))."
         if let driver = run.driverUnavailable { backend += " Not available: driver, \(driver)." }
         let numbers =
             "NUMBERS  Percentiles of stages do not add up to the percentile of the whole; shares do. No p99 is given for "
             + "fewer than 100 values, no p90 for fewer than 10. What a word means: tailrace explain WORD."
-        let file = recording.map { ["RECORDING \(Quantity.count(Int64($0.records))) records; \($0.words)."] } ?? []
-        return ([events + "."] + file + [backend, numbers]).map { Paragraph.hanging($0, width: width) }.joined()
+        let file = recording.map { "RECORDING \(Quantity.count(Int64(clamping: $0.records))) records; \($0.words)." }
+        return ([events + "."] + [file].compactMap { $0 } + [backend, numbers]).map {
+            Paragraph.hanging($0, width: width)
+        }.joined()
     }
 }
 

@@ -14,7 +14,8 @@ extension ServerSections {
             table.add([
                 row.upTo.map { "<= \(Quantity.size($0))" } ?? "more", Quantity.count(row.flushes),
                 Quantity.duration(row.meanWait), Quantity.size(row.meanUnsent ?? 0),
-                row.drainRate.map { Quantity.size(Int64($0)) + "/s" } ?? "-", Quantity.duration(row.predictedWait),
+                row.drainRate.map { Quantity.size(Int64(nearest: $0)) + "/s" } ?? "-",
+                Quantity.duration(row.predictedWait),
             ])
         }
         return "QUEUED BYTES: mean wait in the write queue by sk_wmem_queued at the send call\n"
@@ -32,7 +33,7 @@ extension ServerSections {
         if let low = below.meanWait { text += ", up to there \(Quantity.duration(low))" }
         if let law = above.predictedWait {
             text +=
-                ". Little's law: \(Quantity.size(unsent)) unsent at \(Quantity.size(Int64(above.drainRate ?? 0)))/s "
+                ". Little's law: \(Quantity.size(unsent)) unsent at \(Quantity.size(Int64(nearest: above.drainRate ?? 0)))/s "
             text += "are \(Quantity.duration(law))"
         }
         return Paragraph.wrapped(text + ".", width: width, indent: 2)

@@ -54,7 +54,7 @@ struct ServerSections {
     }
 
     private func rate(_ perSecond: Double) -> String {
-        perSecond >= 10 ? Quantity.count(Int64(perSecond.rounded())) : "\((perSecond * 10).rounded() / 10)"
+        perSecond >= 10 ? Quantity.count(Int64(nearest: perSecond)) : "\((perSecond * 10).rounded() / 10)"
     }
 
     private var story: String {

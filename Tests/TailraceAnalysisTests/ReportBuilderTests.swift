@@ -181,6 +181,40 @@ struct ReportBuilderTests {
         #expect(report.otherResponses == 36)
     }
 
+    @Test("times that only a forged recording has do not overflow a sum")
+    func forged() throws {
+        var source = ResponseSource(seed: 19)
+        let huge: Int64 = 1 << 61
+        let forge = { (response: inout Response) in
+            response.begin = 0
+            response.end = huge
+            for stage in Stage.allCases { response.timeline[stage] = huge }
+            for cause in WaitCause.allCases { response.causes[cause] = huge / 4 }
+            response.delivery.queue.add(huge, times: 1 << 32)
+            response.ackDelay = huge
+            response.responseBytes = huge
+            response.flushes = huge
+            response.status = 99_999
+        }
+        let responses = (0..<20).map { number in
+            source.next {
+                forge(&$0)
+                if number > 10 { $0.state = .open }
+            }
+        }
+        var stages = StageTimes()
+        stages[.queue] = huge
+        let flushes = (0..<20).map {
+            Flush(
+                connection: 5, number: 1, server: ResponseSource.python, port: 80, at: Int64($0), bytes: huge,
+                writes: 1 << 32, stages: stages, total: huge, queuedBytes: 1 << 32, unsentBytes: 1 << 32)
+        }
+        let server = try #require(report(responses, flushes: flushes).servers.first)
+        #expect(server.ended + server.open.count == 20)
+        #expect(server.peers.allSatisfy { $0.held > 0 })
+        #expect(server.queue.allSatisfy { ($0.predictedWait ?? 0) >= 0 })
+    }
+
     @Test("two runs of the same responses give the same report")
     func deterministic() throws {
         var source = ResponseSource(seed: 18)

@@ -124,6 +124,27 @@ struct ReportTextTests {
         #expect(text.contains("No response was seen."))
     }
 
+    @Test("numbers that only a forged recording has are written, not stumbled over")
+    func forged() {
+        var server = fullServer()
+        let huge: Int64 = 1 << 60  // where sums stop
+        for stage in Stage.allCases { server.open.times[stage] = huge }
+        for cause in WaitCause.allCases { server.causes[cause] = huge }
+        server.timelines[0].duration.add(huge, times: 1 << 40)
+        server.timelines[0].stages[2].add(huge, times: 7)
+        server.timelines[0].slow.shares[2] = .nan
+        server.timelines[0].slow.shares[3] = 1e300
+        var row = QueueRow(upTo: nil)
+        row.add(writes: huge, wait: huge, unsent: huge)
+        row.drain(bytes: 1, in: huge)
+        server.queue = [row]
+        var forged = report([server])
+        forged.duration = 1
+        forged.loss.made = .max
+        #expect(ReportText(run: run, width: 80).text(forged).contains("QUEUED BYTES"))
+        #expect(ReportJSON(run: run).line(forged).last == 0x0a)
+    }
+
     @Test("JSON is one line with the same numbers, and its summary is whole")
     func json() throws {
         let bytes = ReportJSON(run: run).line(report([fullServer(comm: "\u{202e}x")]))
@@ -217,7 +238,7 @@ struct ReportStoryTests {
     @Test("open responses are told, and a server of which nothing ended says so")
     func open() {
         var server = ServerReport(port: 80)
-        #expect(ReportStory(server).paragraphs.joined().contains("nothing to say yet"))
+        #expect(ReportStory(server).paragraphs.joined().contains("say nothing yet"))
         server.open.count = 20
         server.open.oldest = 95_000_000_000
         server.open.times.add(98, to: .blocked)
