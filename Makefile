@@ -13,11 +13,12 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-
 BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
-TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux python3-jsonschema \
-	mandoc man-db zsh fish
+TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux openssl golang-go nodejs \
+	python3-jsonschema mandoc man-db zsh fish
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test check lint layers reproducible bench deps test-deps bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test nio-server check lint layers reproducible bench deps test-deps \
+	bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -41,8 +42,12 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build test-deps
+kernel-test: build nio-server test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
+
+# A SwiftNIO server for the kernel tests: a package of its own, so that tailrace depends on nothing of it.
+nio-server: deps
+	$(Q)$(SWIFT) build --package-path Tests/Scenarios/nio_server --scratch-path .build/nio-server
 
 check: reproducible lint layers
 

@@ -19,6 +19,8 @@ struct call_data {
 	unsigned long pieces;
 };
 
+#define EMPTY_PIECES 4	/* at the end of a writev(), that are passed over */
+
 static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
 {
 	unsigned long segments = iter->nr_segs;
@@ -33,15 +35,23 @@ static __always_inline void find_data(const struct iov_iter *iter, struct call_d
 		vector = iter->__iov;
 		data->first = data->last = vector->iov_base + iter->iov_offset;
 		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
-		if (segments <= 1)
-			return;
-		data->vector = vector;
-		data->pieces = segments;
-		data->last = NULL;
-		if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1))
-			return;
-		data->last = last.iov_base;
-		data->last_bytes = last.iov_len;
+		/* Pieces may be empty, as the last one of Node's are. */
+		for (__u32 i = 0; i < EMPTY_PIECES && segments > 1; i++) {
+			if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1)) {
+				data->last = NULL;
+				break;
+			}
+			if (last.iov_len) {
+				data->last = last.iov_base;
+				data->last_bytes = last.iov_len;
+				break;
+			}
+			segments--;
+		}
+		if (segments > 1) {
+			data->vector = vector;
+			data->pieces = segments;
+		}
 	}
 }
 
@@ -64,9 +74,22 @@ struct {
 struct call_end {
 	__u64 tail;
 	bool is_known;
+	bool begins_lines;	/* it is short, and begins like a head: the head's other lines may come one by one */
 };
 
 static const char head_magic[8] = "HTTP/1.";
+
+/* A call shorter than this with the beginning of a head is a line of it rather than the whole; so many more may follow. */
+#define HEAD_LINE_BYTES 64
+#define HEAD_LINES 16
+
+/* Whether `count` bytes, 8 of which can be read, are as a head begins. */
+static __always_inline bool begins_head_line(const __u8 *bytes, __u64 count)
+{
+	__u64 mask = count >= 7 ? 0x00ffffffffffffff : (1ULL << (8 * count)) - 1;
+
+	return !((*(const __u64 *)bytes ^ *(const __u64 *)head_magic) & mask);
+}
 
 /*
  * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
@@ -98,6 +121,7 @@ static __always_inline bool look_at(const struct call_data *data, struct call_en
 }
 
 #define HEAD_PIECES 8	/* of a writev() that are looked at for the rest of a head */
+#define BODY_PIECES 3	/* at most, of a writev() that hands over a single response in chunks or with a length */
 
 static __always_inline bool ends_head(const __u8 *bytes, __u64 end, const __u32 room)
 {
@@ -117,7 +141,9 @@ static __always_inline __u64 gather_head(__u8 *bytes, __u64 taken, const struct 
 		__u64 end = BOUNDED(taken, room), take;
 		struct iovec next;
 
-		if (!data->vector || i >= data->pieces || end > room - longest || ends_head(bytes, end, room) ||
+		/* Behind a head alone comes its body; of many pieces, some may be the next response. */
+		if (!data->vector || i >= data->pieces || end > room - longest ||
+		    (data->pieces <= BODY_PIECES && ends_head(bytes, end, room)) ||
 		    bpf_probe_read_kernel(&next, sizeof(next), data->vector + i))
 			break;
 		take = BOUNDED(next.iov_len, longest);
@@ -137,7 +163,7 @@ static __always_inline __u64 gather_head(__u8 *bytes, __u64 taken, const struct 
 static __always_inline void tell_head(struct socket_state *state, const struct call_data *data, struct call_end *end,
 				      const __u32 room, const __u32 longest)
 {
-	struct ev_head *record = reserve(EV_HEAD, sizeof(*record) + room);
+	struct ev_head *record = reserve(state, EV_HEAD, sizeof(*record) + room);
 	__u64 take = BOUNDED(data->first_bytes, room);
 	__u32 flags = 0;
 	__u8 *bytes;
@@ -159,6 +185,7 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 		end->is_known = true;
 		end->tail = *(__u64 *)(bytes + BOUNDED(take - EV_TAIL_BYTES, room - EV_TAIL_BYTES));
 	}
+	end->begins_lines = take && data->bytes < HEAD_LINE_BYTES && begins_head_line(bytes, take);
 	fill_header(&record->header, state, EV_HEAD, sizeof(*record) + room, flags, state->call_ns);
 	record->seq = state->call_seq;
 	record->head_bytes = take;
@@ -172,12 +199,50 @@ static __always_inline void read_head(struct socket_state *state, const struct c
 	bool is_whole = !data->vector || data->first_bytes >= 100;
 	__u64 likely = data->vector ? data->first_bytes + 64 : data->bytes;
 
+	if (data->pieces > BODY_PIECES)
+		is_whole = false;
 	if (is_whole && likely <= 192)
 		tell_head(state, data, end, 192, 64);
 	else if (is_whole && likely <= 384)
 		tell_head(state, data, end, 384, 64);
 	else
 		tell_head(state, data, end, EV_RESPONSE_HEAD_BYTES, EV_RESPONSE_HEAD_BYTES / 2);
+}
+
+/*
+ * A call that ends in an empty line may be the last of a body in chunks; so ends `0 CRLF CRLF`, and so end trailers. An
+ * event whose own lines end in CRLF has one empty line more. `0 CRLF CRLF` alone is told by the tail of its flush.
+ */
+static __always_inline bool may_end_chunks(const struct call_data *data, const struct call_end *end)
+{
+	return (end->tail >> 32) == 0x0a0d0a0d && ((end->tail >> 24) & 0xff) != '\n' && data->bytes > 5;
+}
+
+static __always_inline void tell_ending(struct socket_state *state, const struct call_data *data, const __u32 room)
+{
+	__u64 take = BOUNDED(data->last_bytes, room);
+	struct ev_head *record;
+
+	if (!take)
+		return;
+	record = reserve(state, EV_HEAD, sizeof(*record) + room);
+	if (!record)
+		return;
+	if (bpf_probe_read_user(record + 1, take, data->last + data->last_bytes - take))
+		take = 0;
+	fill_header(&record->header, state, EV_HEAD, sizeof(*record) + room, EV_F_ENDING, state->call_ns);
+	record->seq = state->call_seq;
+	record->head_bytes = take;
+	record->call_bytes = data->bytes;
+	submit(record);
+}
+
+static __always_inline void read_ending(struct socket_state *state, const struct call_data *data)
+{
+	if (data->last_bytes <= EV_ENDING_BYTES)
+		tell_ending(state, data, EV_ENDING_BYTES);
+	else
+		tell_ending(state, data, EV_RESPONSE_HEAD_BYTES);
 }
 
 #endif

@@ -2,8 +2,13 @@
 /* The server reads request bytes. */
 #include "flush.bpf.h"
 
-/* Reads after this many without a send in between are only counted: a large upload is no flood of records. */
+/*
+ * Reads after this many without a send in between are only counted: a large upload is no flood of records. Short ones may
+ * each be a request, of a client that does not wait.
+ */
 #define READS_TOLD 8
+#define SHORT_READS_TOLD 64
+#define SHORT_READ_BYTES 512
 
 /*
  * The caller's buffer, from the registers that it entered the kernel with: sock_recv_length has no message. NULL where
@@ -33,12 +38,11 @@ static __always_inline void *caller_buffer(void)
 }
 
 /* Fills a record that has `room` bytes for the head behind it. */
-static __always_inline void fill_read(struct ev_read *record, struct sock *sk, struct socket_state *state, __u32 bytes,
-				      const __u32 room, __u64 now)
+static __always_inline void fill_read(struct ev_read *record, struct tcp_sock *tp, struct socket_state *state, __u32 bytes,
+				      const void *buffer, const __u32 room, __u64 now)
 {
 	__u32 flags = state->after_read ? 0 : EV_F_FIRST_READ;
 	__u64 head_bytes = BOUNDED(bytes, room);
-	void *buffer = caller_buffer();
 
 	if (!buffer || bpf_probe_read_user(record + 1, head_bytes, buffer)) {
 		struct ev_counters *counter = count();
@@ -55,28 +59,38 @@ static __always_inline void fill_read(struct ev_read *record, struct sock *sk, s
 	record->bytes = bytes;
 	record->head_bytes = head_bytes;
 	record->outstanding = READ_ONCE(state->next) - READ_ONCE(state->first);
-	record->pad = 0;
+	record->seq_end = tp->copied_seq;
 	submit(record);
 }
 
-/* Three sizes, because the verifier wants a constant and most requests are short. */
-static __always_inline void tell_read(struct sock *sk, struct socket_state *state, __u32 bytes, __u64 now)
+/* A long read is mostly a part of an upload: of that, less is told. */
+static __always_inline bool begins_request(const void *buffer)
 {
+	char first = 0;
+
+	return buffer && !bpf_probe_read_user(&first, 1, buffer) && first >= 'A' && first <= 'Z';
+}
+
+#define TELL_READ(room) do {								\
+	record = reserve(state, EV_READ, sizeof(*record) + (room));				\
+	if (record)									\
+		fill_read(record, tp, state, bytes, buffer, room, now);			\
+} while (0)
+
+/* Four sizes, because the verifier wants a constant and most requests are short. */
+static __always_inline void tell_read(struct tcp_sock *tp, struct socket_state *state, __u32 bytes, __u64 now)
+{
+	const void *buffer = caller_buffer();
 	struct ev_read *record;
 
-	if (bytes <= 80) {
-		record = reserve(EV_READ, sizeof(*record) + 80);
-		if (record)
-			fill_read(record, sk, state, bytes, 80, now);
-	} else if (bytes <= 208) {
-		record = reserve(EV_READ, sizeof(*record) + 208);
-		if (record)
-			fill_read(record, sk, state, bytes, 208, now);
-	} else {
-		record = reserve(EV_READ, sizeof(*record) + EV_REQUEST_HEAD_BYTES);
-		if (record)
-			fill_read(record, sk, state, bytes, EV_REQUEST_HEAD_BYTES, now);
-	}
+	if (bytes <= 80)
+		TELL_READ(80);
+	else if (bytes <= 208)
+		TELL_READ(208);
+	else if (bytes <= SHORT_READ_BYTES || !begins_request(buffer))
+		TELL_READ(SHORT_READ_BYTES);
+	else
+		TELL_READ(EV_REQUEST_HEAD_BYTES);
 }
 
 static __always_inline void request_read(struct sock *sk, int bytes)
@@ -85,23 +99,28 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	struct tcp_sock *tp;
 	__u64 now;
 
-	if (!state)
+	/* TCP Fast Open: the SYN brought the request. */
+	if (!state && sk->__sk_common.skc_state == TCP_SYN_RECV && !bpf_sk_storage_get(&sockets, sk, 0, 0)) {
+		begin_connection(sk);
+		state = traced(sk);
+	}
+	tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (!tp)
 		return;
 	now = bpf_ktime_get_ns();
 	if (!used_by_current(sk, state, now))
 		return;
 	if (!state->after_read)
 		state->reads = 0;
-	if (state->reads < READS_TOLD) {
+	if (state->reads < (bytes <= SHORT_READ_BYTES ? SHORT_READS_TOLD : READS_TOLD)) {
 		state->reads++;
-		tell_read(sk, state, bytes, now);
+		tell_read(tp, state, bytes, now);
 	} else {
 		state->untold_bytes += bytes;
 	}
 	state->after_read = 1;
 	state->want_head = 2;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (tp && tp->copied_seq == tp->rcv_nxt) {
+	if (tp->copied_seq == tp->rcv_nxt) {
 		state->readable_ns = 0;
 		state->unaccepted = 0;
 	}

@@ -96,6 +96,8 @@ static __always_inline bool park_call(struct sock *sk, struct socket_state *stat
 	}
 	if (waits)
 		blocked += now - state->waiting_ns;
+	else if (has_layer(sk))	/* a kernel thread's, which has no end that is told: it pushes a record's rest and does not wait */
+		now = state->call_ns;
 	if (taken) {
 		close_flush(sk, state, tp, taken, blocked, now);
 		state->refused_ns = 0;

@@ -5,8 +5,9 @@ import TailraceModel
 public struct Actions {
     /// The response that ended; or none.
     public let ended: UnsafeBufferPointer<Response>
+    private let left: UnsafePointer<Flush>?
     /// The flush that left, if flushes are told.
-    public let flush: Flush?
+    public var flush: Flush? { left?.pointee }
     /// Of each server, when all its sockets were sampled.
     public let samples: [ServerSample]
 
@@ -14,17 +15,19 @@ public struct Actions {
     @inline(__always)
     static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
         withUnsafePointer(to: &response) {
-            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil, samples: []))
+            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), left: nil, samples: []))
         }
     }
 
     static func sample(_ samples: [ServerSample], _ tell: (borrowing Actions) -> Void) {
         guard !samples.isEmpty else { return }
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: nil, samples: samples))
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: nil, samples: samples))
     }
 
     static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush, samples: []))
+        withUnsafePointer(to: flush) {
+            tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: $0, samples: []))
+        }
     }
 }
 
@@ -49,15 +52,14 @@ struct ConnectionTracker {
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
     private var counters = ConnectionCounters()
-    private var hasClientFin = false
+    /// When the client's FIN came; nil: it did not.
+    private var clientFin: Nanoseconds?
     private var hasServerFin = false
     /// When the connection was found, as long as nothing on it has been seen; nil: from its begin, or something has.
     private var adopted: Nanoseconds?
 
-    private struct WaitingRequest {
-        var read: RequestRead
-        let head: [UInt8]
-    }
+    /// Which bytes are whose.
+    private var requests: RequestStream
     /// Requests of one connection that may wait: more are counted into the last.
     private static let waitingLimit = 64
     /// Of send calls whose flush has not left yet, in their order.
@@ -70,11 +72,13 @@ struct ConnectionTracker {
     private(set) var seen: Nanoseconds
     /// The newest look at its socket.
     private(set) var sample = SocketSample()
+    private var doubt = Doubt()
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
         server = use.server
         adopted = use.isAdopted ? use.at : nil
+        requests = RequestStream(isAdopted: use.isAdopted)
         seen = use.at
         self.serverPlace = serverPlace
     }
@@ -91,77 +95,85 @@ struct ConnectionTracker {
         self.successor = nil
     }
 
-    /// One read may bring several pipelined requests.
+    /// One read may bring the end of one request and several others.
     mutating func take(
         _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
-        guard HTTPHead.nextRequest(in: read.head) != nil else { return takeOne(read, &common, tell) }
-        var rest = read
-        while let next = HTTPHead.nextRequest(in: rest.head) {
-            var first = rest
-            first.head = HeadBytes(rebasing: rest.head[..<next])
-            first.bytes = Int64(next)
-            takeOne(first, &common, tell)
-            rest.head = HeadBytes(rebasing: rest.head[next...])
-            rest.bytes -= Int64(next)
-            rest.isFirst = true
-            rest.outstanding = max(1, rest.outstanding)
+        adopted = nil
+        if doubt.isThere, doubt.ends(with: read) {
+            abandon(at: read.readable != 0 ? read.readable : read.at, &common, tell)
         }
-        takeOne(rest, &common, tell)
+        var rest = read
+        while rest.bytes > 0 {
+            let (part, bytes) = requests.next(of: rest, isIdle: !isOpen)
+            if bytes >= rest.bytes { return take(rest, as: part, &common, tell) }
+            let piece = rest.divided(after: bytes)
+            take(piece, as: part, &common, tell)
+        }
     }
 
-    private mutating func takeOne(
-        _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    private mutating func take(
+        _ read: RequestRead, as part: RequestStream.Part, _ common: inout CommonState,
+        _ tell: (borrowing Actions) -> Void
     ) {
-        adopted = nil
-        guard isOpen else { return begin(read, &common) }
-        guard read.isFirst else {
-            if waiting.isEmpty {
-                current.take(read, &common.texts)
-            } else {
-                waiting[waiting.count - 1].read.bytes += read.bytes
-            }
-            return
+        switch part {
+        case .same: takeMore(read, &common)
+        case .next(let head): takeNext(read, head, &common, tell)
+        case .opaque where isOpen && !read.isFirst: takeMore(read, &common)
+        case .opaque: takeNext(read, nil, &common, tell)
         }
+    }
+
+    private mutating func takeNext(
+        _ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        guard isOpen else { return begin(read, head, &common) }
+        if requests.protocolName == .http2 { current.settle(as: .http2) }
         switch current.framing {
         case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
             end(.complete, at: current.acknowledgedAt, &common, tell)
-            begin(read, &common)
-        case .untilClose:
+            begin(read, head, &common)
+        case .untilClose: takeMore(read, &common)
+        default: wait(read)
+        }
+    }
+
+    /// More of the newest request. Where its response has ended before it, nothing waits for that.
+    private mutating func takeMore(_ read: RequestRead, _ common: inout CommonState) {
+        if !waiting.isEmpty {
+            waiting[waiting.count - 1].append(read)
+        } else if isOpen {
             current.take(read, &common.texts)
-        case .length, .chunked:
-            if case .http = HTTPHead.request(read.head, isWhole: true) {
-                wait(read)
-            } else {
-                current.take(read, &common.texts)
-            }
-        default:
-            wait(read)
         }
     }
 
     private mutating func wait(_ read: RequestRead) {
-        guard waiting.count < Self.waitingLimit else {
-            waiting[waiting.count - 1].read.bytes += read.bytes
-            return
+        doubt.sawPipelining()
+        if waiting.count < Self.waitingLimit {
+            waiting.append(WaitingRequest(read))
+        } else {
+            waiting[waiting.count - 1].append(read)
         }
-        var kept = read
-        kept.head = HeadBytes(start: nil, count: 0)
-        waiting.append(WaitingRequest(read: kept, head: Array(read.head)))
     }
 
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
         if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
-        if let last = heads.last, last.sequence == sent.sequence { heads.removeLast() }
-        if heads.count == Self.headLimit { heads.removeFirst() }
-        heads.append(PendingHead(sent, &common.texts))
+        // What an earlier call told of these bytes was refused with it.
+        while !sent.isEnding, let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 {
+            heads.removeLast()
+        }
+        PendingHead.take(sent, into: &heads, &common.texts)
+        if heads.count > Self.headLimit { heads.removeFirst(heads.count - Self.headLimit) }
     }
 
     /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
     mutating func take(
         _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
+            abandon(at: flush.firstEnter, &common, tell)
+        }
         if let nextSequence, flush.sequenceStart != nextSequence, isOpen {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
@@ -178,12 +190,21 @@ struct ConnectionTracker {
         var begun: PendingHead?
         while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
             heads.removeFirst()
+            if head.callEnd == flush.sequenceEnd { rest.endsChunks = head.endsChunks }
+            if head.isEnding { continue }
             found = true
             if head.sequence == rest.sequenceStart {
                 begun = head
-            } else if head.isHTTP, Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0 {
-                takePart(rest.divided(at: head), head: begun, tellsFlush: tellsFlush, &common, tell)
+            } else if head.isHTTP || head.isUnread && !waiting.isEmpty,
+                Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0
+            {
+                var part = rest.divided(at: head)
+                // The read may have come before any of the calls that share the flush: before one with a head, surely.
+                part.isAfterRead = part.isAfterRead && begun?.isHTTP == true
+                takePart(part, head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
+            } else if begun?.callEnd == head.sequence {
+                begun?.append(head)
             }
         }
         takePart(rest, head: begun, tellsFlush: tellsFlush, &common, tell)
@@ -195,7 +216,7 @@ struct ConnectionTracker {
         _ tell: (borrowing Actions) -> Void
     ) {
         if !waiting.isEmpty, isBoundary(flush, head) { end(.complete, at: current.acknowledgedAt, &common, tell) }
-        if !isOpen { beginForFlush(flush, &common) }
+        if !isOpen { beginForFlush(flush, head, &common) }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &common.texts)
         if tellsFlush { Actions.leave(Flush(flush, stages, of: current.response), tell) }
@@ -227,8 +248,9 @@ struct ConnectionTracker {
     private func isBoundary(_ flush: FlushMarks, _ head: PendingHead?) -> Bool {
         guard isOpen, current.response.flushes > 0 else { return false }
         return switch current.framing {
-        case .untilDirectionChange, .adopted, .unseen: flush.isAfterRead
-        case .length, .chunked: head?.isHTTP ?? false
+        case .untilDirectionChange, .adopted: flush.isAfterRead || head?.isHTTP ?? false
+        case .length, .chunked: head.map { $0.isHTTP || $0.isUnread } ?? false
+        case .unseen: current.isHeadOpen && (flush.isAfterRead || head?.isHTTP ?? false)
         case .untilClose: false
         }
     }
@@ -237,7 +259,7 @@ struct ConnectionTracker {
         _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         switch change.new {
-        case .closeWait: hasClientFin = true
+        case .closeWait: clientFin = change.at
         case .finWait1: hasServerFin = true
         case .finWait2
         where isOpen && current.acknowledgedAt != 0
@@ -257,8 +279,8 @@ struct ConnectionTracker {
             let isWhole =
                 change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current.acknowledgedAt != 0
             switch current.framing {
-            case .untilClose where isWhole && !hasClientFin, .untilDirectionChange where isWhole,
-                .adopted where isWhole && !hasClientFin:
+            case .untilClose where isWhole && stillReads, .untilDirectionChange where isWhole,
+                .adopted where isWhole && stillReads:
                 end(.complete, at: current.acknowledgedAt, &common, tell)
             default:
                 end(ending, at: change.at, &common, tell)
@@ -276,36 +298,62 @@ struct ConnectionTracker {
         }
     }
 
+    /// Nothing says that the client left before the end. A FIN alone does not: who is gone answers what is sent after it with
+    /// RST, and who acknowledges that is only done with sending.
+    private var stillReads: Bool { clientFin.map { current.sentAt > $0 } ?? true }
+    /// Records of it were lost before the one that comes.
+    mutating func loseSight() {
+        doubt.arise()
+        if isOpen { current.markEstimated() }
+    }
+
+    /// What was in the making is over since `time` at the latest, and how it ended was lost.
+    private mutating func abandon(
+        at time: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if isOpen, current.acknowledgedAt != 0 {
+            current.markEstimated()
+            end(.unknown, at: current.acknowledgedAt, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
+        }
+        vanish(at: time, &common, tell)
+        heads.removeAll()
+        isHeadKnown = false
+        nextSequence = nil
+    }
+
     private func ending(of change: StateChange) -> Ending {
         let timedOut: Int32 = 110
         if change.error == timedOut { return .timeout }
-        if hasServerFin && !hasClientFin && change.error == 0 { return .serverClose }
-        if hasClientFin { return .clientFin }
+        if hasServerFin && stillReads && change.error == 0 { return .serverClose }
+        if clientFin != nil { return .clientFin }
         if change.error != 0 { return .clientReset }
         return change.old == .established || change.old == .closeWait ? .serverReset : .unknown
     }
 
-    private mutating func begin(_ read: RequestRead, _ common: inout CommonState) {
-        current.begin(server, read: read, after: counters, &common.inFlight[serverPlace], &common.texts)
+    private mutating func begin(_ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState) {
+        current.begin(
+            server, read: read, head, as: requests.protocolName(of: read.head), after: counters,
+            &common.inFlight[serverPlace], &common.texts)
         isOpen = true
+        if doubt.isThere { current.markEstimated() }
     }
 
-    private mutating func beginForFlush(_ flush: FlushMarks, _ common: inout CommonState) {
+    private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ common: inout CommonState) {
         guard waiting.isEmpty else { return beginWaiting(&common) }
-        current.begin(server, unrequested: flush, adopted: adopted, after: counters, &common.inFlight[serverPlace])
+        // A response's head says what it is, also where its request was not seen.
+        let protocolName = head?.isHTTP == true ? .http11 : requests.protocolName ?? .opaque
+        current.begin(
+            server, unrequested: flush, as: protocolName, adopted: adopted, after: counters,
+            &common.inFlight[serverPlace])
         // A request was read before it, and nothing told of that: the record was lost.
-        if flush.isAfterRead, adopted == nil { current.markEstimated() }
+        if doubt.isThere || (flush.isAfterRead && adopted == nil) { current.markEstimated() }
         adopted = nil
         isOpen = true
     }
 
     private mutating func beginWaiting(_ common: inout CommonState) {
-        let request = waiting.removeFirst()
-        request.head.withUnsafeBytes { head in
-            var read = request.read
-            read.head = head
-            begin(read, &common)
-        }
+        waiting.removeFirst().withRead { begin($0, nil, &common) }
     }
 
     private mutating func end(
@@ -330,6 +378,7 @@ extension FlushMarks {
         part.enter = min(enter, head.at)
         part.writes = 1
         part.tail = nil
+        part.endsChunks = nil
         part.sendTime = 0
         sequenceStart = head.sequence
         firstEnter = head.at

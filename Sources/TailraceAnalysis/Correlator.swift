@@ -29,23 +29,27 @@ public struct Correlator {
     /// Takes one event and tells what it led to, each response and each flush by itself.
     public mutating func take(_ event: borrowing KernelEvent, _ tell: (borrowing Actions) -> Void) {
         switch event {
-        case .socketUsed(let use): announce(use)
+        case .socketUsed(let use):
+            announce(use)
+            if use.isAfterLoss, let place = places[use.connection.cookie] { trackers[place].loseSight() }
         case .requestRead(let read):
-            guard let place = place(of: read.pointee.socket) else { return }
+            guard let place = place(of: read.pointee.socket, isAfterLoss: read.pointee.isAfterLoss) else { return }
             trackers[place].take(read.pointee, &common, tell)
         case .headSent(let sent):
-            guard let place = place(of: sent.pointee.socket) else { return }
+            guard let place = place(of: sent.pointee.socket, isAfterLoss: sent.pointee.isAfterLoss) else { return }
             trackers[place].take(sent.pointee, &common)
         case .flushLeft(let flush):
-            guard let place = place(of: flush.pointee.socket) else { return }
+            guard let place = place(of: flush.pointee.socket, isAfterLoss: flush.pointee.isAfterLoss) else { return }
             if flush.pointee.isOutstanding { return wait(for: flush.pointee) }
             trackers[place].take(flush.pointee, tellsFlush: tellsFlushes, &common, tell)
         case .stateChanged(let change):
-            guard let place = place(of: change.socket) else { return }
+            guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
             trackers[place].take(change, &common, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
-            guard let place = place(of: sample.pointee.socket) else { return }
+            // One that is not known was first used after the ring was drained: what announces it is still in there.
+            guard let place = places[sample.pointee.socket] else { return }
+            if sample.pointee.isAfterLoss { trackers[place].loseSight() }
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
             if round.endsWereLost { closeUnseen(since: round.begin, tell) }
@@ -96,9 +100,13 @@ public struct Correlator {
     }
 
     @inline(__always)
-    private mutating func place(of socket: UInt64) -> Int? {
+    private mutating func place(of socket: UInt64, isAfterLoss: Bool) -> Int? {
         let place = places[socket]
-        if place == nil { unattributed += 1 }
+        if let place {
+            if isAfterLoss { trackers[place].loseSight() }
+        } else {
+            unattributed += 1
+        }
         return place
     }
 

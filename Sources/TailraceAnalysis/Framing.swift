@@ -29,6 +29,8 @@ enum Framing: Equatable {
         default:
             if method == "HEAD" {
                 self = .length(end)
+            } else if method == "CONNECT", head.status / 100 == 2 {
+                self = .untilClose
             } else if head.isChunked {
                 self = .chunked
             } else if let length = head.contentLength {
@@ -39,12 +41,12 @@ enum Framing: Equatable {
         }
     }
 
-    /// Whether a response with this framing is complete after `bytes`, the last of which are `tail`.
-    func isComplete(bytes: Int64, tail: UInt64?) -> Bool {
+    /// Whether a response with this framing is complete after `flush`, the last of its `bytes` so far.
+    func isComplete(after flush: FlushMarks, bytes: Int64) -> Bool {
         switch self {
         case .length(let total): bytes >= total
-        case .chunked: tail.map(Framing.isLastChunk) ?? false
-        case .adopted: tail.map { $0 >> 8 == 0x0a0d_0a0d_300a_0d } ?? false
+        case .chunked: flush.endsChunks ?? flush.tail.map(Framing.isLastChunk) ?? false
+        case .adopted: flush.tail.map { $0 >> 8 == 0x0a0d_0a0d_300a_0d } ?? false
         case .unseen, .untilClose, .untilDirectionChange: false
         }
     }

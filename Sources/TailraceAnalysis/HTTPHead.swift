@@ -9,6 +9,14 @@ struct RequestHead {
     var protocolName: ResponseProtocol
 }
 
+/// What of a request's head decides where the request ends.
+struct RequestExtent {
+    /// Bytes up to and including the empty line; nil: that was not read.
+    var length: Int?
+    var contentLength: Int64 = 0
+    var isChunked = false
+}
+
 /// What the first bytes of a request are.
 enum RequestBeginning {
     case http(RequestHead)
@@ -39,6 +47,12 @@ struct ResponseHead {
 
     /// 1xx other than 101: the real head is still to come.
     var isInterim: Bool { status / 100 == 1 && status != 101 }
+
+    /// Whether a call of that many bytes that begins with this head surely holds nothing beyond its response.
+    func fills(callOf bytes: Int64, toHead isHead: Bool) -> Bool {
+        guard let length, bytes > Int64(length) else { return true }
+        return !isChunked && !isHead && status != 304 && Int64(length) + (contentLength ?? 0) >= bytes
+    }
 }
 
 /// HTTP/1 heads out of bytes that are not trusted: bounded, no allocation but the strings that are kept.
@@ -69,18 +83,25 @@ enum HTTPHead {
                 protocolName: version.hasPrefix("HTTP/1.0") ? .http10 : .http11))
     }
 
-    /// Where the next request begins, if `bytes` hold more than one: behind an empty line that another request line follows.
-    static func nextRequest(in bytes: HeadBytes) -> Int? {
+    /// Where a request ends whose head `bytes` begin with.
+    static func requestExtent(of bytes: HeadBytes) -> RequestExtent {
+        var extent = RequestExtent()
         var start = 0
         while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
+            let end = offset > 0 && bytes[start + offset - 1] == 0x0d ? start + offset - 1 : start + offset
+            let line = HeadBytes(rebasing: bytes[start..<end])
             start += offset + 1
-            guard start + 2 < bytes.count else { return nil }
-            guard bytes[start] == 0x0d, bytes[start + 1] == 0x0a else { continue }
-            let next = start + 2
-            if case .http = request(HeadBytes(rebasing: bytes[next...]), isWhole: true) { return next }
-            return nil
+            if line.isEmpty {
+                extent.length = start
+                return extent
+            }
+            if let value = value(of: "content-length", in: line) {
+                extent.contentLength = decimal(value) ?? 0
+            } else if let value = value(of: "transfer-encoding", in: line) {
+                extent.isChunked = isChunked(value)
+            }
         }
-        return nil
+        return extent
     }
 
     /// A response's first bytes; incomplete until the empty line is among them, unless `isWhole`: no more of it will come.
@@ -128,8 +149,13 @@ enum HTTPHead {
             let media = HeadBytes(rebasing: value[..<(value.position(of: 0x3b) ?? value.count)])
             head.contentType = HeadBytes(rebasing: trimmed(media).prefix(100))
         } else if let value = value(of: "transfer-encoding", in: line) {
-            head.isChunked = value.count >= 7 && HeadBytes(rebasing: value.suffix(7)).equals("chunked")
+            head.isChunked = isChunked(value)
         }
+    }
+
+    /// The last of the codings is what delimits.
+    private static func isChunked(_ codings: HeadBytes) -> Bool {
+        codings.count >= 7 && HeadBytes(rebasing: codings.suffix(7)).equals("chunked")
     }
 
     /// nil: the line is another field.

@@ -27,7 +27,8 @@ public struct HeadRedactor {
 
     /// Bytes that a server read: a request's beginning, or what follows it.
     public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) {
-        var line = requests.isEmpty ? RequestLineRedactor() : requests.removeValue(forKey: socket) ?? RequestLineRedactor()
+        var line =
+            requests.isEmpty ? RequestLineRedactor() : requests.removeValue(forKey: socket) ?? RequestLineRedactor()
         var rest = bytes
         while true {
             let next = HTTPHead.nextRequest(in: HeadBytes(rest))

@@ -21,7 +21,7 @@ struct OpenResponse {
     private var readAt: Nanoseconds = 0
     private var wasUnaccepted = false
     private var headBytes: [UInt8] = []
-    /// Where its head begins and ends, counted from its first byte; interim heads come before.
+    /// Where its head begins and ends, counted from its first byte; interim heads (1xx) come before.
     private var headStart: Int64 = 0
     private var headEnd: Int64?
     private var sendTime: Int64 = 0
@@ -67,29 +67,43 @@ struct OpenResponse {
         last = LastMarks()
     }
 
-    /// Begins with a read of its request.
+    /// Begins with a read of its request, whose `head` is understood; nil: its bytes are to be. `protocolName`: what the
+    /// connection is known to speak.
     mutating func begin(
-        _ server: Server, read: RequestRead, after before: ConnectionCounters, _ inFlight: inout InFlight,
-        _ texts: inout TextCache
+        _ server: Server, read: RequestRead, _ head: RequestHead?, as protocolName: ResponseProtocol?,
+        after before: ConnectionCounters, _ inFlight: inout InFlight, _ texts: inout TextCache
     ) {
         restart(server, after: before, &inFlight)
+        response.protocolName = protocolName
         let established = response.connection.established
         let cameWithHandshake = read.readable == 0 && response.number == 1 && established != 0
         wasUnaccepted = response.number == 1 && (read.wasUnaccepted || cameWithHandshake)
         response.begin = read.readable != 0 ? read.readable : cameWithHandshake ? established : read.at
         readAt = read.at
+        if let head { learn(head, &texts) }
         take(read, &texts)
+    }
+
+    /// A server of HTTP/2 may speak before its client's preface tells what that is.
+    mutating func settle(as protocolName: ResponseProtocol) {
+        if response.protocolName == .opaque, response.requestBytes == 0 { response.protocolName = protocolName }
+    }
+
+    private mutating func learn(_ head: RequestHead, _ texts: inout TextCache) {
+        response.method = texts.text(head.method)
+        response.target = texts.text(head.target)
+        response.protocolName = head.protocolName
     }
 
     /// Begins with a send: no request of it was seen (a server that speaks first, or one that reads in a way unseen), or
     /// it was under way when tracing began, at `adopted`.
     mutating func begin(
-        _ server: Server, unrequested flush: FlushMarks, adopted: Nanoseconds?,
+        _ server: Server, unrequested flush: FlushMarks, as protocolName: ResponseProtocol, adopted: Nanoseconds?,
         after before: ConnectionCounters, _ inFlight: inout InFlight
     ) {
         restart(server, after: before, &inFlight)
         response.begin = adopted.map { min($0, flush.firstEnter) } ?? flush.firstEnter
-        response.protocolName = .opaque
+        response.protocolName = protocolName
         if adopted != nil {
             response.isAdopted = true
             response.isEstimated = true
@@ -110,10 +124,7 @@ struct OpenResponse {
             ? HTTPHead.request(read.head, isWhole: read.head.count >= 512 || read.head.isEmpty)
             : headBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
         switch beginning {
-        case .http(let head):
-            response.method = texts.text(head.method)
-            response.target = texts.text(head.target)
-            response.protocolName = head.protocolName
+        case .http(let head): learn(head, &texts)
         case .incomplete:
             if isFirstPiece { headBytes = Array(read.head) }
             return
@@ -147,7 +158,7 @@ struct OpenResponse {
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             acked: flush.acked, isLoopback: flush.isLoopback)
-        if flush.acked != 0, framing.isComplete(bytes: response.responseBytes, tail: flush.tail) { isComplete = true }
+        if flush.acked != 0, framing.isComplete(after: flush, bytes: response.responseBytes) { isComplete = true }
     }
 
     /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.
@@ -161,12 +172,14 @@ struct OpenResponse {
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
-    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else.
+    /// The head of the first call since it began, whole: what nearly every response has. False: it is something else, or the
+    /// call holds more than its response.
     mutating func takeFirst(_ sent: SentHead, _ texts: inout TextCache) -> Bool {
         guard framing == .unseen, response.flushes == 0, headBytes.isEmpty,
             response.protocolName == .http11 || response.protocolName == .http10,
+            !sent.isEnding,
             case .http(let head) = HTTPHead.response(sent.head, isWhole: sent.callBytes > Int64(sent.head.count)),
-            !head.isInterim
+            !head.isInterim, head.fills(callOf: sent.callBytes, toHead: response.method == "HEAD")
         else { return false }
         learn(KnownHead(head, &texts))
         return true
@@ -179,35 +192,43 @@ struct OpenResponse {
         }
         guard let head else { return framing = .untilDirectionChange }
         if !headBytes.isEmpty { return continueHead(with: head, &texts) }
+        headStart = response.responseBytes + head.offset
         switch head.beginning {
-        case .http(let known):
-            headStart = response.responseBytes + head.offset
-            if !known.isInterim { learn(known) }
-        case .incomplete:
-            headStart = response.responseBytes + head.offset
-            headBytes = head.bytes
+        case .http(let known) where known.isInterim: headStart += Int64(known.length ?? 0)
+        case .http(let known): learn(known)
+        case .incomplete: continueHead(with: head, &texts)
+        case .unread:
+            framing = .untilDirectionChange
+            response.isEstimated = true
         case .opaque: framing = .untilDirectionChange
         }
     }
 
-    /// The next piece of a head that came in several calls.
+    /// The next piece of a head that comes in several calls; interim heads may be among them.
     private mutating func continueHead(with head: PendingHead, _ texts: inout TextCache) {
         headBytes.append(contentsOf: head.bytes)
         let isWhole = head.isCut || headBytes.count >= 1024
-        let beginning = headBytes.withUnsafeBytes { bytes -> PendingHead.Beginning in
-            switch HTTPHead.response(bytes, isWhole: isWhole) {
-            case .http(let head): .http(KnownHead(head, &texts))
-            case .incomplete: .incomplete
-            case .opaque: .opaque
+        while !headBytes.isEmpty {
+            var interim = headBytes.count
+            let known = headBytes.withUnsafeBytes { bytes -> KnownHead? in
+                switch HTTPHead.response(bytes, isWhole: isWhole) {
+                case .http(let head):
+                    interim = head.length ?? interim
+                    return KnownHead(head, &texts)
+                case .incomplete:
+                    interim = 0
+                    return nil
+                case .opaque: return nil
+                }
             }
+            if interim == 0 { return }
+            guard let known, known.isInterim else {
+                if let known { learn(known) } else { framing = .untilDirectionChange }
+                return headBytes = []
+            }
+            headStart += Int64(interim)
+            headBytes.removeFirst(interim)
         }
-        switch beginning {
-        case .incomplete: return
-        case .http(let known):
-            if !known.isInterim { learn(known) }
-        case .opaque: framing = .untilDirectionChange
-        }
-        headBytes = []
     }
 
     private mutating func learn(_ head: KnownHead) {
@@ -250,6 +271,9 @@ struct OpenResponse {
         response.pressure.retransmits = Int64(flush.retransmits &- before.retransmits)
     }
 
+    /// Its head has begun, and its end was not seen yet: not so behind interim heads alone.
+    var isHeadOpen: Bool { framing == .unseen && response.responseBytes > headStart }
+
     /// Something of it is not known.
     mutating func markEstimated() {
         response.isEstimated = true
@@ -265,6 +289,9 @@ struct OpenResponse {
     /// The moment at which its last byte was acknowledged, 0 if it was not.
     var acknowledgedAt: Nanoseconds { last.acked }
 
+    /// The moment at which its last send call was entered, 0 if there was none.
+    var sentAt: Nanoseconds { last.enter }
+
     /// What one look at the socket told, while this response is open.
     mutating func take(_ sample: SocketSample) {
         response.pressure.queuedBytesMax = max(response.pressure.queuedBytesMax, Int64(sample.queuedBytes))
@@ -279,8 +306,8 @@ struct OpenResponse {
         response.state = ending == nil ? .open : .ended
         response.endedBy = ending
         response.end = max(response.begin, end)
-        response.timeline = timeline(until: response.end)
-        response.causes = causes(of: response.timeline)
+        cutTimeline()
+        response.causes = causes
         if let network = response.timeline[.network], let srtt = response.pressure.srtt, acknowledgedAt != 0 {
             response.ackDelay = max(0, network - srtt)
         }
@@ -291,27 +318,24 @@ struct OpenResponse {
     /// Tells it where it lies.
     mutating func tell(_ tell: (borrowing Actions) -> Void) { Actions.end(&response, tell) }
 
-    private func timeline(until end: Nanoseconds) -> StageTimes {
-        var timeline = Timeline(begin: response.begin, end: end)
-        timeline.advance(to: readAt, in: wasUnaccepted ? .accept : .read)
-        guard last.exit != 0 else {
-            timeline.finish(in: .app)
-            return timeline.stages
-        }
+    private mutating func cutTimeline() {
+        var timeline = Timeline(begin: response.begin, end: response.end)
+        response.timeline = StageTimes()
+        timeline.advance(&response.timeline, to: readAt, in: wasUnaccepted ? .accept : .read)
+        guard last.exit != 0 else { return timeline.finish(&response.timeline, in: .app) }
         // The last byte may leave before its send call returns: from then on it is on its way.
         let left = last.queued != 0 && last.queued < last.exit ? last.queued : last.exit
-        timeline.advance(to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
-        timeline.advance(to: last.queued, in: .queue)
-        timeline.advance(to: last.transmitted, in: .qdisc)
-        if !last.isLoopback { timeline.setUnknown(.driver) }
-        timeline.advance(to: last.acked, in: .network)
-        timeline.finish(in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
-        return timeline.stages
+        timeline.advance(&response.timeline, to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
+        timeline.advance(&response.timeline, to: last.queued, in: .queue)
+        timeline.advance(&response.timeline, to: last.transmitted, in: .qdisc)
+        if !last.isLoopback { response.timeline[.driver] = nil }
+        timeline.advance(&response.timeline, to: last.acked, in: .network)
+        timeline.finish(&response.timeline, in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
     }
 
     /// Splits `blocked` and `queue` by the socket's own clocks, and by what limited its flushes.
-    private func causes(of timeline: StageTimes) -> CauseTimes {
-        let held = (timeline[.blocked] ?? 0) + (timeline[.queue] ?? 0)
+    private var causes: CauseTimes {
+        let held = (response.timeline[.blocked] ?? 0) + (response.timeline[.queue] ?? 0)
         var causes = CauseTimes()
         guard held > 0 else { return causes }
         causes.peerWindow = min(held, response.pressure.rwndLimited)

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// The beginning of a send call, read when the call was entered, until the flush that carries it is told.
+/// What was read of a send call when it was entered, until the flush that carries it is told: the beginning of a response, or
+/// what may be the end of one.
 struct PendingHead {
     /// What the bytes were taken for.
     enum Beginning {
         case http(KnownHead)
         /// Could still become a head together with the next one's bytes.
         case incomplete
+        /// The response before it ends here, and what follows in the same call was not read.
+        case unread
         case opaque
     }
     let sequence: UInt32
@@ -16,32 +19,103 @@ struct PendingHead {
     /// Where the head begins in its call: behind interim ones (1xx).
     let offset: Int64
     /// Of a call that is no whole head by itself.
-    let bytes: [UInt8]
+    private(set) var bytes: [UInt8]
     /// The call holds more than was read of it: no more of a head will come.
-    let isCut: Bool
+    private(set) var isCut: Bool
+    /// Sequence number behind the call.
+    private(set) var callEnd: UInt32
+    /// It is the call's end that was read.
+    let isEnding: Bool
+    /// Whether the call ends with the last chunk of a body; nil: its bytes do not say.
+    let endsChunks: Bool?
 
-    init(_ sent: SentHead, _ texts: inout TextCache) {
-        sequence = sent.sequence
-        at = sent.at
-        isCut = sent.callBytes > Int64(sent.head.count)
+    /// As many bytes of a call's end are read at most: fewer are a whole piece of it.
+    private static let longestEnding = 1024
+    /// Responses of one call that are told apart.
+    private static let callLimit = 64
+
+    /// Servers that answer several requests at once hand over several responses at once.
+    static func take(_ sent: SentHead, into heads: inout [PendingHead], _ texts: inout TextCache) {
+        if sent.isEnding { return heads.append(PendingHead(ending: sent)) }
+        var rest = sent
+        for _ in 0..<callLimit {
+            let (head, length) = read(rest, &texts)
+            heads.append(head)
+            guard let length, length < rest.callBytes else { return }
+            rest.sequence &+= UInt32(truncatingIfNeeded: length)
+            rest.callBytes -= length
+            rest.head = HeadBytes(rebasing: rest.head.dropFirst(Int(min(length, 1 << 30))))
+            guard rest.head.isEmpty || rest.head.hasPrefix("HTTP/1.") else { return }
+        }
+    }
+
+    /// The head that `sent` begins with, and the length of its response, where its bytes tell.
+    private static func read(_ sent: SentHead, _ texts: inout TextCache) -> (PendingHead, length: Int64?) {
+        guard !sent.head.isEmpty else { return (PendingHead(sent, beginning: .unread), nil) }
+        let isCut = sent.callBytes > Int64(sent.head.count)
         var rest = sent.head
         var found = HTTPHead.response(rest, isWhole: isCut)
         while case .http(let head) = found, head.isInterim, let length = head.length, length < rest.count {
             rest = HeadBytes(rebasing: rest[length...])
             found = HTTPHead.response(rest, isWhole: isCut)
         }
-        offset = Int64(sent.head.count - rest.count)
+        let offset = Int64(sent.head.count - rest.count)
         switch found {
         case .http(let head):
-            beginning = .http(KnownHead(head, &texts))
-            bytes = []
-        case .incomplete:
-            beginning = .incomplete
-            bytes = Array(rest)
+            let (length, endsChunks) = end(of: head, in: rest, isCut: isCut)
+            return (
+                PendingHead(sent, beginning: .http(KnownHead(head, &texts)), offset: offset, endsChunks: endsChunks),
+                length.map { offset + $0 }
+            )
+        case .incomplete: return (PendingHead(sent, beginning: .incomplete, offset: offset, bytes: Array(rest)), nil)
         case .opaque:
-            beginning = .opaque
-            bytes = Array(rest)
+            let endsChunks = isCut ? nil : ChunkedBody.isEnd(rest, isWhole: true, isCut: false)
+            return (
+                PendingHead(sent, beginning: .opaque, offset: offset, bytes: Array(rest), endsChunks: endsChunks), nil
+            )
         }
+    }
+
+    /// Where a response ends whose head `bytes` begin with, and whether that is the end of its chunks.
+    private static func end(
+        of head: ResponseHead, in bytes: HeadBytes, isCut: Bool
+    ) -> (length: Int64?, endsChunks: Bool?) {
+        guard let length = head.length, head.status != 101 else { return (nil, nil) }
+        let body = HeadBytes(rebasing: bytes[length...])
+        // What has no body (HEAD, 204, 304) is followed by the next response.
+        if body.hasPrefix("HTTP/1.") { return (Int64(length), nil) }
+        guard head.isChunked else { return (head.contentLength.map { Int64(length) + $0 }, nil) }
+        guard case .ends(let end) = ChunkedBody.walk(body) else { return (nil, isCut ? nil : false) }
+        return (Int64(length + end), isCut ? nil : end == body.count)
+    }
+
+    private init(
+        _ sent: SentHead, beginning: Beginning, offset: Int64 = 0, bytes: [UInt8] = [], endsChunks: Bool? = nil
+    ) {
+        sequence = sent.sequence
+        at = sent.at
+        isCut = sent.callBytes > Int64(sent.head.count)
+        callEnd = sent.sequence &+ UInt32(truncatingIfNeeded: sent.callBytes)
+        isEnding = sent.isEnding
+        self.beginning = beginning
+        self.offset = offset
+        self.bytes = bytes
+        self.endsChunks = endsChunks
+    }
+
+    private init(ending sent: SentHead) {
+        let isWhole = sent.callBytes == Int64(sent.head.count)
+        let isCut = !isWhole && sent.head.count >= Self.longestEnding
+        self.init(
+            sent, beginning: .opaque, endsChunks: ChunkedBody.isEnd(sent.head, isWhole: isWhole, isCut: isCut))
+    }
+
+    /// The next call goes on with the same head.
+    mutating func append(_ next: PendingHead) {
+        callEnd = next.callEnd
+        guard !bytes.isEmpty, bytes.count < Self.longestEnding else { return }
+        bytes += next.bytes
+        isCut = next.isCut
     }
 
     /// It begins a response of its own, or could.
@@ -49,8 +123,13 @@ struct PendingHead {
         switch beginning {
         case .http: true
         case .incomplete: bytes.count >= 7
-        case .opaque: false
+        case .opaque, .unread: false
         }
+    }
+
+    /// A response of which no more is known than that it begins here.
+    var isUnread: Bool {
+        if case .unread = beginning { true } else { false }
     }
 }
 

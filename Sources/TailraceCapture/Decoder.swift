@@ -62,7 +62,7 @@ struct Decoder: ~Copyable {
         return .socketUsed(
             SocketUse(
                 connection: connection, server: server, at: time(socket.header.at_ns),
-                isAdopted: socket.header.flags & EV_F_ADOPTED != 0))
+                isAdopted: socket.header.flags & EV_F_ADOPTED != 0, isAfterLoss: isAfterLoss(socket.header)))
     }
 
     private func words(of address: some BitwiseCopyable) -> (UInt64, UInt64) {
@@ -77,9 +77,11 @@ struct Decoder: ~Copyable {
         read.pointee.readable = time(raw.readable_ns)
         read.pointee.at = time(raw.header.at_ns)
         read.pointee.bytes = Int64(raw.bytes)
+        read.pointee.sequenceEnd = raw.seq_end
         read.pointee.outstanding = raw.outstanding
         read.pointee.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
         read.pointee.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0
+        read.pointee.isAfterLoss = isAfterLoss(raw.header)
         guard let head = head(of: record, after: MemoryLayout<ev_read>.size, count: raw.head_bytes) else { return nil }
         read.pointee.head = head
         return .requestRead(UnsafePointer(read))
@@ -90,7 +92,9 @@ struct Decoder: ~Copyable {
         sent.pointee.socket = raw.header.socket
         sent.pointee.at = time(raw.header.at_ns)
         sent.pointee.sequence = raw.seq
+        sent.pointee.isEnding = raw.header.flags & EV_F_ENDING != 0
         sent.pointee.callBytes = Int64(raw.call_bytes & (1 << 48 - 1))
+        sent.pointee.isAfterLoss = isAfterLoss(raw.header)
         guard let head = head(of: record, after: MemoryLayout<ev_head>.size, count: raw.head_bytes) else { return nil }
         sent.pointee.head = head
         return .headSent(UnsafePointer(sent))
@@ -139,6 +143,7 @@ struct Decoder: ~Copyable {
         flush.isOutstanding = flags & EV_F_OUTSTANDING != 0
         flush.isAdopted = flags & EV_F_ADOPTED != 0
         flush.isHeadTold = flags & EV_F_HEAD_TOLD != 0
+        flush.isAfterLoss = flags & EV_F_LOST_BEFORE != 0
     }
 
     private func stateChanged(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
@@ -147,13 +152,15 @@ struct Decoder: ~Copyable {
             StateChange(
                 socket: raw.header.socket, at: time(raw.header.at_ns),
                 old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
-                error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes))
+                error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes,
+                isAfterLoss: isAfterLoss(raw.header)))
     }
 
     private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let raw = load(ev_sample.self, from: record) else { return nil }
         sample.pointee.socket = raw.header.socket
         sample.pointee.at = time(raw.header.at_ns)
+        sample.pointee.isAfterLoss = isAfterLoss(raw.header)
         sample.pointee.oldestUnsent = time(raw.oldest_unsent_ns)
         sample.pointee.blocked = time(raw.blocked_ns)
         sample.pointee.queuedBytes = raw.queued_bytes
@@ -176,6 +183,8 @@ struct Decoder: ~Copyable {
                 begin: time(raw.begin_ns), end: time(raw.header.at_ns),
                 endsWereLost: raw.header.flags & EV_F_ENDS_LOST != 0))
     }
+
+    private func isAfterLoss(_ header: ev_header) -> Bool { header.flags & EV_F_LOST_BEFORE != 0 }
 
     /// A time or span that cannot overflow what is made of it, whatever the record says.
     private func time(_ raw: UInt64) -> Nanoseconds { Nanoseconds(raw & (1 << 61 - 1)) }

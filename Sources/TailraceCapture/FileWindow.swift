@@ -52,7 +52,8 @@ struct FileWindow: ~Copyable {
             if count < 0 {
                 if errno == EINTR { continue }
                 throw CaptureError.unreadable(
-                    path, "\(describe(errno: errno)) at byte \(start + UInt64(filled))", "copy what can be read of it, and try that")
+                    path, "\(describe(errno: errno)) at byte \(start + UInt64(filled))",
+                    "copy what can be read of it, and try that")
             }
             filled += count
         }
@@ -76,7 +77,9 @@ extension UnsafeRawBufferPointer {
     fileprivate func position(of bytes: [UInt8]) -> Int? {
         guard let base = baseAddress, let first = bytes.first else { return nil }
         var place = 0
-        while count - place >= bytes.count, let found = memchr(base + place, Int32(first), count - place - bytes.count + 1) {
+        while count - place >= bytes.count,
+            let found = memchr(base + place, Int32(first), count - place - bytes.count + 1)
+        {
             place = UnsafeRawPointer(found) - base
             if memcmp(found, bytes, bytes.count) == 0 { return place }
             place += 1

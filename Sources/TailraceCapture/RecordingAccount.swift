@@ -46,7 +46,8 @@ struct RecordedCounts: Equatable {
 
     private enum Tag: UInt16 {
         case made = 1
-        case delivered, sockets, reads, flushes, states, missed, untracked, headsUnread, merged, dropped, malformed, heads,
+        case delivered, sockets, reads, flushes, states, missed, untracked, headsUnread, merged, dropped, malformed,
+            heads,
             adopted, untrackedMPTCP
     }
 

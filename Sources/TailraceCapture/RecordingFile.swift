@@ -29,11 +29,13 @@ struct RecordingFile: ~Copyable {
         var status = stat()
         if lstat(path, &status) == 0 {
             guard let kind = refusal(of: status.st_mode) else {
-                descriptor = try openFile(path, status.st_mode & S_IFMT == S_IFCHR ? 0 : O_CREAT | O_EXCL, keeping: status)
+                descriptor = try openFile(
+                    path, status.st_mode & S_IFMT == S_IFCHR ? 0 : O_CREAT | O_EXCL, keeping: status)
                 return
             }
             throw CaptureError(
-                .failed, "cannot record to \(path): it is \(kind); give a file that is not there yet, or may be renamed")
+                .failed, "cannot record to \(path): it is \(kind); give a file that is not there yet, or may be renamed"
+            )
         }
         descriptor = try openFile(path, O_CREAT | O_EXCL, keeping: nil)
     }
@@ -42,7 +44,9 @@ struct RecordingFile: ~Copyable {
 
     /// Writes a block with one call. What could not be written whole is taken back, so that nothing hides what follows.
     ///
-    /// - Parameter isLast: it may use the room that is kept.
+    /// - Parameters:
+    ///   - block: the whole of it.
+    ///   - isLast: it may use the room that is kept.
     /// - Returns: nil if it is written.
     mutating func append(_ block: UnsafeRawBufferPointer, isLast: Bool = false) -> Refusal? {
         let kept = isLast ? 0 : UInt64(Self.reserve)
@@ -108,13 +112,15 @@ private func openFile(_ path: String, _ flags: Int32, keeping earlier: stat?) th
     if let earlier, earlier.st_mode & S_IFMT == S_IFREG, rename(path, path + ".old") != 0 {
         let code = errno
         throw CaptureError(
-            .failed, "cannot keep \(path) as \(path).old: \(describe(errno: code)); move it away, or record to another file")
+            .failed,
+            "cannot keep \(path) as \(path).old: \(describe(errno: code)); move it away, or record to another file")
     }
     let descriptor = open(path, flags | O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
     guard descriptor >= 0 else {
         let code = errno
         throw CaptureError(
-            .failed, "cannot create the recording \(path): \(describe(errno: code)); give a path that may be written (-o)")
+            .failed,
+            "cannot create the recording \(path): \(describe(errno: code)); give a path that may be written (-o)")
     }
     return descriptor
 }

@@ -58,7 +58,8 @@ struct RecordingReader: ~Copyable {
     }
 
     private var magic: [UInt8] {
-        RecordingFormat.magic + (identity.map { number in withUnsafeBytes(of: number.littleEndian) { Array($0) } } ?? [])
+        RecordingFormat.magic
+            + (identity.map { number in withUnsafeBytes(of: number.littleEndian) { Array($0) } } ?? [])
     }
 
     /// The block at `position`, if its checksums are right.

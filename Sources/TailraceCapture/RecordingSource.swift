@@ -35,7 +35,9 @@ public final class RecordingSource: EventSource {
     ///
     /// - Throws: `CaptureError` of kind `unreadable`: it is not there, is no recording, or is of another version.
     public init(path: String) throws(CaptureError) {
-        guard let inflater = Inflater() else { throw CaptureError(.failed, "cannot read a recording: there is no memory") }
+        guard let inflater = Inflater() else {
+            throw CaptureError(.failed, "cannot read a recording: there is no memory")
+        }
         self.inflater = inflater
         reader = try RecordingReader(path: path)
         guard let block = try reader.next() else {
@@ -45,7 +47,8 @@ public final class RecordingSource: EventSource {
         }
         if block.header.format > RecordingFormat.version {
             throw CaptureError.unreadable(
-                path, "its format is version \(block.header.format), newer than this tailrace reads (\(RecordingFormat.version))",
+                path,
+                "its format is version \(block.header.format), newer than this tailrace reads (\(RecordingFormat.version))",
                 "update tailrace")
         }
         guard let description = RecordingDescription(fields: block.payload) else {
@@ -54,7 +57,8 @@ public final class RecordingSource: EventSource {
         guard Self.wireVersions.contains(description.wireVersion) else {
             let isNewer = description.wireVersion > Self.wireVersions.upperBound
             throw CaptureError.unreadable(
-                path, "its records are of wire version \(description.wireVersion), and this tailrace reads \(EV_WIRE_VERSION)",
+                path,
+                "its records are of wire version \(description.wireVersion), and this tailrace reads \(EV_WIRE_VERSION)",
                 isNewer ? "update tailrace" : "read it with the tailrace that made it, or record again")
         }
         self.description = description

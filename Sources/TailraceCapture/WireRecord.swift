@@ -39,7 +39,9 @@ struct WireRecord {
     var length: Int { Int(header.size) }
 
     /// Puts it into `place`, which has its length, without payload.
-    func store(_ bytes: UnsafeRawBufferPointer, in place: UnsafeMutableRawBufferPointer, _ redactor: inout some PayloadRedactor) {
+    func store(
+        _ bytes: UnsafeRawBufferPointer, in place: UnsafeMutableRawBufferPointer, _ redactor: inout some PayloadRedactor
+    ) {
         place.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<length]))
         place.storeBytes(of: header, as: ev_header.self)
         switch UInt32(header.kind) {

@@ -25,13 +25,18 @@ public struct SocketUse {
     public let at: Nanoseconds
     /// The connection was open before tracing began: `at` is when it was found.
     public let isAdopted: Bool
+    /// Records of the connection were lost since the event before.
+    public let isAfterLoss: Bool
 
     /// All of it.
-    public init(connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false) {
+    public init(
+        connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false, isAfterLoss: Bool = false
+    ) {
         self.connection = connection
         self.server = server
         self.at = at
         self.isAdopted = isAdopted
+        self.isAfterLoss = isAfterLoss
     }
 }
 
@@ -45,6 +50,8 @@ public struct RequestRead {
     public var at: Nanoseconds = 0
     /// That this read returned.
     public var bytes: Int64 = 0
+    /// One past its last byte in the client's sequence numbers.
+    public var sequenceEnd: UInt32 = 0
     /// Flushes that the peer had not acknowledged yet.
     public var outstanding: UInt32 = 0
     /// No send since the connection began, or since the last read: false. The first read after a send: true.
@@ -53,12 +60,14 @@ public struct RequestRead {
     public var wasUnaccepted = false
     /// The request's beginning; empty where it could not be read.
     public var head = HeadBytes(start: nil, count: 0)
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
 }
 
-/// A send call began that may carry the beginning of a response. Another one at the same `sequence` replaces it: the call
+/// A send call began that may carry the beginning or the end of a response. Another one at the same `sequence` replaces it: the call
 /// before took nothing.
 public struct SentHead {
     /// The connection's cookie.
@@ -69,8 +78,12 @@ public struct SentHead {
     public var sequence: UInt32 = 0
     /// That the call hands over.
     public var callBytes: Int64 = 0
+    /// `head` is the call's end instead, which may be that of a body in chunks.
+    public var isEnding = false
     /// Its beginning; empty where it could not be read.
     public var head = HeadBytes(start: nil, count: 0)
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
@@ -146,8 +159,12 @@ public struct FlushMarks {
     public var isHeadTold = false
     /// Told by a snapshot while it is on its way; its own event is to come.
     public var isOutstanding = false
+    /// Whether it ends with the last chunk of a body; nil: its tail has to tell.
+    public var endsChunks: Bool?
     /// Its last eight bytes, the last one in the highest byte; nil where they could not be read.
     public var tail: UInt64?
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
@@ -175,15 +192,21 @@ public struct StateChange {
     public let error: Int32
     /// Bytes that the peer never acknowledged.
     public let unackedBytes: UInt32
+    /// Records of the connection were lost since the event before.
+    public let isAfterLoss: Bool
 
     /// All of it.
-    public init(socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32) {
+    public init(
+        socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32,
+        isAfterLoss: Bool = false
+    ) {
         self.socket = socket
         self.at = at
         self.old = old
         self.new = new
         self.error = error
         self.unackedBytes = unackedBytes
+        self.isAfterLoss = isAfterLoss
     }
 }
 
@@ -217,6 +240,8 @@ public struct SocketSample {
     public var rwndLimited: Int64 = 0
     /// The same for the send buffer.
     public var sndbufLimited: Int64 = 0
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}

@@ -119,7 +119,8 @@ public struct CSV: ResponseFormat {
         ] + quantiles("delivery_\(name)", values)
     }
 
-    private static func quantiles(_ name: String, _ values: @escaping (borrowing Response) -> Distribution) -> [Column] {
+    private static func quantiles(_ name: String, _ values: @escaping (borrowing Response) -> Distribution) -> [Column]
+    {
         [
             number("\(name)_p50_ns") { values($0).quantile(0.5) },
             number("\(name)_p99_ns") { values($0).p99 },

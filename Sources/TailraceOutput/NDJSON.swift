@@ -198,6 +198,7 @@ public struct NDJSON: ResponseFormat {
         line.object("counts") {
             $0.field("response", end.counts.responses)
             $0.field("open", end.counts.open)
+            $0.field("connections", end.counts.connections)
             $0.field("flush", end.counts.flushes)
         }
         line.events(end.loss)
@@ -216,6 +217,8 @@ public struct RunCounts: Sendable {
     public var responses = 0
     /// That were open at the end.
     public var open = 0
+    /// Connections that were followed at the end.
+    public var connections = 0
     /// Told flushes.
     public var flushes = 0
 

@@ -60,7 +60,10 @@ public struct RecordingEnd: Sendable, Equatable {
 
     /// For people, one phrase.
     public var words: String {
-        var words = cutAt.map { "it has no end (the recorder was killed, is still at work, or the file was cut): read up to byte \($0)" }
+        var words =
+            cutAt.map {
+                "it has no end (the recorder was killed, is still at work, or the file was cut): read up to byte \($0)"
+            }
             ?? "it ends cleanly"
         if let firstDamage {
             words += ", \(damages) damaged \(damages == 1 ? "place" : "places"), the first at byte \(firstDamage)"

@@ -14,6 +14,8 @@ protocol ResponseRun: AnyObject {
     var now: Nanoseconds { get }
     /// Events of connections that were never announced.
     var unattributed: UInt64 { get }
+    /// Connections that are followed now.
+    var connections: Int { get }
     /// What of the recording was used; nil: it is live.
     var recording: RecordingAccount? { get }
 
@@ -22,6 +24,7 @@ protocol ResponseRun: AnyObject {
     /// - Parameters:
     ///   - tell: what an event led to.
     ///   - afterDrain: called after each piece: write out, look at the clock.
+    /// - Throws: what `afterDrain` throws, or why it cannot go on.
     func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws
     /// Responses that are open at its end, as they stand.
     func openResponses() -> [Response]

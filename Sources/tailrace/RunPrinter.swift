@@ -23,6 +23,7 @@ final class RunPrinter {
     /// Goes through the run, from the first line to the last.
     ///
     /// - Parameter isReady: called when the first line is written, before anything is told.
+    /// - Throws: `Failure` where the output cannot be written, and what the run throws.
     func print(isReady: () throws -> Void = {}) throws {
         output.append(format.begin())
         try output.flush()
@@ -65,6 +66,7 @@ final class RunPrinter {
         }
         end.loss = run.loss()
         end.unattributed = run.unattributed
+        end.counts.connections = run.connections
         end.recording = run.recording.map { RecordingEnd($0) }
         end.wall = run.anchor.wall(at: run.now)
         output.append(format.end(end))

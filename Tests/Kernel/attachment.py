@@ -22,8 +22,11 @@ def held_by(pid):
     programs, links = set(), set()
     directory = "/proc/%d/fdinfo" % pid
     for descriptor in os.listdir(directory):
-        with open(os.path.join(directory, descriptor)) as file:
-            fields = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        try:
+            with open(os.path.join(directory, descriptor)) as file:
+                fields = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        except FileNotFoundError:  # closed meanwhile
+            continue
         if "prog_id" in fields:
             programs.add(int(fields["prog_id"]))
         if "link_id" in fields:

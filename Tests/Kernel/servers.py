@@ -24,11 +24,11 @@ def scenario(script, *arguments):
     return [sys.executable, str(SCENARIOS / script), *map(str, arguments)]
 
 
-class Server:
-    """A scenario that prints {"port": N} when it listens."""
+class Program:
+    """A server that prints {"port": N} when it listens."""
 
-    def __init__(self, script, *arguments, prefix=()):
-        self.command = [*prefix, *scenario(script, *arguments)]
+    def __init__(self, command):
+        self.command = command
         self.process = None
         self.port = None
 
@@ -59,6 +59,13 @@ class Server:
     def __exit__(self, *_):
         if self.process and not self.process.stdout.closed:
             self.end()
+
+
+class Server(Program):
+    """A scenario in Python."""
+
+    def __init__(self, script, *arguments, prefix=()):
+        super().__init__([*prefix, *scenario(script, *arguments)])
 
 
 class TruthServer(Server):

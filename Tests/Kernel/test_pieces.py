@@ -11,6 +11,7 @@ REPLIES = [
     (200, [b"HTTP/1.1 200 OK\r\n", b"Content-Type: text/plain\r\n", b"Content-Length: 5\r\n", b"\r\n", b"hello"]),
     (201, [b"HTTP/1.1 201 Created\r\n", b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\n", b"hello", b"\r\n", b"0\r\n\r\n"]),
     (404, [b"HTTP/1.1 404 Not Found\r\nContent-Length: 2000\r\n\r\n", b"x" * 1000, b"y" * 1000]),
+    (202, [b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"", b""]),
     (200, [b"HTTP/1.1 200 OK\r\nX-Long: " + b"l" * 1500 + b"\r\nContent-Length: 3\r\n\r\n", b"end"]),
 ]
 

@@ -182,13 +182,14 @@ class Report:
 
 
 class Tracer:
-    """`with Tracer(port) as tracer:` attaches; tracer.stop() gives the Report. Leaves nothing behind on any way out."""
+    """`with Tracer(port) as tracer:` attaches (None: to all ports); tracer.stop() gives the Report. Leaves nothing behind."""
 
     def __init__(self, port, *options, command="trace", json_lines=True, environment=None, stdout=None):
         require_tailrace()
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-test-")
         self.ready_file = os.path.join(self.directory.name, "ready")
-        self.arguments = [command, "--port", str(port), "--ready-file", self.ready_file, *options]
+        target = ["--port", str(port)] if port else []
+        self.arguments = [command, *target, "--ready-file", self.ready_file, *map(str, options)]
         if json_lines:
             self.arguments.append("--json")
         self.environment = dict(os.environ, **(environment or {}))

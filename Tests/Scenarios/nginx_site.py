@@ -26,9 +26,11 @@ http {
     uwsgi_temp_path %(prefix)s/uwsgi;
     scgi_temp_path %(prefix)s/scgi;
     sendfile %(sendfile)s;
-    server { listen 127.0.0.1:%(port)d; root %(prefix)s/site; }
+    %(server)s
 }
 """
+
+SITE = "server { listen 127.0.0.1:%(port)d; root %(prefix)s/site; }"
 
 FILES = {"small.html": 612, "page.html": 9000, "large.bin": 3_000_000}
 
@@ -40,8 +42,11 @@ def free_port():
 
 
 class Nginx:
-    def __init__(self, sendfile=True):
+    """`server`: its part of the configuration, with %(port)d and %(prefix)s in it."""
+
+    def __init__(self, sendfile=True, server=SITE):
         self.sendfile = sendfile
+        self.server = server
         self.port = free_port()
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-nginx-")
         self.prefix = pathlib.Path(self.directory.name)
@@ -52,8 +57,9 @@ class Nginx:
         for name, size in FILES.items():
             (self.prefix / "site" / name).write_bytes(b"n" * size)
         configuration = self.prefix / "nginx.conf"
-        configuration.write_text(CONFIGURATION % {"prefix": self.prefix, "port": self.port,
-                                                  "sendfile": "on" if self.sendfile else "off"})
+        places = {"prefix": self.prefix, "port": self.port}
+        configuration.write_text(CONFIGURATION % {**places, "sendfile": "on" if self.sendfile else "off",
+                                                  "server": self.server % places})
         self.process = subprocess.Popen(["nginx", "-p", str(self.prefix), "-c", str(configuration),
                                          "-e", str(self.prefix / "error.log")], stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 10

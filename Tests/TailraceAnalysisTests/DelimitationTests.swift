@@ -195,4 +195,13 @@ struct DelimitationTests {
         let last = counts.begin()
         #expect(counts.largest(since: last) == 1)
     }
+
+    @Test("a sample of a connection whose announcement is still in the ring is no loss")
+    func earlySample() {
+        var correlator = Correlator()
+        var sample = SocketSample()
+        sample.socket = 99
+        withUnsafePointer(to: &sample) { correlator.take(.socketSampled($0)) { _ in } }
+        #expect(correlator.unattributed == 0 && correlator.connections == 0)
+    }
 }

@@ -18,10 +18,13 @@ private struct HeadMaker {
         let secret = Self.secret
         let target = one(of: [
             "/", "/a/b", "/a?token=\(secret)", "/a#\(secret)", "*", "http://user:\(secret)@host/path?k=\(secret)",
-            "https://host/", secret, "x:\(secret)", "/" + String(repeating: "p", count: 300), "//host/x", "*\(secret)", "/a:b//c",
+            "https://host/", secret, "x:\(secret)", "/" + String(repeating: "p", count: 300), "//host/x", "*\(secret)",
+            "/a:b//c",
             "ht*tp://\(secret)/q", "",
         ])
-        let version = one(of: [" HTTP/1.1", " HTTP/1.1", " HTTP/1.0", " HTTP/1.1 \(secret)", " HTTP/2.0", " FOO/1.1", "", " HTTP/1."])
+        let version = one(of: [
+            " HTTP/1.1", " HTTP/1.1", " HTTP/1.0", " HTTP/1.1 \(secret)", " HTTP/2.0", " FOO/1.1", "", " HTTP/1.",
+        ])
         let method = one(of: ["GET", "GET", "POST", "M-SEARCH", "PRI", "get", "", "ABCDEFGHIJKLMNOPQRST", "A_B"])
         let lineEnd = one(of: ["\r\n", "\r\n", "\r\n", "\n"])
         return "\(method) \(target)\(version)\(lineEnd)" + fields(lineEnd)
@@ -31,19 +34,25 @@ private struct HeadMaker {
         let secret = Self.secret
         var text = ""
         for _ in 0..<Int.random(in: 0...4, using: &random) {
-            text += one(of: [
-                "Cookie: \(secret)", "Authorization: Bearer \(secret)", "Host: a", "Content-Length: 12", "content-length:  7\t",
-                "Content-Length: 1\(secret)", "Content-Type: text/html; charset=\(secret)", "content-TYPE:text/event-stream",
-                "Transfer-Encoding: gzip, chunked", "Transfer-Encoding:chunked", "Content-Length-\(secret): 1", "X:\(secret)",
-                "Content-\(secret)", ":\(secret)", "\(secret)", "Content-Type : \(secret)", "\r\(secret)", "Content-Type: ",
-            ]) + lineEnd
+            text +=
+                one(of: [
+                    "Cookie: \(secret)", "Authorization: Bearer \(secret)", "Host: a", "Content-Length: 12",
+                    "content-length:  7\t",
+                    "Content-Length: 1\(secret)", "Content-Type: text/html; charset=\(secret)",
+                    "content-TYPE:text/event-stream",
+                    "Transfer-Encoding: gzip, chunked", "Transfer-Encoding:chunked", "Content-Length-\(secret): 1",
+                    "X:\(secret)",
+                    "Content-\(secret)", ":\(secret)", "\(secret)", "Content-Type : \(secret)", "\r\(secret)",
+                    "Content-Type: ",
+                ]) + lineEnd
         }
         return text + one(of: [lineEnd, lineEnd, lineEnd, ""])
     }
 
     mutating func response() -> String {
         let status = one(of: [
-            "HTTP/1.1 200 OK", "HTTP/1.0 404 \(Self.secret)", "HTTP/1.1 100 Continue", "HTTP/1.1 204", "HTTP/1.x 200 OK",
+            "HTTP/1.1 200 OK", "HTTP/1.0 404 \(Self.secret)", "HTTP/1.1 100 Continue", "HTTP/1.1 204",
+            "HTTP/1.x 200 OK",
             "HTTP/2.0 200 OK", "HTTP/1.1 2x0 \(Self.secret)", "HTTP/1.1", "\(Self.secret)", "SSH-2.0-\(Self.secret)",
         ])
         let lineEnd = one(of: ["\r\n", "\r\n", "\n"])
@@ -130,7 +139,9 @@ struct HeadRedactorTests {
                 keptWhole += kept
                 let isWhole = whole.count >= 512
                 let told = describe(request: whole, isWhole: isWhole)
-                #expect(told == describe(request: keptWhole, isWhole: isWhole), "\(pieces.map { String(decoding: $0, as: UTF8.self) })")
+                #expect(
+                    told == describe(request: keptWhole, isWhole: isWhole),
+                    "\(pieces.map { String(decoding: $0, as: UTF8.self) })")
                 if told != "incomplete" { break }
             }
         }

@@ -25,7 +25,8 @@ struct RecordingSample {
         description.jiffy = Self.jiffy
         description.anchor = ClockAnchor(monotonic: 5_000_000_000, wall: 1_800_000_000_000_000_000)
         let writer = try RecordingWriter(
-            path: directory.file("a"), description: description, longest: 1 << 20, redactor: WholePayload(), say: { _ in })
+            path: directory.file("a"), description: description, longest: 1 << 20, redactor: WholePayload(),
+            say: { _ in })
         var loss = Loss()
         for block in 0..<count {
             for record in maker.connection(UInt64(block + 1), requests: 2) {

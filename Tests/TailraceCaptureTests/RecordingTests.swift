@@ -90,9 +90,10 @@ struct RecordingTests {
         (counts.dropped, counts.malformed) = (20, 21)
         #expect(counts.fields.withUnsafeBytes { RecordedCounts(fields: $0) } == counts)
         // Whoever adds a counter adds it to RecordedCounts, or says here who counts it when a recording is read.
-        let counted = Set(Mirror(reflecting: counts.loss).children.compactMap { child in
-            (child.value as? UInt64).map { $0 > 0 ? "kept" : child.label ?? "" }
-        })
+        let counted = Set(
+            Mirror(reflecting: counts.loss).children.compactMap { child in
+                (child.value as? UInt64).map { $0 > 0 ? "kept" : child.label ?? "" }
+            })
         #expect(counted == ["kept", "undecodable", "unrecorded"])
     }
 

@@ -86,9 +86,11 @@ struct WireMaker {
         for number in 0..<requests {
             let body = Int.random(in: 0...3000, using: &random)
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: \(body)\r\n\r\n"
-            records.append(read(cookie, "GET /\(cookie)/\(number)?q=secret HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n"))
+            records.append(
+                read(cookie, "GET /\(cookie)/\(number)?q=secret HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n"))
             records.append(self.head(cookie, head, callBytes: head.utf8.count + body))
-            records.append(flush(cookie, bytes: head.utf8.count + body, flags: UInt32(EV_F_AFTER_READ | EV_F_HEAD_TOLD)))
+            records.append(
+                flush(cookie, bytes: head.utf8.count + body, flags: UInt32(EV_F_AFTER_READ | EV_F_HEAD_TOLD)))
         }
         return records + [closed(cookie)]
     }

@@ -68,16 +68,22 @@ struct CSVTests {
 
     @Test(
         "what a spreadsheet would compute is text",
-        arguments: ["=1+1", "+1", "-1", "@SUM(A1)", "\u{ff1d}1", "\u{ff0b}1", "\u{ff0d}1", "\u{ff20}x", "=\"a\",b\r\n=c"])
+        arguments: [
+            "=1+1", "+1", "-1", "@SUM(A1)", "\u{ff1d}1", "\u{ff0b}1", "\u{ff0d}1", "\u{ff20}x", "=\"a\",b\r\n=c",
+        ])
     func formulas(text: String) throws {
         let row = try row(hostileResponse(text))
         for name in ["server_comm", "server_exe", "server_cgroup", "method", "target", "content_type"] {
             let cell = try #require(row[name])
-            #expect(cell.hasPrefix("'") && cell.unicodeScalars.dropFirst().first == text.unicodeScalars.first, "\(name): \(cell)")
+            #expect(
+                cell.hasPrefix("'") && cell.unicodeScalars.dropFirst().first == text.unicodeScalars.first,
+                "\(name): \(cell)")
         }
     }
 
-    @Test("quotes, commas and line breaks stay in their cell", arguments: ["a,b", "say \"so\"", "\"", ",,,", "a\r\nb", "x\ty"])
+    @Test(
+        "quotes, commas and line breaks stay in their cell",
+        arguments: ["a,b", "say \"so\"", "\"", ",,,", "a\r\nb", "x\ty"])
     func quoting(text: String) throws {
         let csv = CSV(run: run)
         let line = csv.response(hostileResponse(text), anchor: anchor)
@@ -93,7 +99,8 @@ struct CSVTests {
         #expect(row["status"] == "" && row["ttff_ns"] == "" && row["timeline_driver_ns"] != nil)
         #expect(row["begin"] == "1970-01-01T00:00:01.000000000Z")
         let units = ["_ns", "_bytes", "_count", "_max", "_begin", "_end", "_pid", "_id"]
-        for name in row.keys where Int(row[name] ?? "") != nil && !["flushes", "status", "socket_retransmits"].contains(name) {
+        for name in row.keys
+        where Int(row[name] ?? "") != nil && !["flushes", "status", "socket_retransmits"].contains(name) {
             #expect(units.contains { name.hasSuffix($0) }, "\(name)")
         }
     }

@@ -27,8 +27,10 @@ typedef uint64_t ev_u64;
 #define EV_WIRE_VERSION 1u
 
 /* Most bytes of a request head, or of a response head, that the kernel side reads. */
-#define EV_REQUEST_HEAD_BYTES 512u
+#define EV_REQUEST_HEAD_BYTES 2048u
 #define EV_RESPONSE_HEAD_BYTES 1024u
+/* Most bytes of a call's end (EV_F_ENDING) where that is its last piece; of a longer one, EV_RESPONSE_HEAD_BYTES. */
+#define EV_ENDING_BYTES 192u
 /* Bytes kept of the end of a flush: enough for the last chunk of HTTP/1.1 with the CRLF before it. */
 #define EV_TAIL_BYTES 8u
 /* Target filters: entries of each kind. */
@@ -39,7 +41,7 @@ typedef uint64_t ev_u64;
 enum ev_kind {
 	EV_SOCKET = 1,	/* struct ev_socket: a traced socket was first used by a process, or by another one */
 	EV_READ = 2,	/* struct ev_read: the server read request bytes */
-	EV_HEAD = 3,	/* struct ev_head: a send call began that may carry the beginning of a response */
+	EV_HEAD = 3,	/* struct ev_head: a send call began that may carry the beginning or the end of a response */
 	EV_FLUSH = 4,	/* struct ev_flush: a flush left the socket's memory (ACKed, or given up) */
 	EV_STATE = 5,	/* struct ev_state: the connection changed its TCP state */
 	EV_SAMPLE = 6,	/* struct ev_sample: one look at a traced socket; read from an iterator, not from the ring */
@@ -70,8 +72,10 @@ struct ev_header {
 #define EV_F_TAIL_UNREAD (1u << 11)	/* flush: tail[] is not known */
 #define EV_F_OUTSTANDING (1u << 12)	/* flush: asked for by a snapshot, still on its way; its own record is to come */
 #define EV_F_ADOPTED (1u << 13)		/* socket, flush: it was there before tracing began; its past is not known */
-#define EV_F_ENDS_LOST (1u << 15)	/* round: EV_STATE records were lost since the last; who was not sampled is gone */
+#define EV_F_ENDS_LOST (1u << 17)	/* round: EV_STATE records were lost since the last; who was not sampled is gone */
 #define EV_F_HEAD_TOLD (1u << 14)	/* flush: EV_HEAD was made for a call in it; if none is there, that was lost */
+#define EV_F_ENDING (1u << 15)		/* head: the bytes are the call's last: a body in chunks may end with it */
+#define EV_F_LOST_BEFORE (1u << 16)	/* any: records of this connection were lost since the one before */
 
 struct ev_socket {
 	struct ev_header header;
@@ -96,14 +100,14 @@ struct ev_read {
 	ev_u32 bytes;		/* that this read returned */
 	ev_u32 head_bytes;	/* of them that follow this struct */
 	ev_u32 outstanding;	/* flushes of the connection that were not acknowledged yet */
-	ev_u32 pad;
+	ev_u32 seq_end;		/* one past its last byte in the client's sequence numbers */
 };
 
 /* header.at_ns: the send call was entered. If the call takes nothing (EAGAIN), the next one at `seq` replaces it. */
 struct ev_head {
 	struct ev_header header;
 	ev_u32 seq;		/* sequence number of its first byte */
-	ev_u32 head_bytes;	/* of the call's beginning that follow this struct */
+	ev_u32 head_bytes;	/* of the call's beginning, or (EV_F_ENDING) its end, that follow this struct */
 	ev_u64 call_bytes;	/* that the call hands over */
 };
 

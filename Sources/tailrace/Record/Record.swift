@@ -38,7 +38,8 @@ struct Record: ParsableCommand {
     @Option(help: ArgumentHelp("Largest size of the file, from 64KiB (1GiB).", valueName: "size"))
     var maxSize: ByteCount?
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("Record for as long as this command runs.", valueName: "cmd"))
+    @Argument(
+        parsing: .postTerminator, help: ArgumentHelp("Record for as long as this command runs.", valueName: "cmd"))
     var command: [String] = []
 
     func validate() throws {
@@ -54,7 +55,8 @@ struct Record: ParsableCommand {
         let description = RecordingDescription(
             version: Tailrace.version, facts: run.facts, backend: run.source.backend, target: options.target)
         let writer = try RecordingWriter(
-            path: output, description: description, longest: UInt64(maxSize?.bytes ?? 1 << 30), redactor: HeadRedactor(), say: complain)
+            path: output, description: description, longest: UInt64(maxSize?.bytes ?? 1 << 30),
+            redactor: HeadRedactor(), say: complain)
         run.source.tap = writer
         try run.announceReady(in: options.readyFile)
         let code = try record(run, writer)
@@ -88,9 +90,11 @@ struct Record: ParsableCommand {
 
     private func summary(of writer: RecordingWriter<HeadRedactor>, _ run: TracingRun) -> String {
         let summary = writer.summary
-        var words = "\(summary.records) records in \(Quantity.size(Int64(summary.bytes))): \(output); \(run.loss().words)"
+        var words =
+            "\(summary.records) records in \(Quantity.size(Int64(summary.bytes))): \(output); \(run.loss().words)"
         if summary.malformed > 0 { words += ", \(summary.malformed) no records" }
-        return summary.dropped == 0 ? words : words + "; \(summary.dropped) records were dropped and are not in the recording"
+        return summary.dropped == 0
+            ? words : words + "; \(summary.dropped) records were dropped and are not in the recording"
     }
 }
 

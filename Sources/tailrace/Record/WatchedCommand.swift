@@ -30,7 +30,9 @@ final class WatchedCommand {
         guard result == 0 else {
             throw ExitFailure(
                 code: result == ENOENT ? 127 : 126,
-                description: "cannot start \(words[0]): \(String(cString: strerror(result))); give a command as a shell finds it")
+                description:
+                    "cannot start \(words[0]): \(String(cString: strerror(result))); give a command as a shell finds it"
+            )
         }
         pid = child
     }
