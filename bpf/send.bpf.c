@@ -179,7 +179,7 @@ static __always_inline void end_call(struct sock *sk, struct socket_state *state
 		blocked += now - state->waiting_ns;
 	if (tp && taken) {
 		close_flush(sk, state, tp, taken, blocked, now);
-		state->refused_ns = taken < state->call_bytes ? now : 0;
+		state->refused_ns = taken < state->call_bytes || ret < 0 ? now : 0;
 	} else {
 		withdraw_call(sk, state, ret > 0 ? -EAGAIN : ret);
 	}

@@ -394,7 +394,8 @@ extension FlushMarks {
 extension Flush {
     fileprivate init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: Response) {
         self.init(
-            connection: flush.socket, number: response.number, at: flush.enter, bytes: flush.bytes,
+            connection: flush.socket, number: response.number, server: response.server,
+            port: response.connection.local.port, at: flush.enter, bytes: flush.bytes,
             writes: Int64(flush.writes), stages: stages.times, total: stages.total,
             queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }

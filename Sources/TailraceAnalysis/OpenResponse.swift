@@ -275,12 +275,15 @@ struct OpenResponse {
     var isHeadOpen: Bool { framing == .unseen && response.responseBytes > headStart }
 
     /// Something of it is not known.
-    mutating func markEstimated() { response.isEstimated = true }
+    mutating func markEstimated() {
+        response.isEstimated = true
+        response.missesEvents = true
+    }
 
     /// Bytes that were sent and whose record was lost: counted by sequence number.
     mutating func addLost(bytes: Int64) {
         response.responseBytes += bytes
-        response.isEstimated = true
+        markEstimated()
     }
 
     /// The moment at which its last byte was acknowledged, 0 if it was not.

@@ -184,12 +184,12 @@ class Report:
 class Tracer:
     """`with Tracer(port) as tracer:` attaches (None: to all ports); tracer.stop() gives the Report. Leaves nothing behind."""
 
-    def __init__(self, port, *options, json_lines=True, environment=None, stdout=None):
+    def __init__(self, port, *options, command="trace", json_lines=True, environment=None, stdout=None):
         require_tailrace()
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-test-")
         self.ready_file = os.path.join(self.directory.name, "ready")
         target = ["--port", str(port)] if port else []
-        self.arguments = ["trace", *target, "--ready-file", self.ready_file, *map(str, options)]
+        self.arguments = [command, *target, "--ready-file", self.ready_file, *map(str, options)]
         if json_lines:
             self.arguments.append("--json")
         self.environment = dict(os.environ, **(environment or {}))

@@ -206,8 +206,11 @@ struct HeadRedactorTests {
         #expect(redactor.redactTail(last) == 0x0a0d_0a0d_300a_0d78)
         #expect(redactor.redactTail(0x7465_7263_6573_0000) == 0x7878_7878_7878_0000)
         for tail in [last, 0x0a0d_0a0d_3000_0000, 0x0a0d_0a0d_3042_4141, 0] {
-            let isEnd = Framing.chunked.isComplete(bytes: 1, tail: tail)
-            #expect(Framing.chunked.isComplete(bytes: 1, tail: redactor.redactTail(tail)) == isEnd)
+            var (flush, kept) = (FlushMarks(), FlushMarks())
+            flush.tail = tail
+            kept.tail = redactor.redactTail(tail)
+            let isEnd = Framing.chunked.isComplete(after: flush, bytes: 1)
+            #expect(Framing.chunked.isComplete(after: kept, bytes: 1) == isEnd)
         }
     }
 
