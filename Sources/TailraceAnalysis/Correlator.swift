@@ -14,6 +14,9 @@ public struct Correlator {
     private var outstanding: [UInt64: [FlushMarks]] = [:]
     private let tellsFlushes: Bool
 
+    /// When the newest look at all sockets began.
+    private var lastRound: Nanoseconds = 0
+
     /// Events of connections that were never announced, because that record was lost.
     public private(set) var unattributed: UInt64 = 0
 
@@ -52,7 +55,10 @@ public struct Correlator {
             if sample.pointee.isAfterLoss { trackers[place].loseSight() }
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
-            if round.endsWereLost { closeUnseen(since: round.begin, tell) }
+            if round.isComplete {
+                closeUnseen(since: lastRound, tell)
+                lastRound = round.begin
+            }
             Actions.sample(samples(of: round), tell)
         }
     }
@@ -70,8 +76,8 @@ public struct Correlator {
         return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
     }
 
-    /// Ends what belongs to connections that are gone without a word, because the record of their end was lost: every one that
-    /// is there was sampled at or after `begin`.
+    /// Ends what belongs to connections that are gone without a word, because their end was not seen, or its record was lost:
+    /// whoever is there was sampled at or after `begin`. That is a round ago, so that no record of an end is still on its way.
     private mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
         var gone: [UInt64] = []
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
