@@ -13,10 +13,12 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-
 BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
-TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux openssl golang-go nodejs
+TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux openssl golang-go nodejs \
+	python3-jsonschema mandoc man-db zsh fish
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test nio-server check lint layers reproducible bench deps test-deps bench-deps install clean
+.PHONY: build release bpf demo test unit-test kernel-test nio-server check lint layers reproducible bench deps test-deps \
+	bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -85,8 +87,20 @@ bench-deps:
 	$(Q)sh scripts/packages.sh $(BENCH_PACKAGES)
 
 PREFIX ?= /usr/local
-install: release
-	$(Q)install -D -m 755 "$$($(SWIFT) build -c release --show-bin-path)/tailrace" "$(DESTDIR)$(PREFIX)/bin/tailrace"
+SHARE := $(DESTDIR)$(PREFIX)/share
+# What documents are made from; the pages and completions cannot go stale, because no copy of them is kept.
+PROGRAM ?= $(shell $(SWIFT) build -c release --show-bin-path)/tailrace
+install: release install-documents
+	$(Q)install -D -m 755 "$(PROGRAM)" "$(DESTDIR)$(PREFIX)/bin/tailrace"
+
+install-documents:
+	$(Q)sh scripts/packages.sh python3
+	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man/man1" "$(PREFIX)/share"
+	$(Q)install -D -m 644 schema/tailrace-1.schema.json "$(SHARE)/tailrace/tailrace-1.schema.json"
+	$(Q)install -d "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
+	$(Q)"$(PROGRAM)" --generate-completion-script bash > "$(SHARE)/bash-completion/completions/tailrace"
+	$(Q)"$(PROGRAM)" --generate-completion-script zsh > "$(SHARE)/zsh/site-functions/_tailrace"
+	$(Q)"$(PROGRAM)" --generate-completion-script fish > "$(SHARE)/fish/vendor_completions.d/tailrace.fish"
 
 clean:
 	$(Q)rm -rf .build

@@ -17,6 +17,9 @@ struct {
 	__type(value, __u8);
 } listeners SEC(".maps");
 
+/* Searches for open connections that are over: what was counted as untracked in the first is not counted again. */
+__u32 searches;
+
 /* What is on its way is a flush of which only the end will be seen. */
 static __always_inline void adopt_outstanding(struct sock *sk, struct tcp_sock *tp, struct socket_state *state, __u64 now)
 {
@@ -24,6 +27,8 @@ static __always_inline void adopt_outstanding(struct sock *sk, struct tcp_sock *
 
 	state->acked_seq = tp->snd_una;
 	state->xmit_seq = tp->snd_nxt;
+	if (sk->sk_write_pending)	/* a writer waits inside its call: since when is not known, so from now on */
+		state->refused_ns = now;
 	if (tp->write_seq == tp->snd_una)
 		return;
 	slot->seq_start = tp->snd_una;
@@ -49,7 +54,7 @@ static __always_inline void adopt(struct sock *sk, struct task_struct *task)
 	if (!tp || !is_port(sk->__sk_common.skc_num) || bpf_sk_storage_get(&sockets, sk, 0, 0) ||
 	    !is_target_process(task, false) || is_subflow(tp))
 		return;
-	state = follow(sk);
+	state = follow(sk, !searches);
 	if (!state)
 		return;
 	now = bpf_ktime_get_ns();
@@ -62,6 +67,9 @@ static __always_inline void adopt(struct sock *sk, struct task_struct *task)
 	/* From here on the hooks see it. */
 	__sync_fetch_and_add(&state->draining, 0);
 	state->ignored = 0;
+	/* It closed before there was a state to forget. */
+	if (READ_ONCE(sk->__sk_common.skc_state) == TCP_CLOSE)
+		forget(sk);
 }
 
 /* Of the file that the iterator shows; NULL: it is no TCP socket. Other families use the number of TCP for their own. */
@@ -100,6 +108,8 @@ int on_adopt(struct bpf_iter__task_file *ctx)
 		struct task_struct *task = ctx->task;
 		struct listener key = {};
 
+		if (!task)
+			searches++;	/* told of the end */
 		if (!sk || !task ||
 		    (sk->__sk_common.skc_state != TCP_ESTABLISHED && sk->__sk_common.skc_state != TCP_CLOSE_WAIT))
 			return 0;

@@ -69,7 +69,7 @@ static __always_inline void make_flush(struct ev_flush *record, struct sock *sk,
 static __always_inline void emit_flush(struct sock *sk, struct tcp_sock *tp, struct socket_state *state,
 				       struct flush_slot *slot, __u64 ack_ns, __u32 flags)
 {
-	struct ev_flush *record = reserve(EV_FLUSH, sizeof(*record));
+	struct ev_flush *record = reserve(state, EV_FLUSH, sizeof(*record));
 
 	if (!record)
 		return;
@@ -83,7 +83,7 @@ static __always_inline void close_call(struct socket_state *state, struct tcp_so
 	slot->exit_ns = now;
 	slot->seq_end = tp->write_seq;
 	slot->blocked_ns += state->call_blocked_ns + (state->waiting_ns ? now - state->waiting_ns : 0);
-	slot->writes += !state->call_told;
+	slot->writes += slot->seq_end != state->call_seq && !state->call_told;
 }
 
 struct drain_context {

@@ -16,6 +16,7 @@
 #define MSG_PEEK 2
 #define MSG_ERRQUEUE 0x2000
 #define EAGAIN 11
+#define PF_KTHREAD 0x00200000
 
 enum {
 	TCP_ESTABLISHED = 1,
@@ -67,6 +68,7 @@ struct socket;
 struct sock {
 	struct sock_common __sk_common;
 	int sk_wmem_queued;
+	int sk_write_pending;
 	int sk_sndbuf;
 	int sk_err;
 	__u16 sk_protocol;
@@ -94,6 +96,12 @@ struct tcp_sock {
 };
 
 /* chrono_type was a bit field of two until Linux 6.13 or so, and is a byte since: the relocation reads either. */
+
+struct tcp_ulp_ops;
+
+struct inet_connection_sock {
+	const struct tcp_ulp_ops *icsk_ulp_ops;
+};
 
 struct tcp_skb_cb {
 	__u32 seq;
@@ -162,6 +170,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	int pid;
 	int tgid;
+	unsigned int flags;
 	__u64 start_boottime;
 	char comm[16];
 	unsigned long nvcsw;

@@ -74,9 +74,22 @@ struct {
 struct call_end {
 	__u64 tail;
 	bool is_known;
+	bool begins_lines;	/* it is short, and begins like a head: the head's other lines may come one by one */
 };
 
 static const char head_magic[8] = "HTTP/1.";
+
+/* A call shorter than this with the beginning of a head is a line of it rather than the whole; so many more may follow. */
+#define HEAD_LINE_BYTES 64
+#define HEAD_LINES 16
+
+/* Whether `count` bytes, 8 of which can be read, are as a head begins. */
+static __always_inline bool begins_head_line(const __u8 *bytes, __u64 count)
+{
+	__u64 mask = count >= 7 ? 0x00ffffffffffffff : (1ULL << (8 * count)) - 1;
+
+	return !((*(const __u64 *)bytes ^ *(const __u64 *)head_magic) & mask);
+}
 
 /*
  * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
@@ -150,7 +163,7 @@ static __always_inline __u64 gather_head(__u8 *bytes, __u64 taken, const struct 
 static __always_inline void tell_head(struct socket_state *state, const struct call_data *data, struct call_end *end,
 				      const __u32 room, const __u32 longest)
 {
-	struct ev_head *record = reserve(EV_HEAD, sizeof(*record) + room);
+	struct ev_head *record = reserve(state, EV_HEAD, sizeof(*record) + room);
 	__u64 take = BOUNDED(data->first_bytes, room);
 	__u32 flags = 0;
 	__u8 *bytes;
@@ -172,6 +185,7 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 		end->is_known = true;
 		end->tail = *(__u64 *)(bytes + BOUNDED(take - EV_TAIL_BYTES, room - EV_TAIL_BYTES));
 	}
+	end->begins_lines = take && data->bytes < HEAD_LINE_BYTES && begins_head_line(bytes, take);
 	fill_header(&record->header, state, EV_HEAD, sizeof(*record) + room, flags, state->call_ns);
 	record->seq = state->call_seq;
 	record->head_bytes = take;
@@ -211,7 +225,7 @@ static __always_inline void tell_ending(struct socket_state *state, const struct
 
 	if (!take)
 		return;
-	record = reserve(EV_HEAD, sizeof(*record) + room);
+	record = reserve(state, EV_HEAD, sizeof(*record) + room);
 	if (!record)
 		return;
 	if (bpf_probe_read_user(record + 1, take, data->last + data->last_bytes - take))

@@ -72,7 +72,7 @@ static __always_inline bool begins_request(const void *buffer)
 }
 
 #define TELL_READ(room) do {								\
-	record = reserve(EV_READ, sizeof(*record) + (room));				\
+	record = reserve(state, EV_READ, sizeof(*record) + (room));				\
 	if (record)									\
 		fill_read(record, tp, state, bytes, buffer, room, now);			\
 } while (0)
@@ -99,6 +99,11 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	struct tcp_sock *tp;
 	__u64 now;
 
+	/* TCP Fast Open: the SYN brought the request. */
+	if (!state && sk->__sk_common.skc_state == TCP_SYN_RECV && !bpf_sk_storage_get(&sockets, sk, 0, 0)) {
+		begin_connection(sk);
+		state = traced(sk);
+	}
 	tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!tp)
 		return;

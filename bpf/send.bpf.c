@@ -155,20 +155,31 @@ static __always_inline void forget_call(struct socket_state *state)
 	state->call_told = 0;
 }
 
+/* Kernel TLS, or another layer between the call and TCP: it returns what the caller gave, and writes its own records. */
+static __always_inline bool has_layer(struct sock *sk)
+{
+	return BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops) != NULL;
+}
+
 static __always_inline void end_call(struct sock *sk, struct socket_state *state, int ret, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	__u32 taken = ret > 0 ? ret - state->call_told : 0;
+	__u32 written = tp ? tp->write_seq - state->call_seq : taken;
 	__u64 blocked = state->call_blocked_ns;
 
-	if (taken > state->call_bytes)	/* its beginning was not seen */
-		taken = state->call_bytes;
+	if (taken != written) {
+		if (has_layer(sk))
+			taken = written;
+		else if (taken > state->call_bytes)	/* its beginning was not seen */
+			taken = state->call_bytes;
+	}
 	if (state->waiting_ns && task->nvcsw != state->switches)
 		blocked += now - state->waiting_ns;
 	if (tp && taken) {
 		close_flush(sk, state, tp, taken, blocked, now);
-		state->refused_ns = taken < state->call_bytes ? now : 0;
+		state->refused_ns = taken < state->call_bytes || ret < 0 ? now : 0;
 	} else {
 		withdraw_call(sk, state, ret > 0 ? -EAGAIN : ret);
 	}
@@ -222,7 +233,8 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
 	find_data(&msg->msg_iter, &data);
-	state->begins_head = state->want_head || look_at(&data, &end, true);
+	/* What cannot be read is the head, or its beginning, only in the first call. */
+	state->begins_head = state->want_head > !data.first || look_at(&data, &end, true);
 	if (state->want_head)
 		state->want_head--;
 	slot = open_slot(state, tp, now);
@@ -236,10 +248,12 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 		end.tail |= state->call_tail >> (8 * data.bytes);
 	state->call_tail = end.tail;
 	state->call_tail_known = end.is_known;
-	if (!state->begins_head && may_end_chunks(&data, &end))
+	if ((!state->begins_head || data.bytes > EV_RESPONSE_HEAD_BYTES) && may_end_chunks(&data, &end))
 		read_ending(state, &data);
 	if ((end.tail >> 32) == 0x0a0d0a0d)	/* CRLF CRLF: a head that ends with its call */
 		state->want_head = 0;
+	else if (end.begins_lines)
+		state->want_head = HEAD_LINES;
 	note_room(sk, state, tp, now);
 }
 

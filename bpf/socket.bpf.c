@@ -69,7 +69,7 @@ static __always_inline void fill_addresses(struct ev_socket *record, struct sock
 static __always_inline bool tell_socket(struct sock *sk, struct socket_state *state, struct task_struct *task, __u64 cgroup,
 					__u32 flags, __u64 now)
 {
-	struct ev_socket *record = reserve(EV_SOCKET, sizeof(*record));
+	struct ev_socket *record = reserve(state, EV_SOCKET, sizeof(*record));
 
 	if (!record)
 		return false;
@@ -96,6 +96,8 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
+	if (state->owner_pid && task->flags & PF_KTHREAD)	/* kernel TLS pushes what a process gave it */
+		return true;
 	if (!is_target_process(task, true)) {
 		struct ev_counters *counter = count();
 
@@ -111,8 +113,8 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 	return true;
 }
 
-/* The storage of a socket that is to be followed; NULL: the limit is reached, or there is no memory. Counted either way. */
-static __always_inline struct socket_state *follow(struct sock *sk)
+/* The storage of a socket that is to be followed; NULL: the limit is reached, or there is no memory. */
+static __always_inline struct socket_state *follow(struct sock *sk, bool is_counted)
 {
 	struct socket_state *state = NULL;
 	struct ev_counters *counter;
@@ -123,7 +125,7 @@ static __always_inline struct socket_state *follow(struct sock *sk)
 		__sync_fetch_and_add(&followed, 1);
 		return state;
 	}
-	counter = count();
+	counter = is_counted ? count() : NULL;
 	if (counter)
 		counter->untracked++;
 	return NULL;
@@ -152,7 +154,7 @@ static __always_inline void begin_connection(struct sock *sk)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tp && is_subflow(tp))
 		return;
-	state = tp ? follow(sk) : NULL;
+	state = tp ? follow(sk, true) : NULL;
 	if (!state)
 		return;
 	state->established_ns = bpf_ktime_get_ns();
@@ -160,6 +162,18 @@ static __always_inline void begin_connection(struct sock *sk)
 	state->xmit_seq = tp->write_seq;
 	state->cookie = bpf_get_socket_cookie(sk);
 	state->ignored = 0;
+}
+
+/* With TCP Fast Open the server may have read and answered before this: request_read() has begun it then. */
+static __always_inline void established(struct sock *sk)
+{
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct tcp_sock *tp = state ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (tp)
+		acknowledged(sk, state, tp->snd_una, bpf_ktime_get_ns(), 0);
+	else
+		begin_connection(sk);
 }
 
 static __always_inline void change_state(struct sock *sk, int old_state, int new_state)
@@ -181,7 +195,7 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 		acknowledged(sk, state, tp->write_seq, now, 0);
 	if (new_state == TCP_CLOSE)
 		drain(sk, state, 0, now);
-	record = reserve(EV_STATE, sizeof(*record));
+	record = reserve(state, EV_STATE, sizeof(*record));
 	if (!record)
 		return;
 	fill_header(&record->header, state, EV_STATE, sizeof(*record), 0, now);
@@ -195,7 +209,7 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 /* Nothing comes after it but calls that fail. A closed socket that a process still holds need not cost memory. */
 static __always_inline void forget(struct sock *sk)
 {
-	if (!bpf_sk_storage_delete(&sockets, sk))
+	if (!bpf_sk_storage_delete(&sockets, sk) && READ_ONCE(followed))
 		__sync_fetch_and_sub(&followed, 1);
 }
 
@@ -207,7 +221,7 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 			return 0;
 		if (new_state == TCP_ESTABLISHED) {
 			if (old_state == TCP_SYN_RECV)
-				begin_connection(sk);
+				established(sk);
 		} else if (new_state == TCP_CLOSE_WAIT || new_state == TCP_FIN_WAIT1 || new_state == TCP_FIN_WAIT2 ||
 			   new_state == TCP_CLOSE) {
 			change_state(sk, old_state, new_state);

@@ -106,7 +106,7 @@ struct socket_state {
 	__u32 owner_pid;	/* of the last EV_SOCKET */
 	__u32 untold_bytes;	/* of the request, read and not told by an EV_READ */
 	__u32 tail_seq;	/* sequence number behind the bytes of call_tail, once they were taken */
-	__u32 pad;
+	__u32 lost;		/* records of it were lost since the last that was told */
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
 	struct flush_slot slots[EV_FLUSH_SLOTS];
@@ -147,11 +147,13 @@ static __always_inline struct ev_counters *count(void)
 }
 
 /* Room for one record in the ring, counted either way. The caller fills it and calls submit(). */
-static __always_inline void *reserve(enum ev_kind kind, __u64 size)
+static __always_inline void *reserve(struct socket_state *state, enum ev_kind kind, __u64 size)
 {
 	struct ev_counters *counter = count();
 	void *record = bpf_ringbuf_reserve(&events, size, 0);
 
+	if (!record)
+		WRITE_ONCE(state->lost, 1);
 	if (counter) {
 		counter->made[kind]++;
 		if (!record)
@@ -169,6 +171,12 @@ static __always_inline void submit(void *record)
 static __always_inline void fill_header(struct ev_header *header, struct socket_state *state, enum ev_kind kind, __u32 size,
 					__u32 flags, __u64 now)
 {
+	if (READ_ONCE(state->lost)) {
+		flags |= EV_F_LOST_BEFORE;
+		/* Told once, to a daemon that knows the socket; a look at it from outside the ring tells it beside. */
+		if (state->owner_pid && kind != EV_SAMPLE && !(flags & EV_F_OUTSTANDING))
+			__sync_lock_test_and_set(&state->lost, 0);
+	}
 	header->at_ns = now;
 	header->socket = state->cookie;
 	header->kind = kind;

@@ -82,7 +82,7 @@ static __always_inline bool park_call(struct sock *sk, struct socket_state *stat
 {
 	__u32 taken = tp->write_seq - state->call_seq;
 	bool waits = state->waiting_ns && taken < state->call_bytes;
-	__u64 now = bpf_ktime_get_ns(), blocked = state->call_blocked_ns;
+	__u64 now = bpf_ktime_get_ns(), blocked = state->call_blocked_ns, refused_ns = 0;
 	struct parked_call *call = NULL;
 
 	if (thread == CALL_ENDING)
@@ -94,11 +94,15 @@ static __always_inline bool park_call(struct sock *sk, struct socket_state *stat
 			release(state, call);
 		return wait_for_end(state);
 	}
-	if (waits)
+	if (waits) {
 		blocked += now - state->waiting_ns;
+	} else if (has_layer(sk)) {	/* a kernel thread's, of which no end is told: it pushes a record's rest and does not wait */
+		now = state->call_ns;
+		refused_ns = state->refused_ns ? now : 0;
+	}
 	if (taken) {
 		close_flush(sk, state, tp, taken, blocked, now);
-		state->refused_ns = 0;
+		state->refused_ns = refused_ns;
 	} else {
 		if (waits && !state->refused_ns)
 			state->refused_ns = state->call_ns;

@@ -139,8 +139,8 @@ struct BlankedBytes {
     private func blankLine(_ line: Range<Int>) {
         let own = text(line)
         let colon = ChunkedBody.isField(own) ? own.position(of: 0x3a) : nil
-        let zeros = ChunkedBody.size(of: own) == 0 ? own.prefix { $0 == 0x30 }.count : 0
-        blank((line.lowerBound + zeros + (zeros < line.count && zeros > 0 ? 1 : 0))..<line.upperBound)
+        if ChunkedBody.size(of: own) == 0 { return blankExtensions(line) }
+        blank(line)
         if let colon { bytes[line.lowerBound + colon] = 0x3a }
     }
 
@@ -172,12 +172,12 @@ struct BlankedBytes {
         return true
     }
 
-    /// Behind the digits of a chunk's size, and what follows them.
+    /// Behind a chunk's size and what ends that.
     private func blankExtensions(_ line: Range<Int>) {
-        let digits = text(line).prefix { (0x30...0x39).contains($0) || (0x61...0x66).contains($0 | 0x20) }.count
-        let start = min(line.lowerBound + digits + 1, line.upperBound)
-        let end = line.count > digits + 1 && bytes[line.upperBound - 1] == 0x0d ? line.upperBound - 1 : line.upperBound
-        blank(start..<max(start, end))
+        let own = text(line)
+        let end = own.firstIndex { $0 == 0x0d || $0 == 0x3b } ?? own.count
+        let last = line.count > end + 1 && own[own.count - 1] == 0x0d ? line.upperBound - 1 : line.upperBound
+        blank(min(line.lowerBound + end + 1, last)..<last)
     }
 }
 

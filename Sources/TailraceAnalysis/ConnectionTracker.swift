@@ -5,8 +5,9 @@ import TailraceModel
 public struct Actions {
     /// The response that ended; or none.
     public let ended: UnsafeBufferPointer<Response>
+    private let left: UnsafePointer<Flush>?
     /// The flush that left, if flushes are told.
-    public let flush: Flush?
+    public var flush: Flush? { left?.pointee }
     /// Of each server, when all its sockets were sampled.
     public let samples: [ServerSample]
 
@@ -14,17 +15,19 @@ public struct Actions {
     @inline(__always)
     static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
         withUnsafePointer(to: &response) {
-            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), flush: nil, samples: []))
+            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), left: nil, samples: []))
         }
     }
 
     static func sample(_ samples: [ServerSample], _ tell: (borrowing Actions) -> Void) {
         guard !samples.isEmpty else { return }
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: nil, samples: samples))
+        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: nil, samples: samples))
     }
 
     static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), flush: flush, samples: []))
+        withUnsafePointer(to: flush) {
+            tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: $0, samples: []))
+        }
     }
 }
 
@@ -69,6 +72,7 @@ struct ConnectionTracker {
     private(set) var seen: Nanoseconds
     /// The newest look at its socket.
     private(set) var sample = SocketSample()
+    private var doubt = Doubt()
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
@@ -96,6 +100,9 @@ struct ConnectionTracker {
         _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         adopted = nil
+        if doubt.isThere, doubt.ends(with: read) {
+            abandon(at: read.readable != 0 ? read.readable : read.at, &common, tell)
+        }
         var rest = read
         while rest.bytes > 0 {
             let (part, bytes) = requests.next(of: rest, isIdle: !isOpen)
@@ -141,6 +148,7 @@ struct ConnectionTracker {
     }
 
     private mutating func wait(_ read: RequestRead) {
+        doubt.sawPipelining()
         if waiting.count < Self.waitingLimit {
             waiting.append(WaitingRequest(read))
         } else {
@@ -151,7 +159,10 @@ struct ConnectionTracker {
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
         if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
-        while let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 { heads.removeLast() }
+        // What an earlier call told of these bytes was refused with it.
+        while !sent.isEnding, let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 {
+            heads.removeLast()
+        }
         PendingHead.take(sent, into: &heads, &common.texts)
         if heads.count > Self.headLimit { heads.removeFirst(heads.count - Self.headLimit) }
     }
@@ -160,6 +171,9 @@ struct ConnectionTracker {
     mutating func take(
         _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
+            abandon(at: flush.firstEnter, &common, tell)
+        }
         if let nextSequence, flush.sequenceStart != nextSequence, isOpen {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
             if lost > 0 { current.addLost(bytes: lost) } else { current.markEstimated() }
@@ -176,15 +190,21 @@ struct ConnectionTracker {
         var begun: PendingHead?
         while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
             heads.removeFirst()
-            if !head.isEnding { found = true }
             if head.callEnd == flush.sequenceEnd { rest.endsChunks = head.endsChunks }
+            if head.isEnding { continue }
+            found = true
             if head.sequence == rest.sequenceStart {
                 begun = head
             } else if head.isHTTP || head.isUnread && !waiting.isEmpty,
                 Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0
             {
-                takePart(rest.divided(at: head), head: begun, tellsFlush: tellsFlush, &common, tell)
+                var part = rest.divided(at: head)
+                // The read may have come before any of the calls that share the flush: before one with a head, surely.
+                part.isAfterRead = part.isAfterRead && begun?.isHTTP == true
+                takePart(part, head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
+            } else if begun?.callEnd == head.sequence {
+                begun?.append(head)
             }
         }
         takePart(rest, head: begun, tellsFlush: tellsFlush, &common, tell)
@@ -230,7 +250,8 @@ struct ConnectionTracker {
         return switch current.framing {
         case .untilDirectionChange, .adopted: flush.isAfterRead || head?.isHTTP ?? false
         case .length, .chunked: head.map { $0.isHTTP || $0.isUnread } ?? false
-        case .untilClose, .unseen: false
+        case .unseen: current.isHeadOpen && (flush.isAfterRead || head?.isHTTP ?? false)
+        case .untilClose: false
         }
     }
 
@@ -280,6 +301,26 @@ struct ConnectionTracker {
     /// Nothing says that the client left before the end. A FIN alone does not: who is gone answers what is sent after it with
     /// RST, and who acknowledges that is only done with sending.
     private var stillReads: Bool { clientFin.map { current.sentAt > $0 } ?? true }
+    /// Records of it were lost before the one that comes.
+    mutating func loseSight() {
+        doubt.arise()
+        if isOpen { current.markEstimated() }
+    }
+
+    /// What was in the making is over since `time` at the latest, and how it ended was lost.
+    private mutating func abandon(
+        at time: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if isOpen, current.acknowledgedAt != 0 {
+            current.markEstimated()
+            end(.unknown, at: current.acknowledgedAt, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
+        }
+        vanish(at: time, &common, tell)
+        heads.removeAll()
+        isHeadKnown = false
+        nextSequence = nil
+    }
 
     private func ending(of change: StateChange) -> Ending {
         let timedOut: Int32 = 110
@@ -295,6 +336,7 @@ struct ConnectionTracker {
             server, read: read, head, as: requests.protocolName(of: read.head), after: counters,
             &common.inFlight[serverPlace], &common.texts)
         isOpen = true
+        if doubt.isThere { current.markEstimated() }
     }
 
     private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ common: inout CommonState) {
@@ -305,7 +347,7 @@ struct ConnectionTracker {
             server, unrequested: flush, as: protocolName, adopted: adopted, after: counters,
             &common.inFlight[serverPlace])
         // A request was read before it, and nothing told of that: the record was lost.
-        if flush.isAfterRead, adopted == nil { current.markEstimated() }
+        if doubt.isThere || (flush.isAfterRead && adopted == nil) { current.markEstimated() }
         adopted = nil
         isOpen = true
     }
@@ -352,7 +394,8 @@ extension FlushMarks {
 extension Flush {
     fileprivate init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: Response) {
         self.init(
-            connection: flush.socket, number: response.number, at: flush.enter, bytes: flush.bytes,
+            connection: flush.socket, number: response.number, server: response.server,
+            port: response.connection.local.port, at: flush.enter, bytes: flush.bytes,
             writes: Int64(flush.writes), stages: stages.times, total: stages.total,
             queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }

@@ -14,6 +14,9 @@ public struct Correlator {
     private var outstanding: [UInt64: [FlushMarks]] = [:]
     private let tellsFlushes: Bool
 
+    /// When the newest look at all sockets began.
+    private var lastRound: Nanoseconds = 0
+
     /// Events of connections that were never announced, because that record was lost.
     public private(set) var unattributed: UInt64 = 0
 
@@ -29,27 +32,33 @@ public struct Correlator {
     /// Takes one event and tells what it led to, each response and each flush by itself.
     public mutating func take(_ event: borrowing KernelEvent, _ tell: (borrowing Actions) -> Void) {
         switch event {
-        case .socketUsed(let use): announce(use)
+        case .socketUsed(let use):
+            announce(use)
+            if use.isAfterLoss, let place = places[use.connection.cookie] { trackers[place].loseSight() }
         case .requestRead(let read):
-            guard let place = place(of: read.pointee.socket) else { return }
+            guard let place = place(of: read.pointee.socket, isAfterLoss: read.pointee.isAfterLoss) else { return }
             trackers[place].take(read.pointee, &common, tell)
         case .headSent(let sent):
-            guard let place = place(of: sent.pointee.socket) else { return }
+            guard let place = place(of: sent.pointee.socket, isAfterLoss: sent.pointee.isAfterLoss) else { return }
             trackers[place].take(sent.pointee, &common)
         case .flushLeft(let flush):
-            guard let place = place(of: flush.pointee.socket) else { return }
+            guard let place = place(of: flush.pointee.socket, isAfterLoss: flush.pointee.isAfterLoss) else { return }
             if flush.pointee.isOutstanding { return wait(for: flush.pointee) }
             trackers[place].take(flush.pointee, tellsFlush: tellsFlushes, &common, tell)
         case .stateChanged(let change):
-            guard let place = place(of: change.socket) else { return }
+            guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
             trackers[place].take(change, &common, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
             // One that is not known was first used after the ring was drained: what announces it is still in there.
             guard let place = places[sample.pointee.socket] else { return }
+            if sample.pointee.isAfterLoss { trackers[place].loseSight() }
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
-            if round.endsWereLost { closeUnseen(since: round.begin, tell) }
+            if round.isComplete {
+                closeUnseen(since: lastRound, tell)
+                lastRound = round.begin
+            }
             Actions.sample(samples(of: round), tell)
         }
     }
@@ -67,8 +76,8 @@ public struct Correlator {
         return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
     }
 
-    /// Ends what belongs to connections that are gone without a word, because the record of their end was lost: every one that
-    /// is there was sampled at or after `begin`.
+    /// Ends what belongs to connections that are gone without a word, because their end was not seen, or its record was lost:
+    /// whoever is there was sampled at or after `begin`. That is a round ago, so that no record of an end is still on its way.
     private mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
         var gone: [UInt64] = []
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
@@ -97,9 +106,13 @@ public struct Correlator {
     }
 
     @inline(__always)
-    private mutating func place(of socket: UInt64) -> Int? {
+    private mutating func place(of socket: UInt64, isAfterLoss: Bool) -> Int? {
         let place = places[socket]
-        if place == nil { unattributed += 1 }
+        if let place {
+            if isAfterLoss { trackers[place].loseSight() }
+        } else {
+            unattributed += 1
+        }
         return place
     }
 

@@ -26,31 +26,25 @@ public struct HeadRedactor {
     /// Nothing is unfinished.
     public init() {}
 
-    /// Bytes at the beginning, or at the end, of what a send call hands over.
-    ///
-    /// - Parameters:
-    ///   - bytes: that were read of it.
-    ///   - socket: the connection.
-    ///   - sequence: number of the call's first byte; a call that took nothing is followed by one with the same number.
-    ///   - callBytes: that it hands over.
-    ///   - isEnding: they are its last ones.
-    public mutating func redactSent(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, callBytes: UInt64, isEnding: Bool
-    ) {
-        let isCut = callBytes > UInt64(bytes.count)
-        guard !isEnding else {
+    /// Bytes that a send call hands over: the beginning of `sent`, or its end. A call that took nothing is followed by one with
+    /// the same sequence number.
+    public mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) {
+        let isCut = sent.callBytes > Int64(bytes.count)
+        guard !sent.isEnding else {
             let ending = BlankedBytes(bytes)
             if isCut || !ending.blankChunks() { ending.blankLines() }
             return
         }
-        let last = responses.isEmpty ? nil : responses.removeValue(forKey: socket)
-        var before = last.flatMap { $0.sequence == sequence ? $0.before : $0.end == sequence ? $0.after : nil }
+        let last = responses.isEmpty ? nil : responses.removeValue(forKey: sent.socket)
+        var before = last.flatMap {
+            $0.sequence == sent.sequence ? $0.before : $0.end == sent.sequence ? $0.after : nil
+        }
         if before?.last == 0x0a, HeadBytes(bytes).hasPrefix("HTTP/1.") { before = nil }
         let after = redactCall(bytes, before: before, isCut: isCut)
         if before == nil, after == nil { return }
         if responses.count >= Self.mostRemembered { responses.removeAll(keepingCapacity: true) }
-        let end = sequence &+ UInt32(truncatingIfNeeded: callBytes)
-        responses[socket] = UnfinishedHead(sequence: sequence, end: end, before: before, after: after)
+        let end = sent.sequence &+ UInt32(truncatingIfNeeded: sent.callBytes)
+        responses[sent.socket] = UnfinishedHead(sequence: sent.sequence, end: end, before: before, after: after)
     }
 
     /// The head as far as it was read, if it goes on in the next call.

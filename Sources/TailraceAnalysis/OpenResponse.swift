@@ -21,7 +21,7 @@ struct OpenResponse {
     private var readAt: Nanoseconds = 0
     private var wasUnaccepted = false
     private var headBytes: [UInt8] = []
-    /// Where its head begins and ends, counted from its first byte; interim heads come before.
+    /// Where its head begins and ends, counted from its first byte; interim heads (1xx) come before.
     private var headStart: Int64 = 0
     private var headEnd: Int64?
     private var sendTime: Int64 = 0
@@ -140,6 +140,8 @@ struct OpenResponse {
         _ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache
     ) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
+        // The rest of a head is no chunk, whatever it looks like.
+        let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
         if framing == .unseen { learnFraming(from: head, &texts) }
         if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
         if last.exit != 0 {
@@ -158,7 +160,11 @@ struct OpenResponse {
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             acked: flush.acked, isLoopback: flush.isLoopback)
-        if flush.acked != 0, framing.isComplete(after: flush, bytes: response.responseBytes) { isComplete = true }
+        if flush.acked != 0,
+            framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
+        {
+            isComplete = true
+        }
     }
 
     /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.
@@ -192,13 +198,11 @@ struct OpenResponse {
         }
         guard let head else { return framing = .untilDirectionChange }
         if !headBytes.isEmpty { return continueHead(with: head, &texts) }
+        headStart = response.responseBytes + head.offset
         switch head.beginning {
-        case .http(let known):
-            headStart = response.responseBytes + head.offset
-            if !known.isInterim { learn(known) }
-        case .incomplete:
-            headStart = response.responseBytes + head.offset
-            headBytes = head.bytes
+        case .http(let known) where known.isInterim: headStart += Int64(known.length ?? 0)
+        case .http(let known): learn(known)
+        case .incomplete: continueHead(with: head, &texts)
         case .unread:
             framing = .untilDirectionChange
             response.isEstimated = true
@@ -206,24 +210,31 @@ struct OpenResponse {
         }
     }
 
-    /// The next piece of a head that came in several calls.
+    /// The next piece of a head that comes in several calls; interim heads may be among them.
     private mutating func continueHead(with head: PendingHead, _ texts: inout TextCache) {
         headBytes.append(contentsOf: head.bytes)
         let isWhole = head.isCut || headBytes.count >= 1024
-        let beginning = headBytes.withUnsafeBytes { bytes -> PendingHead.Beginning in
-            switch HTTPHead.response(bytes, isWhole: isWhole) {
-            case .http(let head): .http(KnownHead(head, &texts))
-            case .incomplete: .incomplete
-            case .opaque: .opaque
+        while !headBytes.isEmpty {
+            var interim = headBytes.count
+            let known = headBytes.withUnsafeBytes { bytes -> KnownHead? in
+                switch HTTPHead.response(bytes, isWhole: isWhole) {
+                case .http(let head):
+                    interim = head.length ?? interim
+                    return KnownHead(head, &texts)
+                case .incomplete:
+                    interim = 0
+                    return nil
+                case .opaque: return nil
+                }
             }
+            if interim == 0 { return }
+            guard let known, known.isInterim else {
+                if let known { learn(known) } else { framing = .untilDirectionChange }
+                return headBytes = []
+            }
+            headStart += Int64(interim)
+            headBytes.removeFirst(interim)
         }
-        switch beginning {
-        case .incomplete: return
-        case .http(let known):
-            if !known.isInterim { learn(known) }
-        case .opaque, .unread: framing = .untilDirectionChange
-        }
-        headBytes = []
     }
 
     private mutating func learn(_ head: KnownHead) {
@@ -266,13 +277,19 @@ struct OpenResponse {
         response.pressure.retransmits = Int64(flush.retransmits &- before.retransmits)
     }
 
+    /// Its head has begun, and its end was not seen yet: not so behind interim heads alone.
+    var isHeadOpen: Bool { framing == .unseen && response.responseBytes > headStart }
+
     /// Something of it is not known.
-    mutating func markEstimated() { response.isEstimated = true }
+    mutating func markEstimated() {
+        response.isEstimated = true
+        response.missesEvents = true
+    }
 
     /// Bytes that were sent and whose record was lost: counted by sequence number.
     mutating func addLost(bytes: Int64) {
         response.responseBytes += bytes
-        response.isEstimated = true
+        markEstimated()
     }
 
     /// The moment at which its last byte was acknowledged, 0 if it was not.
@@ -295,8 +312,8 @@ struct OpenResponse {
         response.state = ending == nil ? .open : .ended
         response.endedBy = ending
         response.end = max(response.begin, end)
-        response.timeline = timeline(until: response.end)
-        response.causes = causes(of: response.timeline)
+        cutTimeline()
+        response.causes = causes
         if let network = response.timeline[.network], let srtt = response.pressure.srtt, acknowledgedAt != 0 {
             response.ackDelay = max(0, network - srtt)
         }
@@ -307,27 +324,24 @@ struct OpenResponse {
     /// Tells it where it lies.
     mutating func tell(_ tell: (borrowing Actions) -> Void) { Actions.end(&response, tell) }
 
-    private func timeline(until end: Nanoseconds) -> StageTimes {
-        var timeline = Timeline(begin: response.begin, end: end)
-        timeline.advance(to: readAt, in: wasUnaccepted ? .accept : .read)
-        guard last.exit != 0 else {
-            timeline.finish(in: .app)
-            return timeline.stages
-        }
+    private mutating func cutTimeline() {
+        var timeline = Timeline(begin: response.begin, end: response.end)
+        response.timeline = StageTimes()
+        timeline.advance(&response.timeline, to: readAt, in: wasUnaccepted ? .accept : .read)
+        guard last.exit != 0 else { return timeline.finish(&response.timeline, in: .app) }
         // The last byte may leave before its send call returns: from then on it is on its way.
         let left = last.queued != 0 && last.queued < last.exit ? last.queued : last.exit
-        timeline.advance(to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
-        timeline.advance(to: last.queued, in: .queue)
-        timeline.advance(to: last.transmitted, in: .qdisc)
-        if !last.isLoopback { timeline.setUnknown(.driver) }
-        timeline.advance(to: last.acked, in: .network)
-        timeline.finish(in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
-        return timeline.stages
+        timeline.advance(&response.timeline, to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
+        timeline.advance(&response.timeline, to: last.queued, in: .queue)
+        timeline.advance(&response.timeline, to: last.transmitted, in: .qdisc)
+        if !last.isLoopback { response.timeline[.driver] = nil }
+        timeline.advance(&response.timeline, to: last.acked, in: .network)
+        timeline.finish(&response.timeline, in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
     }
 
     /// Splits `blocked` and `queue` by the socket's own clocks, and by what limited its flushes.
-    private func causes(of timeline: StageTimes) -> CauseTimes {
-        let held = (timeline[.blocked] ?? 0) + (timeline[.queue] ?? 0)
+    private var causes: CauseTimes {
+        let held = (response.timeline[.blocked] ?? 0) + (response.timeline[.queue] ?? 0)
         var causes = CauseTimes()
         guard held > 0 else { return causes }
         causes.peerWindow = min(held, response.pressure.rwndLimited)

@@ -19,11 +19,11 @@ struct PendingHead {
     /// Where the head begins in its call: behind interim ones (1xx).
     let offset: Int64
     /// Of a call that is no whole head by itself.
-    let bytes: [UInt8]
+    private(set) var bytes: [UInt8]
     /// The call holds more than was read of it: no more of a head will come.
-    let isCut: Bool
+    private(set) var isCut: Bool
     /// Sequence number behind the call.
-    let callEnd: UInt32
+    private(set) var callEnd: UInt32
     /// It is the call's end that was read.
     let isEnding: Bool
     /// Whether the call ends with the last chunk of a body; nil: its bytes do not say.
@@ -110,6 +110,14 @@ struct PendingHead {
             sent, beginning: .opaque, endsChunks: ChunkedBody.isEnd(sent.head, isWhole: isWhole, isCut: isCut))
     }
 
+    /// The next call goes on with the same head.
+    mutating func append(_ next: PendingHead) {
+        callEnd = next.callEnd
+        guard !bytes.isEmpty, bytes.count < Self.longestEnding else { return }
+        bytes += next.bytes
+        isCut = next.isCut
+    }
+
     /// It begins a response of its own, or could.
     var isHTTP: Bool {
         switch beginning {
@@ -117,6 +125,11 @@ struct PendingHead {
         case .incomplete: bytes.count >= 7
         case .opaque, .unread: false
         }
+    }
+
+    /// A head is in it, from begin to end.
+    var isWhole: Bool {
+        if case .http = beginning { true } else { false }
     }
 
     /// A response of which no more is known than that it begins here.

@@ -4,27 +4,8 @@ import TailraceModel
 /// Waits in the TCP write queue by how much was queued: the curve behind "slow above N KiB", with the rate at which the
 /// queue drains, so that Little's law can be held against it (wait = unsent bytes / drain rate).
 public struct QueueTable: Sendable {
-    /// Flushes whose `sk_wmem_queued` lay in one range.
-    public struct Row: Sendable {
-        /// Upper end of the range in bytes, inclusive; nil: no end.
-        public let upTo: Int64?
-        /// Send calls in it.
-        public internal(set) var flushes: Int64 = 0
-        /// Sum of their waits in the write queue, ns.
-        public internal(set) var wait: Int64 = 0
-        /// Sum of the unsent bytes ahead of them, themselves included.
-        public internal(set) var unsent: Int64 = 0
-
-        /// Mean wait, ns; nil without flushes.
-        public var meanWait: Int64? { flushes > 0 ? wait / flushes : nil }
-        /// Mean unsent bytes; nil without flushes.
-        public var meanUnsent: Int64? { flushes > 0 ? unsent / flushes : nil }
-    }
-
     /// By range, ascending.
-    public private(set) var rows: [Row]
-    private var drainedBytes: Int64 = 0
-    private var drainTime: Int64 = 0
+    public private(set) var rows: [QueueRow]
     private var lastAcknowledged: [UInt64: (number: Int, at: Nanoseconds)] = [:]
 
     /// The send buffer size above which people see trouble, bytes.
@@ -36,40 +17,42 @@ public struct QueueTable: Sendable {
     /// Empty.
     public init() {
         let ends: [Int64?] = [16 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, nil]
-        rows = ends.map { Row(upTo: $0) }
+        rows = ends.map { QueueRow(upTo: $0) }
     }
 
     /// Adds a flush. The drain rate comes from the ACKs of flushes that had to wait, not from their waits.
     public mutating func add(_ flush: Flush) {
         guard let wait = flush.stages[.queue], let total = flush.total else { return }
         let place = rows.firstIndex { $0.upTo.map { flush.queuedBytes <= $0 } ?? true } ?? rows.count - 1
-        rows[place].flushes += flush.writes
-        rows[place].wait += wait * flush.writes
-        rows[place].unsent += flush.unsentBytes * flush.writes
+        rows[place].add(writes: flush.writes, wait: wait, unsent: flush.unsentBytes)
         // What fills the peer's receive buffer at the beginning leaves faster than the peer reads: no drain yet.
         guard wait >= Self.draining else { return lastAcknowledged[flush.connection] = nil }
         let acknowledged = flush.at + total
         if let last = lastAcknowledged[flush.connection], last.number == flush.number, acknowledged >= last.at {
-            drainedBytes += flush.bytes
-            drainTime += acknowledged - last.at
+            rows[place].drain(bytes: flush.bytes, in: acknowledged - last.at)
         }
         lastAcknowledged[flush.connection] = (flush.number, acknowledged)
     }
 
+    /// The response in the making on this connection has ended.
+    public mutating func forget(connection: UInt64) {
+        if !lastAcknowledged.isEmpty { lastAcknowledged[connection] = nil }
+    }
+
     /// Bytes per second that left while something waited; nil where nothing did.
-    public var drainRate: Double? { drainTime > 0 ? Double(drainedBytes) / Double(drainTime) * 1e9 : nil }
+    public var drainRate: Double? {
+        var all = QueueRow(upTo: nil)
+        for row in rows { all.merge(row) }
+        return all.drainRate
+    }
 
     /// What Little's law makes of `unsent` bytes at the drain rate, ns.
-    public func predictedWait(unsent: Int64) -> Int64? { drainRate.map { Int64(Double(unsent) / $0 * 1e9) } }
+    public func predictedWait(unsent: Int64) -> Int64? { drainRate.map { Int64(nearest: Double(unsent) / $0 * 1e9) } }
 
     /// All rows up to the boundary, or above it, as one.
-    public func sum(above: Bool) -> Row {
-        var sum = Row(upTo: above ? nil : Self.boundary)
-        for row in rows where (row.upTo ?? .max > Self.boundary) == above {
-            sum.flushes += row.flushes
-            sum.wait += row.wait
-            sum.unsent += row.unsent
-        }
+    public func sum(above: Bool) -> QueueRow {
+        var sum = QueueRow(upTo: above ? nil : Self.boundary)
+        for row in rows where (row.upTo ?? .max > Self.boundary) == above { sum.merge(row) }
         return sum
     }
 }

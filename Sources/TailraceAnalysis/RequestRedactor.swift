@@ -19,24 +19,16 @@ struct RequestPlace {
 extension HeadRedactor {
     private static let longestRequestHead = 2048
 
-    /// Bytes at the beginning of what a server read.
-    ///
-    /// - Parameters:
-    ///   - bytes: that are told of it.
-    ///   - socket: the connection.
-    ///   - count: bytes that it read.
-    ///   - sequenceEnd: one past the last of them.
-    ///   - isFirst: no other read since it sent.
-    public mutating func redactRead(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, count: UInt32, sequenceEnd: UInt32, isFirst: Bool
-    ) {
-        let place = requests.isEmpty ? nil : requests.removeValue(forKey: socket)
-        var read = RedactedRead(rest: bytes, count: Int64(max(count, UInt32(bytes.count))), isFirst: isFirst)
-        read.kind = place.flatMap { $0.kind(at: sequenceEnd &- count) }
-        while read.count > 0, !read.isDone { read.step(longestHead: Self.longestRequestHead) }
-        guard let kind = read.kind else { return }
+    /// Bytes that a server read: the beginning of `read`.
+    public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) {
+        let place = requests.isEmpty ? nil : requests.removeValue(forKey: read.socket)
+        let count = max(read.bytes, Int64(bytes.count))
+        var rest = RedactedRead(rest: bytes, count: count, isFirst: read.isFirst)
+        rest.kind = place.flatMap { $0.kind(at: read.sequenceEnd &- UInt32(truncatingIfNeeded: count)) }
+        while rest.count > 0, !rest.isDone { rest.step(longestHead: Self.longestRequestHead) }
+        guard let kind = rest.kind else { return }
         if requests.count >= Self.mostRemembered { requests.removeAll(keepingCapacity: true) }
-        requests[socket] = RequestPlace(kind: kind, sequence: sequenceEnd)
+        requests[read.socket] = RequestPlace(kind: kind, sequence: read.sequenceEnd)
     }
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// Cuts the time from `begin` to `end` into stages, without a gap and without overlap.
+/// Cuts the time from `begin` to `end` into stages, without a gap and without overlap. The stages stay where they are: they
+/// are many bytes.
 ///
 /// Time moves forward only: each boundary is at or after the one before it, whatever order the marks came in, so the stages
 /// sum to the duration by construction.
 struct Timeline {
-    private(set) var stages = StageTimes()
     private var cursor: Nanoseconds
     private let end: Nanoseconds
 
@@ -19,7 +19,7 @@ struct Timeline {
     /// The time since the last boundary was spent in `stage`; the new boundary is `mark`. A mark of 0 is not known, and
     /// moves nothing.
     @inline(__always)
-    mutating func advance(to mark: Nanoseconds, in stage: Stage) {
+    mutating func advance(_ stages: inout StageTimes, to mark: Nanoseconds, in stage: Stage) {
         guard mark > cursor else { return }
         let boundary = min(mark, end)
         stages.add(max(0, boundary - cursor), to: stage)
@@ -28,7 +28,7 @@ struct Timeline {
 
     /// The time until `mark` holds `send` and `blocked` ns of these two stages; the rest of it was the server's own.
     @inline(__always)
-    mutating func advance(to mark: Nanoseconds, sending send: Int64, blocked: Int64) {
+    mutating func advance(_ stages: inout StageTimes, to mark: Nanoseconds, sending send: Int64, blocked: Int64) {
         let span = max(0, min(mark, end) - cursor)
         let blockedPart = min(max(0, blocked), span)
         let sendPart = min(max(0, send), span - blockedPart)
@@ -40,13 +40,7 @@ struct Timeline {
 
     /// What is left until the end was spent in `stage`.
     @inline(__always)
-    mutating func finish(in stage: Stage) {
-        advance(to: end, in: stage)
-    }
-
-    /// `stage` cannot be told apart in this run; its time is in the stage before it.
-    @inline(__always)
-    mutating func setUnknown(_ stage: Stage) {
-        if stages[stage] == 0 { stages[stage] = nil }
+    mutating func finish(_ stages: inout StageTimes, in stage: Stage) {
+        advance(&stages, to: end, in: stage)
     }
 }

@@ -62,7 +62,7 @@ struct Decoder: ~Copyable {
         return .socketUsed(
             SocketUse(
                 connection: connection, server: server, at: time(socket.header.at_ns),
-                isAdopted: socket.header.flags & EV_F_ADOPTED != 0))
+                isAdopted: socket.header.flags & EV_F_ADOPTED != 0, isAfterLoss: isAfterLoss(socket.header)))
     }
 
     private func words(of address: some BitwiseCopyable) -> (UInt64, UInt64) {
@@ -81,6 +81,7 @@ struct Decoder: ~Copyable {
         read.pointee.outstanding = raw.outstanding
         read.pointee.isFirst = raw.header.flags & EV_F_FIRST_READ != 0
         read.pointee.wasUnaccepted = raw.header.flags & EV_F_UNACCEPTED != 0
+        read.pointee.isAfterLoss = isAfterLoss(raw.header)
         guard let head = head(of: record, after: MemoryLayout<ev_read>.size, count: raw.head_bytes) else { return nil }
         read.pointee.head = head
         return .requestRead(UnsafePointer(read))
@@ -93,6 +94,7 @@ struct Decoder: ~Copyable {
         sent.pointee.sequence = raw.seq
         sent.pointee.isEnding = raw.header.flags & EV_F_ENDING != 0
         sent.pointee.callBytes = Int64(raw.call_bytes & (1 << 48 - 1))
+        sent.pointee.isAfterLoss = isAfterLoss(raw.header)
         guard let head = head(of: record, after: MemoryLayout<ev_head>.size, count: raw.head_bytes) else { return nil }
         sent.pointee.head = head
         return .headSent(UnsafePointer(sent))
@@ -141,6 +143,7 @@ struct Decoder: ~Copyable {
         flush.isOutstanding = flags & EV_F_OUTSTANDING != 0
         flush.isAdopted = flags & EV_F_ADOPTED != 0
         flush.isHeadTold = flags & EV_F_HEAD_TOLD != 0
+        flush.isAfterLoss = flags & EV_F_LOST_BEFORE != 0
     }
 
     private func stateChanged(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
@@ -149,13 +152,15 @@ struct Decoder: ~Copyable {
             StateChange(
                 socket: raw.header.socket, at: time(raw.header.at_ns),
                 old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
-                error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes))
+                error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes,
+                isAfterLoss: isAfterLoss(raw.header)))
     }
 
     private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let raw = load(ev_sample.self, from: record) else { return nil }
         sample.pointee.socket = raw.header.socket
         sample.pointee.at = time(raw.header.at_ns)
+        sample.pointee.isAfterLoss = isAfterLoss(raw.header)
         sample.pointee.oldestUnsent = time(raw.oldest_unsent_ns)
         sample.pointee.blocked = time(raw.blocked_ns)
         sample.pointee.queuedBytes = raw.queued_bytes
@@ -175,9 +180,10 @@ struct Decoder: ~Copyable {
         guard let raw = load(ev_round.self, from: record) else { return nil }
         return .roundEnded(
             SamplingRound(
-                begin: time(raw.begin_ns), end: time(raw.header.at_ns),
-                endsWereLost: raw.header.flags & EV_F_ENDS_LOST != 0))
+                begin: time(raw.begin_ns), end: time(raw.header.at_ns)))
     }
+
+    private func isAfterLoss(_ header: ev_header) -> Bool { header.flags & EV_F_LOST_BEFORE != 0 }
 
     /// A time or span that cannot overflow what is made of it, whatever the record says.
     private func time(_ raw: UInt64) -> Nanoseconds { Nanoseconds(raw & (1 << 61 - 1)) }

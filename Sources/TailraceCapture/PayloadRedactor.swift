@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
 
 /// Blanks what a recording has no use for, in place and without changing a length: no payload leaves the process.
 public protocol PayloadRedactor {
-    /// Bytes at the beginning of what a server read: `count` in all, before `sequenceEnd` in the client's sequence numbers.
-    /// `isFirst`: no other read since it sent.
-    mutating func redactRead(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, count: UInt32, sequenceEnd: UInt32, isFirst: Bool)
-    /// Bytes at the beginning, or (`isEnding`) at the end, of what a send call hands over: `callBytes` in all, from `sequence`
-    /// on; the same number again replaces what was there.
-    mutating func redactSent(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, callBytes: UInt64, isEnding: Bool)
-    /// The last bytes of a flush, the last one in the highest byte.
+    /// Bytes that a server read: the beginning of `read`.
+    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead)
+    /// Bytes that a send call hands over: the beginning of `sent`, or its end.
+    mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead)
+    /// The last bytes that it sent at once, the last one in the highest byte.
     func redactTail(_ tail: UInt64) -> UInt64
     /// Nothing more comes of this connection.
     mutating func forget(socket: UInt64)

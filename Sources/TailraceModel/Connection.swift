@@ -4,7 +4,7 @@
 public typealias Nanoseconds = Int64
 
 /// An IP address and port. IPv4 mapped into IPv6 (`::ffff:a.b.c.d`) is IPv4: that is what is on the wire.
-public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+public struct Endpoint: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Network byte order; IPv4 in the last four, as ::ffff:a.b.c.d.
     private let high: UInt64
     private let low: UInt64
@@ -23,16 +23,30 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    private init(high: UInt64, low: UInt64, port: UInt16) {
+        self.high = high
+        self.low = low
+        self.port = port
+    }
+
     /// IPv4, plain or mapped.
     public var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
 
-    /// `127.0.0.1:80`, `[::1]:80` (RFC 5952).
-    public var description: String {
-        if isIPv4 {
-            let a = (24, 16, 8, 0)
-            return "\((low >> a.0) & 255).\((low >> a.1) & 255).\((low >> a.2) & 255).\(low & 255):\(port)"
-        }
-        return "[\(ipv6)]:\(port)"
+    /// The same address with port 0: all connections of one peer share it.
+    public var host: Endpoint { Endpoint(high: high, low: low, port: 0) }
+
+    /// The address alone: `127.0.0.1`, `::1` (RFC 5952).
+    public var address: String {
+        guard isIPv4 else { return ipv6 }
+        return "\((low >> 24) & 255).\((low >> 16) & 255).\((low >> 8) & 255).\(low & 255)"
+    }
+
+    /// `127.0.0.1:80`, `[::1]:80`.
+    public var description: String { isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
+
+    /// By address, then by port.
+    public static func < (left: Endpoint, right: Endpoint) -> Bool {
+        (left.high, left.low, left.port) < (right.high, right.low, right.port)
     }
 
     private var ipv6: String {

@@ -132,6 +132,12 @@ public struct Distribution: Sendable {
         return max
     }
 
+    /// The median, ns; nil without values.
+    public var p50: Int64? { quantile(0.5) }
+
+    /// The 90th percentile, which means something only from 10 values on; nil below.
+    public var p90: Int64? { count >= 10 ? quantile(0.9) : nil }
+
     /// The 99th percentile, which means something only from 100 values on; nil below.
     public var p99: Int64? { count >= 100 ? quantile(0.99) : nil }
 }

@@ -25,13 +25,18 @@ public struct SocketUse {
     public let at: Nanoseconds
     /// The connection was open before tracing began: `at` is when it was found.
     public let isAdopted: Bool
+    /// Records of the connection were lost since the event before.
+    public let isAfterLoss: Bool
 
     /// All of it.
-    public init(connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false) {
+    public init(
+        connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false, isAfterLoss: Bool = false
+    ) {
         self.connection = connection
         self.server = server
         self.at = at
         self.isAdopted = isAdopted
+        self.isAfterLoss = isAfterLoss
     }
 }
 
@@ -55,6 +60,8 @@ public struct RequestRead {
     public var wasUnaccepted = false
     /// The request's beginning; empty where it could not be read.
     public var head = HeadBytes(start: nil, count: 0)
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
@@ -75,6 +82,8 @@ public struct SentHead {
     public var isEnding = false
     /// Its beginning; empty where it could not be read.
     public var head = HeadBytes(start: nil, count: 0)
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
@@ -154,6 +163,8 @@ public struct FlushMarks {
     public var endsChunks: Bool?
     /// Its last eight bytes, the last one in the highest byte; nil where they could not be read.
     public var tail: UInt64?
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
@@ -181,15 +192,21 @@ public struct StateChange {
     public let error: Int32
     /// Bytes that the peer never acknowledged.
     public let unackedBytes: UInt32
+    /// Records of the connection were lost since the event before.
+    public let isAfterLoss: Bool
 
     /// All of it.
-    public init(socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32) {
+    public init(
+        socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32,
+        isAfterLoss: Bool = false
+    ) {
         self.socket = socket
         self.at = at
         self.old = old
         self.new = new
         self.error = error
         self.unackedBytes = unackedBytes
+        self.isAfterLoss = isAfterLoss
     }
 }
 
@@ -223,6 +240,8 @@ public struct SocketSample {
     public var rwndLimited: Int64 = 0
     /// The same for the send buffer.
     public var sndbufLimited: Int64 = 0
+    /// Records of the connection were lost since the event before.
+    public var isAfterLoss = false
 
     /// All zero.
     public init() {}
@@ -234,13 +253,13 @@ public struct SamplingRound {
     public let begin: Nanoseconds
     /// None is younger.
     public let end: Nanoseconds
-    /// Records of connections' ends were lost since the round before: a connection that was not sampled is gone.
-    public let endsWereLost: Bool
+    /// None of its samples is missing: a connection that has none is gone.
+    public let isComplete: Bool
 
     /// All of it.
-    public init(begin: Nanoseconds, end: Nanoseconds, endsWereLost: Bool) {
+    public init(begin: Nanoseconds, end: Nanoseconds, isComplete: Bool = true) {
         self.begin = begin
         self.end = end
-        self.endsWereLost = endsWereLost
+        self.isComplete = isComplete
     }
 }

@@ -153,6 +153,8 @@ public struct Response: Sendable {
     public var isAdopted = false
     /// A part was estimated: flushes were merged, a record was lost, or a mark was noticed late.
     public var isEstimated = false
+    /// A record of it was lost: it is estimated, and belongs into no percentile.
+    public var missesEvents = false
 
     /// A response on `connection`.
     public init(connection: Connection) { self.connection = connection }
@@ -181,6 +183,7 @@ public struct Response: Sendable {
         pressure = SocketPressure()
         isAdopted = false
         isEstimated = false
+        missesEvents = false
     }
 
     /// End - begin, ns.
@@ -198,6 +201,10 @@ public struct Flush: Sendable {
     public let connection: UInt64
     /// From 1.
     public let number: Int
+    /// The process that serves it; nil: not known.
+    public let server: Server?
+    /// Local port of its connection.
+    public let port: UInt16
     /// Its send call was entered.
     public let at: Nanoseconds
     /// Handed over.
@@ -215,12 +222,13 @@ public struct Flush: Sendable {
 
     /// All of it.
     public init(
-        connection: UInt64, number: Int, at: Nanoseconds, bytes: Int64, writes: Int64, stages: StageTimes,
-        total: Int64?,
-        queuedBytes: Int64, unsentBytes: Int64
+        connection: UInt64, number: Int, server: Server? = nil, port: UInt16 = 0, at: Nanoseconds, bytes: Int64,
+        writes: Int64, stages: StageTimes, total: Int64?, queuedBytes: Int64, unsentBytes: Int64
     ) {
         self.connection = connection
         self.number = number
+        self.server = server
+        self.port = port
         self.at = at
         self.bytes = bytes
         self.writes = writes

@@ -44,10 +44,16 @@ struct JSONLine {
         self.string(value)
     }
 
-    private mutating func string(_ value: String?) {
+    /// Sentences of our own: escaped like everything, and never cut.
+    mutating func field(_ name: StaticString, sentences value: String) {
+        self.name(name)
+        string(value, longest: .max)
+    }
+
+    private mutating func string(_ value: String?, longest: Int = Sanitizer.longest) {
         guard let value else { return bytes.append(contentsOf: "null".utf8) }
         bytes.append(0x22)
-        Sanitizer.escape(value, into: &bytes)
+        Sanitizer.escape(value, into: &bytes, longest: longest)
         bytes.append(0x22)
     }
 
@@ -98,6 +104,34 @@ struct JSONLine {
             number(value)
         }
         bytes.append(0x5d)
+    }
+
+    mutating func array<Items: Sequence>(
+        _ name: StaticString, _ items: Items, _ fields: (inout JSONLine, Items.Element) -> Void
+    ) {
+        self.name(name)
+        bytes.append(0x5b)
+        var isFirst = true
+        for item in items {
+            if !isFirst { bytes.append(0x2c) }
+            isFirst = false
+            bytes.append(0x7b)
+            needsComma = false
+            fields(&self, item)
+            bytes.append(0x7d)
+        }
+        bytes.append(0x5d)
+        needsComma = true
+    }
+
+    /// A share, 0...1, with four decimals.
+    mutating func field(_ name: StaticString, share value: Double?) {
+        self.name(name)
+        guard let value, !value.isNaN else { return bytes.append(contentsOf: "null".utf8) }
+        let scaled = String(10_000 + Int((max(0, min(value, 1)) * 10_000).rounded()))
+        let whole = scaled.dropLast(4)
+        bytes.append(contentsOf: "\((Int(whole) ?? 1) - 1).".utf8)
+        bytes.append(contentsOf: scaled.suffix(4).utf8)
     }
 
     private mutating func number(_ value: Int64?) {

@@ -21,6 +21,9 @@ public struct RunDescription: Sendable {
     public var cgroups: [String] = []
     /// Wall time of the run.
     public var anchor: ClockAnchor
+    /// Why the stage `driver` is not known; nil: it is.
+    public var driverUnavailable: String? =
+        "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)"
 
     /// A run with no target: everything.
     public init(version: String, host: String, kernel: String, backend: String, anchor: ClockAnchor) {
@@ -44,25 +47,10 @@ public struct NDJSON: ResponseFormat {
     /// The first line: `meta`.
     public func begin() -> [UInt8] {
         var line = JSONLine(type: "meta")
-        line.field("version", string: run.version)
-        line.field("host", string: run.host)
-        line.field("kernel", string: run.kernel)
-        line.field("backend", string: run.backend)
-        line.object("target") {
-            $0.array("ports", numbers: run.ports.map(Int64.init))
-            $0.array("pids", numbers: run.pids.map(Int64.init))
-            $0.array("comms", strings: run.comms)
-            $0.array("cgroups", strings: run.cgroups)
-        }
+        line.run(run)
         line.object("clock") {
             $0.field("monotonic_ns", run.anchor.monotonic)
             $0.field("wall", wall: run.anchor.wall)
-        }
-        line.object("unavailable") {
-            $0.field(
-                "driver",
-                string:
-                    "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)")
         }
         return line.closed()
     }
@@ -210,15 +198,10 @@ public struct NDJSON: ResponseFormat {
         line.object("counts") {
             $0.field("response", end.counts.responses)
             $0.field("open", end.counts.open)
+            $0.field("connections", end.counts.connections)
             $0.field("flush", end.counts.flushes)
         }
-        line.object("events") {
-            $0.field("made", end.loss.made)
-            $0.field("delivered", end.loss.delivered)
-            $0.field("adopted", end.loss.adopted)
-            $0.field("merged", end.loss.merged)
-            $0.field("heads_unread", end.loss.headsUnread)
-        }
+        line.events(end.loss)
         line.object("loss") {
             $0.loss(end.loss)
             $0.field("unattributed", end.unattributed)
@@ -229,6 +212,20 @@ public struct NDJSON: ResponseFormat {
 }
 
 extension JSONLine {
+    mutating func run(_ run: RunDescription) {
+        field("version", string: run.version)
+        field("host", string: run.host)
+        field("kernel", string: run.kernel)
+        field("backend", string: run.backend)
+        object("target") {
+            $0.array("ports", numbers: run.ports.map(Int64.init))
+            $0.array("pids", numbers: run.pids.map(Int64.init))
+            $0.array("comms", strings: run.comms)
+            $0.array("cgroups", strings: run.cgroups)
+        }
+        object("unavailable") { $0.field("driver", string: run.driverUnavailable) }
+    }
+
     mutating func distribution(_ name: StaticString, _ values: Distribution) {
         object(name) {
             $0.field("count", values.count)
@@ -251,6 +248,16 @@ extension JSONLine {
             $0.field("p50", values.quantile(0.5))
             $0.field("p99", values.p99)
             $0.field("max", values.count > 0 ? values.max : nil)
+        }
+    }
+
+    mutating func events(_ loss: Loss) {
+        object("events") {
+            $0.field("made", loss.made)
+            $0.field("delivered", loss.delivered)
+            $0.field("adopted", loss.adopted)
+            $0.field("merged", loss.merged)
+            $0.field("heads_unread", loss.headsUnread)
         }
     }
 

@@ -25,6 +25,24 @@ public enum Quantity {
         whole > 0 ? "\(Int((Double(part) / Double(whole) * 100).rounded())) %" : "-"
     }
 
+    /// `37 %`, `<1 %` for what is not quite nothing; `-` for what is not known.
+    public static func percent(_ share: Double?) -> String {
+        guard var share, !share.isNaN else { return "-" }
+        share = max(0, min(share, 10))
+        return share > 0 && share < 0.005 ? "<1 %" : "\(Int((share * 100).rounded())) %"
+    }
+
+    /// `1,234,567`.
+    public static func count(_ number: Int64) -> String {
+        let digits = String(number.magnitude)
+        var text = ""
+        for (place, digit) in digits.enumerated() {
+            if place > 0, (digits.count - place) % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return number < 0 ? "-" + text : text
+    }
+
     private static func threeDigits(_ value: Double) -> String {
         let decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2
         var factor = 1.0

@@ -81,6 +81,8 @@ public struct RunCounts: Sendable {
     public var responses = 0
     /// That were open at the end.
     public var open = 0
+    /// Connections that were followed at the end.
+    public var connections = 0
     /// Told flushes.
     public var flushes = 0
 

@@ -33,7 +33,8 @@ public enum Sanitizer {
     }
 
     /// Inside a JSON string: RFC 8259 escapes, and `\uXXXX` for everything that is not safe on a terminal.
-    static func escape(_ text: String, into bytes: inout [UInt8]) {
+    /// `longest`: characters; what is beyond is cut.
+    static func escape(_ text: String, into bytes: inout [UInt8], longest: Int = longest) {
         let plain =
             text.utf8.count <= longest
             && text.utf8.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }

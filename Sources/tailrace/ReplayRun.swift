@@ -20,6 +20,7 @@ final class ReplayRun: ResponseRun {
     var anchor: ClockAnchor { source.anchor }
     var now: Nanoseconds { source.now }
     var unattributed: UInt64 { correlator.unattributed }
+    var connections: Int { correlator.connections }
     var recording: RecordingAccount? { source.account }
 
     var description: RunDescription {

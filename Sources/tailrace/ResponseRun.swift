@@ -14,6 +14,8 @@ protocol ResponseRun: AnyObject {
     var now: Nanoseconds { get }
     /// Events of connections that were never announced.
     var unattributed: UInt64 { get }
+    /// Connections that are followed now.
+    var connections: Int { get }
     /// What of the recording was used; nil: it is live.
     var recording: RecordingAccount? { get }
 

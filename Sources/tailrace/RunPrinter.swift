@@ -66,6 +66,7 @@ final class RunPrinter {
         }
         end.loss = run.loss()
         end.unattributed = run.unattributed
+        end.counts.connections = run.connections
         end.recording = run.recording.map { RecordingEnd($0) }
         end.wall = run.anchor.wall(at: run.now)
         output.append(format.end(end))

@@ -12,7 +12,9 @@ struct Tailrace: ParsableCommand {
         abstract:
             "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
         version: version,
-        subcommands: [Trace.self, Record.self, Export.self, Demo.self, Doctor.self])
+        subcommands: [
+            Trace.self, Record.self, ReportCommand.self, Export.self, Explain.self, Demo.self, Doctor.self,
+        ])
 
     static func main() {
         signal(SIGPIPE, SIG_IGN)

@@ -101,6 +101,8 @@ final class TracingRun {
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         source.drain(handle)
+        // What was lost since the last look: the responses that it belongs to are marked.
+        if source.loss().lostTotal > 0 { try source.sample(handle) }
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot(handle)
@@ -134,6 +136,7 @@ final class TracingRun {
 extension TracingRun: ResponseRun {
     var now: Nanoseconds { readClock(CLOCK_MONOTONIC) }
     var unattributed: UInt64 { correlator.unattributed }
+    var connections: Int { correlator.connections }
     var recording: RecordingAccount? { nil }
 
     func loss() -> Loss { source.loss() }

@@ -21,13 +21,15 @@ CLONE_NEWNET = 0x40000000
 
 # What the kernel makes of one call of the program, which is what a flush counts (sock_send_length with bytes taken):
 # one call each
-SINGLE = ("write", "writev", "send", "sendmsg", "more", "zerocopy", "timestamps", "uring-send", "uring-sendmsg", "uring-write",
-          "uring-fixed", "uring-zc", "uring-async", "uring-sqpoll")
+SINGLE = ("write", "writev", "send", "sendmsg", "more", "zerocopy", "timestamps", "timeout", "uring-send", "uring-sendmsg",
+          "uring-write", "uring-fixed", "uring-zc", "uring-async", "uring-sqpoll")
 # one call each, of several writers: four threads, two processes, a process that was passed the descriptor
 SHARED = ("threads", "processes", "passed")
-# sendmmsg: one for each message; sendfile and splice: one for each 16 pages of the file or the pipe; http: one for its head, and
-# sendfile's
-SEVERAL = ("sendmmsg", "sendfile", "splice", "vmsplice", "http")
+# sendmmsg: one for each message; sendfile and splice: one for each 16 pages of the file or the pipe; http: one for its head
+# (http-begun: with the first bytes of the body), and sendfile's
+SEVERAL = ("sendmmsg", "sendfile", "splice", "vmsplice", "http", "http-begun")
+# ways whose data is no memory of the caller, so that a head is not read
+UNREAD = ("sendfile", "splice", "vmsplice", "uring-fixed")
 WAYS = SINGLE + SHARED + SEVERAL
 
 Cell = collections.namedtuple("Cell", "way mode host total call sndbuf rate")
@@ -55,13 +57,20 @@ class SendCalls(Server):
         self.command = [*prefix, program(), self.log_path, *arguments]
         self.process = self.port = None
 
-    def log(self):
+    def log(self, count):
+        """Once it has this many records."""
+        deadline = time.monotonic() + 20
+        while len(records := self.lines()) < count:
+            assert time.monotonic() < deadline, "the rig: %d of %d connections are logged" % (len(records), count)
+            time.sleep(0.01)
         self.end()
-        with open(self.log_path) as file:
-            records = [json.loads(line) for line in file]
         if any(record["kernel_calls"] < 0 for record in records):
             raise Skip("the kernel's own count of send calls is not to be had here (tracefs, perf)")
         return {tuple(record["remote"]): record for record in records}
+
+    def lines(self):
+        with open(self.log_path) as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
 
     def __exit__(self, *_):
         super().__exit__()
@@ -84,9 +93,11 @@ def enter(namespace):
 
 
 class Clients:
-    """One connection a cell, all at once; wait() gives (cell, own address, bytes read) once all have all. They leave at leave()."""
+    """One connection a cell, all at once; wait() gives (cell, own address, bytes read) once all have all, or as much as `reset_at`.
+    They leave at leave()."""
 
-    def __init__(self, cells, port, namespace=None, protocol=0):
+    def __init__(self, cells, port, namespace=None, protocol=0, reset_at=None):
+        self.reset_at = reset_at
         self.leaving, self.read, self.failed = threading.Event(), [], []
         self.whole = threading.Semaphore(0)
         self.threads = [threading.Thread(target=self.run, args=(cell, port, namespace, protocol), daemon=True)
@@ -109,21 +120,22 @@ class Clients:
                 self.read.append((cell, own, count))
                 self.whole.release()
                 self.leaving.wait(60)
+                if self.reset_at:  # RST instead of FIN
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         except OSError as error:
             self.failed.append("%s: %s" % (target(cell), error))
             self.whole.release()
 
-    @staticmethod
-    def take(connection, cell):
-        count, wanted, start = 0, cell.total, time.monotonic()
+    def take(self, connection, cell):
+        count, wanted, start = 0, self.reset_at or cell.total, time.monotonic()
         while count < wanted:
             if cell.rate:
                 time.sleep(max(0.0, start + count / cell.rate - time.monotonic()))
             data = connection.recv(8192 if cell.rate else 262144)
             if not data:
                 break
-            if not count and data.startswith(b"HTTP/1.1 "):
-                wanted += data.index(b"\r\n\r\n") + 4
+            if not count and not self.reset_at and data.startswith(b"HTTP/1.1 "):
+                wanted += data.index(b"\r\n\r\n") + 4 + 100 * (cell.way == "http-begun")
             count += len(data)
         return count
 
@@ -162,7 +174,7 @@ def differences(cell, record, responses):
     true = {"target": target(cell), "request_bytes": len(request(cell)), "bytes": record["bytes"],
             "flushes": record["kernel_calls"], "ended_by": "complete"}
     found = ["%s %s, not %s" % (name, told[name], true[name]) for name in told if told[name] != true[name]]
-    if cell.way == "http" and (response["status"], response["content_type"]) != (200, "text/plain"):
+    if cell.way.startswith("http") and (response["status"], response["content_type"]) != (200, "text/plain"):
         found.append("head: %s, %s" % (response["status"], response["content_type"]))
     return found + blocked_difference(cell, record, response)
 

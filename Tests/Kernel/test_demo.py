@@ -24,6 +24,7 @@ def run_demo(*arguments):
 def test_the_demo_names_where_each_client_lost_its_time():
     text = run_demo()
     picture = {path: shares for path, shares in re.findall(r"^/(\w+) .*\n  \[.*\n  (.*)$", text, re.M)}
+    require_steady("accept" not in picture["think"], "the demo's server was starved: %s" % picture)
     assert picture["think"].startswith("app 100 %"), picture
     assert picture["tokens"].startswith("app "), picture
     held = r"(queue|blocked) \d+ %, (queue|blocked) \d+ %; held by peer_window \((9\d|100) %\)"
@@ -39,5 +40,7 @@ def test_the_demo_shows_the_jump_above_128_kib_and_the_drain_rate_explains_it():
     assert seconds(above) > 10 * seconds(below), text
     # The client reads 7.25 MB/s or, on a machine that is late to wake it, less; the law holds for either.
     require_steady(seconds(above) < 1, "the client was starved: " + text)
-    assert abs(seconds(predicted) / seconds(above) - 1) < 0.15, "waited %s, predicted %s" % (above, predicted)
+    difference = abs(seconds(predicted) / seconds(above) - 1)
+    # A client that pauses for want of a processor has two drain rates. Three runs in a row never do.
+    require_steady(difference < 0.15, "waited %s, predicted %s" % (above, predicted))
     return "%s below, %s above, predicted %s" % (below, above, predicted)

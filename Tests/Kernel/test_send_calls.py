@@ -8,7 +8,7 @@ all cells of a test at once in one traced run.
 import socket
 
 from namespaces import SERVER_ADDRESS, Namespaces, run
-from send_calls import HOSTS, MODES, MPTCP, SHARED, WAYS, Cell, Clients, SendCalls, compare, target
+from send_calls import HOSTS, MODES, MPTCP, SHARED, UNREAD, WAYS, Cell, Clients, SendCalls, compare, target
 from servers import wait_acknowledged, wait_closed
 from tracer import Skip, Tracer, remote, require_command, require_steady, require_tailrace
 
@@ -23,7 +23,7 @@ def cells(ways, modes=MODES, hosts=HOSTS, total=400_000, call=30_000, sndbuf=0, 
     return times * [Cell(way, mode, host, total, call, sndbuf, rate) for way in ways for mode in modes for host in hosts]
 
 
-def matrix(wanted, *options, of_process=False):
+def matrix(wanted, *options, of_process=False, checks_heads=False):
     """The traced run of these cells, and that nothing in them differs."""
     require_tailrace()
     with SendCalls() as server:
@@ -35,13 +35,14 @@ def matrix(wanted, *options, of_process=False):
             clients.leave()
             wait_closed(server.port)
             report = tracer.stop()
-        records = server.log()
-    missing = [target(cell) for cell, client, _ in read if client not in records]
-    assert not missing, "the rig: not logged: %s; it ended with %s" % (missing, server.process.returncode)
+        records = server.log(len(wanted))
     found = compare(report, records, read)
     assert not found, "%d differences in %d cells: %s" % (len(found), len(wanted), "; ".join(found[:6]))
     lost = {name: count for name, count in report.loss.items() if count and name != "missed"}
     assert not lost, "loss: %s" % lost
+    unread = report.objects[-1]["events"]["heads_unread"]
+    expected = sum(cell.way in UNREAD for cell in wanted)
+    assert not checks_heads or unread == expected, "%d heads unread, %d could not be read" % (unread, expected)
     return "%d cells, %d send calls, %d estimated, %d hooks missed" % (
         len(wanted), sum(record["kernel_calls"] for record in records.values()),
         sum(response["estimated"] for response in report.responses), report.loss["missed"])
@@ -52,11 +53,11 @@ def test_every_way_to_send_to_a_slow_reader():
 
 
 def test_every_way_to_send_large_calls():
-    return matrix(cells(WAYS, total=1_200_000, call=200_000))
+    return matrix(cells(WAYS, total=1_200_000, call=200_000), checks_heads=True)
 
 
 def test_every_way_to_send_small_calls():
-    return matrix(cells(WAYS, total=300_000, call=700))
+    return matrix(cells(WAYS, total=300_000, call=700), checks_heads=True)
 
 
 def test_every_way_to_send_tells_each_flush():
@@ -71,6 +72,27 @@ def test_writers_that_come_between_each_other():
 
 def test_a_targets_connection_counts_what_other_processes_send():
     return matrix(cells(("write", *SHARED), total=400_000, call=9_000, sndbuf=32_768, rate=600_000), of_process=True)
+
+
+def test_a_client_that_resets_leaves_what_was_handed_over():
+    """Its server is inside a call, or waits for room: what the kernel took of the response counts, and nothing else."""
+    require_tailrace()
+    wanted = cells(WAYS, modes=("block", "poll"), total=4_000_000, call=30_000, sndbuf=32_768, rate=400_000)
+    with SendCalls() as server, Tracer(server.port) as tracer:
+        clients = Clients(wanted, server.port, reset_at=80_000)
+        read = clients.wait()
+        clients.leave()
+        wait_closed(server.port)
+        report = tracer.stop()
+        records = server.log(len(wanted))
+    told = {remote(item): (item["response_bytes"], item["flushes"], item["ended_by"]) for item in report.responses}
+    found = []
+    for cell, client, _ in read:
+        true = (records[client]["bytes"], records[client]["kernel_calls"], "client_reset")
+        if told.get(client) != true:
+            found.append("%s: %s, not %s" % (target(cell), told.get(client), true))
+    assert not found and len(told) == len(wanted), "%d differences in %d: %s" % (len(found), len(wanted), "; ".join(found[:6]))
+    return "%d cells, %d bytes" % (len(wanted), sum(record["bytes"] for record in records.values()))
 
 
 def retransmitted(link):
@@ -104,7 +126,7 @@ def test_retransmits_of_all_responses_are_those_of_the_kernel():
             clients.leave()
             wait_closed(server.port, prefix=link.server, seconds=20)
             report = tracer.stop()
-            records = server.log()
+            records = server.log(len(wanted))
     require_steady(kernel >= 20, "only %d segments were sent again" % kernel)
     found = compare(report, records, read)
     assert not found, "%d differences in %d cells: %s" % (len(found), len(wanted), "; ".join(found[:6]))
@@ -132,7 +154,7 @@ def test_mptcp_is_counted_where_it_cannot_be_traced():
         multi.leave()
         wait_closed(server.port)
         report = tracer.stop()
-        found = compare(report, server.log(), read)
+        found = compare(report, server.log(2 * len(wanted)), read)
     assert not found, "; ".join(found)
     assert len(report.responses) == len(wanted), "%d responses of %d plain connections" % (
         len(report.responses), len(wanted))

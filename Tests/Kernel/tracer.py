@@ -182,13 +182,14 @@ class Report:
 
 
 class Tracer:
-    """`with Tracer(port) as tracer:` attaches; tracer.stop() gives the Report. Leaves nothing behind on any way out."""
+    """`with Tracer(port) as tracer:` attaches (None: to all ports); tracer.stop() gives the Report. Leaves nothing behind."""
 
-    def __init__(self, port, *options, json_lines=True, environment=None, stdout=None):
+    def __init__(self, port, *options, command="trace", json_lines=True, environment=None, stdout=None):
         require_tailrace()
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-test-")
         self.ready_file = os.path.join(self.directory.name, "ready")
-        self.arguments = ["trace", "--port", str(port), "--ready-file", self.ready_file, *options]
+        target = ["--port", str(port)] if port else []
+        self.arguments = [command, *target, "--ready-file", self.ready_file, *map(str, options)]
         if json_lines:
             self.arguments.append("--json")
         self.environment = dict(os.environ, **(environment or {}))
@@ -248,3 +249,20 @@ class Tracer:
             self.process.kill()
             self.process.wait()
         self.directory.cleanup()
+
+
+class Recorder(Tracer):
+    """The same by way of a recording: stop() gives what its export says."""
+
+    def __init__(self, port, *options):
+        super().__init__(port, json_lines=False)
+        self.options = options
+        self.arguments = ["record", "--port", str(port), "--ready-file", self.ready_file, "-o", self.path("recording")]
+
+    def stop(self):
+        code = self.end()
+        assert code == 0, "exit code %d: %s" % (code, self.errors()[-500:])
+        done = run_to_end("export", self.path("recording"), *self.options)
+        report = Report(done.stdout, done.stderr, done.returncode)
+        report.check_frame()
+        return report

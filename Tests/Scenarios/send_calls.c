@@ -4,11 +4,11 @@
  *
  *     GET /WAY/block|poll|epoll/TOTAL/CALL/SNDBUF HTTP/1.1
  *
- * WAY: one of send_ways.c, or of send_writers.c: `threads` (four at once on the socket), `processes` (fork after accept, both write), `passed` (the
- * descriptor goes to another process, which writes), `http` (a head by send(), the body by sendfile()). The bytes begin with no
- * HTTP head but for `http`, so the response ends with its connection. Prints {"port": N}; appends to the file given as first
- * argument one JSON line a connection: what it handed over, as the program, perf and TCP_INFO count it. Second argument
- * `mptcp`: listens for MPTCP.
+ * WAY: one of send_ways.c, or of send_writers.c: `threads` (four at once on the socket), `processes` (fork after accept, both
+ * write), `passed` (the descriptor goes to another process, which writes), `http` (a head by send(), the body by sendfile()),
+ * `http-begun` (the same with the first bytes of the body behind the head). Else the bytes begin with no HTTP head, so the
+ * response ends with its connection. Prints {"port": N}; appends to the file given as first argument one JSON line a connection:
+ * what it handed over, as the program, perf and TCP_INFO count it. Second argument `mptcp`: listens for MPTCP.
  */
 #define _GNU_SOURCE
 #include "send_calls.h"

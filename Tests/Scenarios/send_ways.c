@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -162,6 +163,16 @@ static long attempt_timestamps(struct writer *writer, uint64_t offset, size_t by
 	return taken;
 }
 
+/* A blocking call that gives up after a while: short, or with EAGAIN. */
+static long attempt_timeout(struct writer *writer, uint64_t offset, size_t bytes, bool is_last)
+{
+	struct timeval limit = { .tv_usec = 20000 };
+
+	if (!writer->outcome.calls && setsockopt(writer->socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))
+		fail("SO_SNDTIMEO");
+	return attempt_send(writer, offset, bytes, is_last);
+}
+
 static const struct way ways[] = {
 	{ "write", attempt_write, 0 },
 	{ "writev", attempt_writev, 0 },
@@ -174,6 +185,7 @@ static const struct way ways[] = {
 	{ "vmsplice", attempt_splice, 1 },
 	{ "zerocopy", attempt_zerocopy, 0 },
 	{ "timestamps", attempt_timestamps, 0 },
+	{ "timeout", attempt_timeout, 0 },
 	{ "uring-send", uring_attempt, 0 },
 	{ "uring-sendmsg", uring_attempt, 0 },
 	{ "uring-write", uring_attempt, 0 },
@@ -235,6 +247,8 @@ void hand_over(struct writer *writer, const struct way *way, uint64_t total)
 			outcome->calls++;
 		} else if (taken == -EAGAIN) {
 			outcome->refused++;
+		} else if (taken == -ECONNRESET || taken == -EPIPE) {
+			break;	/* the client left */
 		} else {
 			errno = -taken;
 			fail(way->name);

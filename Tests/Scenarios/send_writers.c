@@ -188,13 +188,13 @@ static void help(int from)
 	}
 }
 
-/* The head by send(), the body by sendfile(); job->total is the body's. */
-static struct outcome answer_http(int socket, const struct job *job)
+/* The head by send(), with the first `begun` bytes of the body, the rest by sendfile(); job->total is that rest. */
+static struct outcome answer_http(int socket, const struct job *job, int begun)
 {
 	struct outcome outcome;
-	char head[128];
-	int bytes = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\n\r\n",
-			     (unsigned long long)job->total);
+	char head[256];
+	int bytes = snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\n\r\n%.*s",
+			     (unsigned long long)job->total + begun, begun, payload);
 
 	if (send(socket, head, bytes, MSG_NOSIGNAL | MSG_MORE) != bytes)
 		fail("send the head");
@@ -213,7 +213,9 @@ struct outcome answer(int socket, const struct job *job)
 	if (!strcmp(job->way, "passed"))
 		return write_by_another_process(socket, job);
 	if (!strcmp(job->way, "http"))
-		return answer_http(socket, job);
+		return answer_http(socket, job, 0);
+	if (!strcmp(job->way, "http-begun"))
+		return answer_http(socket, job, 100);
 	if (!find_way(job->way))
 		fail(job->way);
 	return write_alone(socket, job, find_way(job->way), job->total);

@@ -166,7 +166,8 @@ extension Conversation {
         var chunks = ""
         for _ in 0..<one(of: [0, 1, 3]) {
             let data = one(of: [secret, treachery("\(secret)\r\n0\r\n\r\n"), "dead\r\nbeef" + secret])
-            chunks += String(data.utf8.count, radix: 16) + one(of: ["", ";\(secret)=1"]) + "\r\n\(data)\r\n"
+            chunks +=
+                String(data.utf8.count, radix: 16) + one(of: ["", ";\(secret)=1", " ; \(secret)"]) + "\r\n\(data)\r\n"
         }
         return head + "Transfer-Encoding: chunked\r\n\r\n\(chunks)0\r\n\(one(of: ["", "", "Sum: \(secret)\r\n"]))\r\n"
     }

@@ -10,6 +10,8 @@ final class Exchange {
     private let cookie: UInt64
     private var sequence: UInt32
     private var readSequence: UInt32 = .max - 10
+    /// Records were lost before the next event.
+    private var isAfterLoss = false
 
     init(cookie: UInt64 = 7, firstSequence: UInt32 = 1000, sharing correlator: Correlator? = nil) {
         self.cookie = cookie
@@ -42,6 +44,7 @@ final class Exchange {
             read.isFirst = isFirst
             read.outstanding = outstanding
             read.head = HeadBytes(bytes)
+            read.isAfterLoss = takeLoss()
             withUnsafePointer(to: &read) { take(.requestRead($0)) }
         }
     }
@@ -83,12 +86,14 @@ final class Exchange {
                 content.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
                 << UInt64(8 * (8 - min(8, content.count)))
             change(&flush)
+            if head.isEmpty { flush.isAfterLoss = takeLoss() }
             var sent = SentHead()
             sent.socket = cookie
             sent.at = flush.firstEnter
             sent.sequence = sequence
             sent.callBytes = flush.bytes
             sent.head = head
+            if !head.isEmpty { sent.isAfterLoss = takeLoss() }
             if !head.isEmpty { withUnsafePointer(to: &sent) { take(.headSent($0)) } }
             sequence = flush.sequenceEnd
             withUnsafePointer(to: &flush) { take(.flushLeft($0)) }
@@ -102,6 +107,17 @@ final class Exchange {
 
     /// `count` bytes of the flush records are lost on the way.
     func lose(bytes count: UInt32) { sequence = sequence &+ count }
+
+    /// A whole response of `count` bytes, or any of its records, is lost, and the kernel side says so with the next one.
+    func loseRecords(bytes count: UInt32 = 0) {
+        sequence = sequence &+ count
+        isAfterLoss = true
+    }
+
+    private func takeLoss() -> Bool {
+        defer { isAfterLoss = false }
+        return isAfterLoss
+    }
 
     func state(_ new: StateChange.State, from old: StateChange.State, at: Int64, error: Int32 = 0, unacked: UInt32 = 0)
     {

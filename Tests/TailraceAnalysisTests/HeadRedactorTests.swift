@@ -68,22 +68,27 @@ private struct Listener {
     }
 }
 
+extension SentHead {
+    fileprivate init(at sequence: UInt32, callBytes: Int64, isEnding: Bool = false, socket: UInt64 = 7) {
+        self.init()
+        (self.socket, self.sequence, self.callBytes, self.isEnding) = (socket, sequence, callBytes, isEnding)
+    }
+}
+
 @Suite("Payload that is kept")
 struct HeadRedactorTests {
     private func redacted(_ events: [Conversation.Event], _ redactor: inout HeadRedactor) -> [Conversation.Event] {
         events.map { event in
             switch event {
             case .read(var bytes, let count, let sequenceEnd, let isFirst, let outstanding):
-                bytes.withUnsafeMutableBytes {
-                    redactor.redactRead($0, socket: 7, count: count, sequenceEnd: sequenceEnd, isFirst: isFirst)
-                }
+                var read = RequestRead()
+                (read.socket, read.bytes, read.sequenceEnd, read.isFirst) = (7, Int64(count), sequenceEnd, isFirst)
+                bytes.withUnsafeMutableBytes { redactor.redactRequest($0, of: read) }
                 return .read(
                     bytes, count: count, sequenceEnd: sequenceEnd, isFirst: isFirst, outstanding: outstanding)
             case .sent(var bytes, let sequence, let callBytes, let isEnding):
-                bytes.withUnsafeMutableBytes {
-                    redactor.redactSent(
-                        $0, socket: 7, sequence: sequence, callBytes: UInt64(callBytes), isEnding: isEnding)
-                }
+                let sent = SentHead(at: sequence, callBytes: callBytes, isEnding: isEnding)
+                bytes.withUnsafeMutableBytes { redactor.redactResponse($0, of: sent) }
                 return .sent(bytes, sequence: sequence, callBytes: callBytes, isEnding: isEnding)
             case .flush(let start, let end, let tail, let isAfterRead, let isHeadTold):
                 return .flush(
@@ -154,14 +159,12 @@ struct HeadRedactorTests {
         #expect(same > 80, "mostly it tells the same: \(same) of 100")
     }
 
-    private func sent(_ texts: [(String, UInt32, UInt64?)]) -> [String] {
+    private func sent(_ texts: [(String, UInt32, Int64?)]) -> [String] {
         var redactor = HeadRedactor()
         return texts.map { text, sequence, callBytes in
             var bytes = Array(text.utf8)
-            bytes.withUnsafeMutableBytes {
-                redactor.redactSent(
-                    $0, socket: 7, sequence: sequence, callBytes: callBytes ?? UInt64($0.count), isEnding: false)
-            }
+            let sent = SentHead(at: sequence, callBytes: callBytes ?? Int64(bytes.count))
+            bytes.withUnsafeMutableBytes { redactor.redactResponse($0, of: sent) }
             return String(decoding: bytes, as: UTF8.self)
         }
     }
@@ -203,12 +206,14 @@ struct HeadRedactorTests {
             for text in ["GET /", "HTTP/1.1 2"] {
                 var bytes = Array(text.utf8)
                 let count = UInt32(bytes.count)
+                var read = RequestRead()
+                (read.socket, read.bytes, read.sequenceEnd) = (UInt64(socket), Int64(count), 5)
+                let sent = SentHead(at: 1, callBytes: Int64(count), socket: UInt64(socket))
                 bytes.withUnsafeMutableBytes { bytes in
                     if text == "GET /" {
-                        redactor.redactRead(bytes, socket: UInt64(socket), count: count, sequenceEnd: 5, isFirst: true)
+                        redactor.redactRequest(bytes, of: read)
                     } else {
-                        redactor.redactSent(
-                            bytes, socket: UInt64(socket), sequence: 1, callBytes: UInt64(count), isEnding: false)
+                        redactor.redactResponse(bytes, of: sent)
                     }
                 }
             }

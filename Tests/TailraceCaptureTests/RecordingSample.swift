@@ -119,7 +119,7 @@ struct Replayed {
         case .flushLeft(let flush): "flush \(flush.pointee.socket) \(flush.pointee.bytes) \(flush.pointee.acked)"
         case .stateChanged(let change): "state \(change.socket) \(String(describing: change.new))"
         case .socketSampled(let sample): "sample \(sample.pointee.socket)"
-        case .roundEnded(let round): "round \(round.begin) \(round.endsWereLost)"
+        case .roundEnded(let round): "round \(round.begin) \(round.isComplete)"
         }
     }
 

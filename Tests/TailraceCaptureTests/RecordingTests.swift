@@ -101,14 +101,8 @@ struct RecordingTests {
     func redaction() throws {
         struct Blanks: PayloadRedactor {
             func blank(_ bytes: UnsafeMutableRawBufferPointer) { for index in bytes.indices { bytes[index] = 0x2e } }
-            mutating func redactRead(
-                _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, count: UInt32, sequenceEnd: UInt32,
-                isFirst: Bool
-            ) { blank(bytes) }
-            mutating func redactSent(
-                _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, callBytes: UInt64,
-                isEnding: Bool
-            ) { blank(bytes) }
+            mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) { blank(bytes) }
+            mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) { blank(bytes) }
             func redactTail(_ tail: UInt64) -> UInt64 { 0x2e2e_2e2e_2e2e_2e2e }
             mutating func forget(socket: UInt64) {}
         }

@@ -98,12 +98,8 @@ struct WireMaker {
 
 /// Takes nothing out.
 struct WholePayload: PayloadRedactor {
-    mutating func redactRead(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, count: UInt32, sequenceEnd: UInt32, isFirst: Bool
-    ) {}
-    mutating func redactSent(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, callBytes: UInt64, isEnding: Bool
-    ) {}
+    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) {}
+    mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) {}
     func redactTail(_ tail: UInt64) -> UInt64 { tail }
     mutating func forget(socket: UInt64) {}
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Glibc
+import TailraceAnalysis
+import TailraceCapture
+import TailraceModel
+import TailraceOutput
+
+/// `tailrace report`: where the time of a server's responses went, summed up, live or from a recording.
+struct ReportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report",
+        abstract: "Sum up where the time of a server's responses went.",
+        discussion: """
+            Of FILE, a recording, or else of a TARGET, traced for the time that --for gives, or until Ctrl-C. For each server: \
+            sentences that say where its slow responses spend their time and whose time that is, and the tables behind them. \
+            A server is what runs one program in one cgroup and accepts on one port, however many processes that is. \
+            The same recording gives the same report, byte for byte, on any machine, and needs no privilege.
+
+            EXAMPLES
+              sudo tailrace report --port 8080 --for 30s
+              tailrace report incident.trc
+              tailrace report incident.trc --format json | jq -r '.servers[].summary'
+            """)
+
+    @Argument(help: ArgumentHelp("A recording, as `tailrace record` writes it.", valueName: "file"))
+    var file: String?
+
+    @OptionGroup var options: TargetOptions
+
+    @Option(
+        name: .customLong("for"),
+        help: ArgumentHelp("Trace that long: 250ms, 30s, 5m. Default: until Ctrl-C.", valueName: "time"))
+    var duration: TimeSpan?
+
+    @Option(help: ArgumentHelp("For people or for programs.", valueName: "format"))
+    var format = ReportFormat.text
+
+    func validate() throws {
+        guard file != nil else { return }
+        let target = options.target
+        guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
+            options.readyFile == nil
+        else {
+            throw ValidationError(
+                "A recording is read as it is: FILE goes with neither TARGET, --for nor --ready-file.")
+        }
+    }
+
+    func run() throws {
+        if let file {
+            let run = try ReplayRun(path: file, tellsFlushes: true)
+            return try write(gather(run) { try run.run(tell: $0, afterDrain: {}) }, of: run)
+        }
+        let run = try TracingRun(
+            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
+            tellsFlushes: true)
+        let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
+        complain("tracing \(options.target.description) \(ending)")
+        try run.announceReady(in: options.readyFile)
+        let end = duration.map { run.now + $0.nanoseconds }
+        let report = try gather(run) { tell in
+            try run.run(tell: tell, afterDrain: {}, isDone: { end.map { run.now >= $0 } ?? false })
+        }
+        try write(report, of: run)
+    }
+
+    /// Adds up all that `run` tells.
+    private func gather(
+        _ run: any ResponseRun, _ goThrough: (@escaping (borrowing Actions) -> Void) throws -> Void
+    ) throws -> Report {
+        let gathering = Gathering(run)
+        let (begin, anchor) = (run.now, run.anchor)
+        try goThrough(gathering.take)
+        for response in run.openResponses() { gathering.builder.add(response, anchor: run.anchor) }
+        return gathering.builder.report(
+            begin: anchor.wall(at: begin), duration: run.now - begin, loss: run.loss(), unattributed: run.unattributed)
+    }
+
+    private func write(_ report: Report, of run: any ResponseRun) throws {
+        var output = Output(STDOUT_FILENO)
+        let recording = run.recording.map { RecordingEnd($0) }
+        switch format {
+        case .text:
+            output.append(ReportText(run: run.description, width: terminalWidth()).text(report, recording: recording))
+        case .json:
+            output.append(ReportJSON(run: run.description).line(report, recording: recording))
+        }
+        try output.flush()
+    }
+}
+
+/// How a report is written.
+enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
+    case text, json
+}
+
+/// Takes what a run tells.
+private final class Gathering {
+    var builder = ReportBuilder()
+    private let run: any ResponseRun
+
+    init(_ run: any ResponseRun) { self.run = run }
+
+    func take(_ actions: borrowing Actions) {
+        if let flush = actions.flush { builder.add(flush) }
+        // Not `for response in`: that would copy each of them.
+        for place in actions.ended.indices { builder.add(actions.ended[place], anchor: run.anchor) }
+    }
+}

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The JSON Schema against what tailrace writes: nothing that it does not describe, nothing in it that never comes."""
+import json
+import os
+import signal
+import tempfile
+import time
+
+from load_client import Connection
+from schema import Coverage, load, validator
+from servers import Client, TruthServer, wait_acknowledged
+from tracer import Report, Tracer, require_tailrace, run_to_end
+from test_completeness import drive_mixed
+
+# Of this version; the other types of the schema come from commands that do not exist yet.
+WRITTEN = ("meta", "response", "flush", "sample", "loss", "end", "report")
+# Nothing in this version knows these, or nothing on this machine.
+NEVER_KNOWN = ("response.serving", "response.left_behind", "sample.pressure", "meta.unavailable.driver",
+               "report.unavailable.driver")
+# Only where a recording was read.
+OF_RECORDINGS = ("end.recording", "report.recording")
+# Of a recording that is whole.
+NULL_OF_RECORDINGS = tuple(name + key for name in OF_RECORDINGS for key in (".cut_at_bytes", ".first_damage_at_bytes"))
+
+
+def everything(server):
+    """Traffic that fills every name: many flushes, gaps, a slow reader, a stalled one, resets, errors."""
+    drive_mixed(server.port, 500, 10)
+    connection = Connection("127.0.0.1", server.port)
+    connection.request("/sse/150x200/gap=1")
+    connection.request("/chunked/150x300")
+    connection.request("/length/120x4096")
+    connection.close()
+    gone = Connection("127.0.0.1", server.port).open()
+    gone.send("/sse/500x200/gap=10")
+    gone.read_head()
+    gone.reset()
+    with Client("slow_reader.py", "--port", server.port, "--target", "/length/300x4096", "--rate", 800_000) as client:
+        client.results()
+    wait_acknowledged(server.port)
+    stalled = Connection("127.0.0.1", server.port).open()
+    stalled.send("/length/1x9000000")
+    stalled.read_head()
+    time.sleep(0.2)
+    return stalled
+
+
+def trace_objects():
+    with TruthServer("--sndbuf", 65536) as server, Tracer(server.port, "--flushes") as tracer:
+        stalled = everything(server)
+        report = tracer.stop()
+        stalled.close()
+    return report.objects
+
+
+def lossy_objects():
+    """A tracer that sleeps while a small ring overflows tells a loss once it wakes, and sums up at the end."""
+    with TruthServer() as server, Tracer(server.port, "--ring", "4KiB") as tracer:
+        tracer.process.send_signal(signal.SIGSTOP)
+        drive_mixed(server.port, 300, 10)
+        tracer.process.send_signal(signal.SIGCONT)
+        time.sleep(2.5)  # a loss is looked for once a second
+        code = tracer.end()
+        report = Report(tracer.output(), tracer.errors(), code)
+    assert report.of_type("loss"), "the ring did not overflow"
+    return report.objects
+
+
+def recorded_objects():
+    """A recording, exported, and reported of."""
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        with TruthServer("--sndbuf", 65536) as server:
+            with Tracer(server.port, "-o", path, command="record", json_lines=False) as tracer:
+                stalled = everything(server)
+                code = tracer.end()
+                stalled.close()
+                assert code == 0, "exit code %d: %s" % (code, tracer.errors()[-500:])
+        exported, report = run_to_end("export", path, "--flushes"), run_to_end("report", path, "--format", "json")
+    for done in (exported, report):
+        assert done.returncode == 0, done.stderr
+    assert report.stdout.count(b"\n") == 1, "%d lines" % report.stdout.count(b"\n")
+    return [json.loads(line) for line in (exported.stdout + report.stdout).splitlines()]
+
+
+def test_real_output_is_what_the_schema_says():
+    require_tailrace()
+    schema = load()
+    checker, coverage = validator(schema), Coverage(schema)
+    objects = trace_objects() + lossy_objects() + recorded_objects()
+    for item in objects:
+        errors = ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message) for error in checker.iter_errors(item)]
+        assert not errors, "a %s is not valid: %s" % (item["type"], errors[:3])
+        coverage.take(item)
+    assert not coverage.undescribed, "the schema has no %s" % sorted(coverage.undescribed)
+    for kind in WRITTEN:
+        for name, is_required in coverage.names_of(kind):
+            assert is_required or name in OF_RECORDINGS, "%s is always there, and not required" % name
+            if name.startswith(tuple(never + "." for never in NEVER_KNOWN)):
+                continue
+            assert coverage.seen[name], "no output has %s" % name
+            assert coverage.known[name] or name in NEVER_KNOWN + NULL_OF_RECORDINGS, "%s is always null" % name
+    return "%d objects, %d names" % (len(objects), len(coverage.seen))
+
+
+def test_the_schema_refuses_what_is_wrong_and_lets_new_names_pass():
+    """A schema that allowed everything would pass the test above."""
+    schema = load()
+    checker = validator(schema)
+    item = {"v": 1, "type": "flush", "response": "1-1", "at": "2026-11-23T09:59:25.318000001Z", "bytes": 10, "writes": 1,
+            "delivery_ns": {"send": 1, "queue": None, "qdisc": 1, "driver": None, "network": None, "total": None},
+            "queued_bytes": 1, "unsent_bytes": 0}
+    assert checker.is_valid(item)
+    assert checker.is_valid(dict(item, news={"a": 1})), "a new name is refused"
+    assert checker.is_valid({"v": 1, "type": "news", "a": 1}), "a new type is refused"
+    for name in item:
+        assert not checker.is_valid({key: value for key, value in item.items() if key != name}), name + " may be missing"
+    for name, value in (("v", 2), ("at", "2026-11-23 09:59:25"), ("bytes", -1), ("bytes", 1.5), ("bytes", None),
+                        ("writes", 0), ("delivery_ns", {}), ("response", None)):
+        assert not checker.is_valid(dict(item, **{name: value})), "%s: %r is let pass" % (name, value)
+    for kind in ("sample", "finding", "census"):
+        assert not checker.is_valid({"v": 1, "type": kind}), "an empty %s is let pass" % kind
