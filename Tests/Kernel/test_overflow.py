@@ -21,6 +21,8 @@ FIELDS = ("method", "target", "status", "request_bytes", "response_bytes")
 # Where a clock is read beside the event that it is compared with.
 TOLERANCE_NS = 3_000_000
 RECOVERED_NS = 2_000_000_000
+# After so many looks at all sockets, one a second, who was not met is gone.
+SEEN_GONE_S = 4.5
 
 
 class Run:
@@ -50,7 +52,7 @@ def overflow():
             time.sleep(RECOVERED_NS / 1e9)
             starved_ns = waited_ns(tracer.process.pid)
             calm.results()
-        time.sleep(1.2)  # one look at all sockets
+        time.sleep(SEEN_GONE_S)
         run.after = resident_bytes(tracer.process.pid)
         run.starved_ns = waited_ns(tracer.process.pid) - starved_ns
         run.report = tracer.stop()
@@ -72,7 +74,7 @@ def stutter():
                 tracer.process.send_signal(signal.SIGCONT)
                 time.sleep(0.03)
             flood.results()
-        time.sleep(1.2)
+        time.sleep(SEEN_GONE_S)
         run.report = tracer.stop()
         run.left = []
         run.ledger = server.log()
