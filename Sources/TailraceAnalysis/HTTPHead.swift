@@ -104,20 +104,6 @@ enum HTTPHead {
         return extent
     }
 
-    /// Where the next request begins, if `bytes` hold more than one: behind an empty line that another request line follows.
-    static func nextRequest(in bytes: HeadBytes) -> Int? {
-        var start = 0
-        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
-            start += offset + 1
-            guard start + 2 < bytes.count else { return nil }
-            guard bytes[start] == 0x0d, bytes[start + 1] == 0x0a else { continue }
-            let next = start + 2
-            if case .http = request(HeadBytes(rebasing: bytes[next...]), isWhole: true) { return next }
-            return nil
-        }
-        return nil
-    }
-
     /// A response's first bytes; incomplete until the empty line is among them, unless `isWhole`: no more of it will come.
     static func response(_ bytes: HeadBytes, isWhole: Bool = false) -> ResponseBeginning {
         if bytes.count < 12 { return HeadBytes.magic(isPrefixedBy: bytes) ? .incomplete : .opaque }

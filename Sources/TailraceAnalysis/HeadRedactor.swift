@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// Blanks in heads what `HTTPHead` has no use for, so that they can be kept: headers, queries, passwords, bodies. In place; no
-/// length changes, and what `HTTPHead` makes of them stays the same.
+/// Blanks what the analysis has no use for, so that records can be kept: headers, queries, passwords, bodies. In place; no
+/// length changes, and what the analysis makes of them stays the same.
 ///
 /// Heads come in pieces. Where one ends in the middle of a line is remembered for its connection, within bounds; a piece that
 /// cannot be placed is blanked as a whole.
 public struct HeadRedactor {
-    private var requests: [UInt64: RequestLineRedactor] = [:]
+    private var requests: [UInt64: RequestRedactor] = [:]
     private var responses: [UInt64: UnfinishedHead] = [:]
 
     /// A response's head that goes on in the next call.
@@ -17,7 +17,7 @@ public struct HeadRedactor {
         let before: ResponseHeadRedactor?
         let after: ResponseHeadRedactor?
     }
-    /// Connections whose head is not complete; beyond it they are forgotten.
+    /// Connections whose head or body is not complete; beyond it they are forgotten.
     private static let mostUnfinished = 4096
     /// What stands for a blanked byte: no method, no digit, no end of anything.
     static let blank: UInt8 = 0x78
@@ -25,73 +25,48 @@ public struct HeadRedactor {
     /// Nothing is unfinished.
     public init() {}
 
-    /// Bytes that a server read: a request's beginning, or what follows it.
-    public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) {
-        var line =
-            requests.isEmpty ? RequestLineRedactor() : requests.removeValue(forKey: socket) ?? RequestLineRedactor()
-        var rest = bytes
-        while true {
-            let next = HTTPHead.nextRequest(in: HeadBytes(rest))
-            let own = UnsafeMutableRawBufferPointer(rebasing: rest[..<(next ?? rest.count)])
-            let isUnfinished = redactOne(own, &line)
-            guard let next else {
-                // Beyond 512 bytes nothing was read of it: what comes next is no continuation.
-                if isUnfinished, bytes.count < 512 { keep(line, of: socket) }
-                return
-            }
-            line = RequestLineRedactor()
-            rest = UnsafeMutableRawBufferPointer(rebasing: rest[next...])
-        }
-    }
-
-    /// One request and what follows it. True: its first line goes on in the next piece.
-    private func redactOne(_ bytes: UnsafeMutableRawBufferPointer, _ line: inout RequestLineRedactor) -> Bool {
-        let emptyLine = emptyLine(in: HeadBytes(bytes))
-        switch line.redact(bytes) {
-        case .unfinished: return true
-        case .ended(let end): bytes.blank(end..<bytes.count)
-        case .opaque(let kept, let lineEnd):
-            bytes.blank(kept..<bytes.count)
-            if let lineEnd { bytes[lineEnd] = 0x0a }
-        }
-        if let emptyLine { bytes.keepEmptyLine(at: emptyLine) }
-        return false
-    }
-
-    /// Where the first LF CR LF begins: `HTTPHead.nextRequest` looks behind it.
-    private func emptyLine(in bytes: HeadBytes) -> Int? {
-        var start = 0
-        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
-            start += offset + 1
-            guard start + 1 < bytes.count else { return nil }
-            if bytes[start] == 0x0d, bytes[start + 1] == 0x0a { return start - 1 }
-        }
-        return nil
-    }
-
-    private mutating func keep(_ line: RequestLineRedactor, of socket: UInt64) {
+    /// Bytes that a server read: the beginning of `read`.
+    public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) {
+        var redactor =
+            requests.isEmpty ? RequestRedactor() : requests.removeValue(forKey: read.socket) ?? RequestRedactor()
+        guard redactor.redact(bytes, of: read) else { return }
         if requests.count >= Self.mostUnfinished { requests.removeAll(keepingCapacity: true) }
-        requests[socket] = line.continued
+        requests[read.socket] = redactor
     }
 
-    /// Bytes that a send call hands over: a response's beginning, or the next piece of it.
-    ///
-    /// - Parameters:
-    ///   - bytes: of the piece.
-    ///   - socket: the connection.
-    ///   - sequence: number of its first byte; a call that took nothing is followed by one with the same number.
-    ///   - isCut: the call hands over more than this, so the next call's bytes do not follow these.
-    public mutating func redactResponse(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
-    ) {
-        let last = responses.isEmpty ? nil : responses.removeValue(forKey: socket)
-        var before = last.flatMap { $0.sequence == sequence ? $0.before : $0.after }
+    /// Bytes that a send call hands over: the beginning of `sent`, or its end. A call that took nothing is followed by one with
+    /// the same sequence number; if the call hands over more than these, the next call's bytes do not follow them.
+    public mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) {
+        if sent.isEnding { return redactEnding(bytes, of: sent) }
+        let last = responses.isEmpty ? nil : responses.removeValue(forKey: sent.socket)
+        var before = last.flatMap { $0.sequence == sent.sequence ? $0.before : $0.after }
         if before?.isAtLineStart == true, HeadBytes(bytes).hasPrefix("HTTP/1.") { before = nil }
+        let isCut = sent.callBytes > Int64(bytes.count)
         var redactor = before ?? ResponseHeadRedactor()
-        let after = redactor.redact(bytes) && !isCut ? redactor : nil
+        var isContinued = before != nil
+        var after: ResponseHeadRedactor?
+        var rest = bytes
+        while !rest.isEmpty {
+            let extent = PendingHead.extent(of: HeadBytes(rest), isCut: isCut)
+            let own = UnsafeMutableRawBufferPointer(rebasing: rest.prefix(Int(min(Int64(rest.count), extent.length))))
+            rest = UnsafeMutableRawBufferPointer(rebasing: rest[own.count...])
+            after = redactor.redact(own) && !isCut && rest.isEmpty ? redactor : nil
+            if !isContinued { own.restoreEnd(extent) }
+            redactor = ResponseHeadRedactor()
+            isContinued = false
+            if !HeadBytes(rest).hasPrefix("HTTP/1.") { break }
+        }
+        rest.blank(0..<rest.count)
         if before == nil, after == nil { return }
         if responses.count >= Self.mostUnfinished { responses.removeAll(keepingCapacity: true) }
-        responses[socket] = UnfinishedHead(sequence: sequence, before: before, after: after)
+        responses[sent.socket] = UnfinishedHead(sequence: sent.sequence, before: before, after: after)
+    }
+
+    /// Of a call's end, only whether it ends a body in chunks.
+    private func redactEnding(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) {
+        let endsChunks = PendingHead.endsChunks(HeadBytes(bytes), callBytes: sent.callBytes)
+        bytes.blank(0..<bytes.count)
+        bytes.restore(endsChunks: endsChunks, from: 0)
     }
 
     /// Keeps of a flush's last bytes what ends a chunked body.
@@ -116,14 +91,38 @@ public struct HeadRedactor {
 }
 
 extension UnsafeMutableRawBufferPointer {
-    func keepEmptyLine(at index: Int) {
-        self[index] = 0x0a
-        self[index + 1] = 0x0d
-        self[index + 2] = 0x0a
-    }
-
     func blank(_ range: Range<Int>) {
         guard !range.isEmpty, let base = baseAddress else { return }
         (base + range.lowerBound).initializeMemory(as: UInt8.self, repeating: HeadRedactor.blank, count: range.count)
+    }
+
+    /// Puts back what says where the chunks of a response end whose body was blanked: other chunks that end there.
+    fileprivate func restoreEnd(_ extent: PendingHead.Extent) {
+        guard extent.endsInChunks else { return restore(endsChunks: extent.endsChunks == true, from: extent.bodyStart) }
+        let body = UnsafeMutableRawBufferPointer(rebasing: self[extent.bodyStart...])
+        guard body.count >= 5 else { return }
+        if body.count > 7 {
+            body.put("0\r\n", at: 0)
+        } else {
+            for index in 0..<(body.count - 4) { body[index] = 0x30 }
+        }
+        body.put("\r\n\r\n", at: body.count - 4)
+    }
+
+    /// Ends blanked bytes so that `ChunkedBody.isEnd` says that of them.
+    fileprivate func restore(endsChunks: Bool?, from start: Int) {
+        let room = count - start
+        switch endsChunks {
+        case true where room == 6: put("00\r\n\r\n", at: start)
+        case true where room > 6: put("\r\n0\r\n\r\n", at: count - 7)
+        case true where room == 5: put("0\r\n\r\n", at: start)
+        case nil where room > 6: put(":x\r\n\r\n", at: count - 6)
+        default: break
+        }
+    }
+
+    private func put(_ text: StaticString, at index: Int) {
+        guard let base = baseAddress else { return }
+        (base + index).copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
     }
 }

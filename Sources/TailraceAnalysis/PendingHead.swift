@@ -104,10 +104,45 @@ struct PendingHead {
     }
 
     private init(ending sent: SentHead) {
-        let isWhole = sent.callBytes == Int64(sent.head.count)
-        let isCut = !isWhole && sent.head.count >= Self.longestEnding
-        self.init(
-            sent, beginning: .opaque, endsChunks: ChunkedBody.isEnd(sent.head, isWhole: isWhole, isCut: isCut))
+        self.init(sent, beginning: .opaque, endsChunks: Self.endsChunks(sent.head, callBytes: sent.callBytes))
+    }
+
+    /// Whether a call ends with the last chunk of a body; `ending` is its end.
+    static func endsChunks(_ ending: HeadBytes, callBytes: Int64) -> Bool? {
+        let isWhole = callBytes == Int64(ending.count)
+        return ChunkedBody.isEnd(ending, isWhole: isWhole, isCut: !isWhole && ending.count >= longestEnding)
+    }
+
+    /// Of the response that bytes begin with, or go on with, what its body says.
+    struct Extent {
+        var bodyStart: Int
+        /// Beyond it, nothing belongs to it any more.
+        var length: Int64
+        /// Its chunks end there.
+        var endsInChunks: Bool
+        var endsChunks: Bool?
+    }
+
+    /// What `take` finds in `bytes`, the beginning of a call; `isCut`: it hands over more.
+    static func extent(of bytes: HeadBytes, isCut: Bool) -> Extent {
+        var (offset, found) = (0, HTTPHead.response(bytes, isWhole: isCut))
+        while case .http(let head) = found, head.isInterim, let length = head.length, offset + length < bytes.count {
+            offset += length
+            found = HTTPHead.response(HeadBytes(rebasing: bytes[offset...]), isWhole: isCut)
+        }
+        switch found {
+        case .http(let head):
+            let (length, endsChunks) = end(of: head, in: HeadBytes(rebasing: bytes[offset...]), isCut: isCut)
+            let hasBody = length != nil && length != head.length.map { Int64($0) }
+            return Extent(
+                bodyStart: head.length.map { offset + $0 } ?? bytes.count,
+                length: length.map { Int64(offset) + $0 } ?? .max,
+                endsInChunks: head.isChunked && hasBody, endsChunks: endsChunks)
+        case .incomplete: return Extent(bodyStart: bytes.count, length: .max, endsInChunks: false)
+        case .opaque:
+            let endsChunks = isCut ? false : ChunkedBody.isEnd(bytes, isWhole: true, isCut: false)
+            return Extent(bodyStart: 0, length: .max, endsInChunks: false, endsChunks: endsChunks)
+        }
     }
 
     /// The next call goes on with the same head.
@@ -125,6 +160,11 @@ struct PendingHead {
         case .incomplete: bytes.count >= 7
         case .opaque, .unread: false
         }
+    }
+
+    /// A head is in it, from begin to end.
+    var isWhole: Bool {
+        if case .http = beginning { true } else { false }
     }
 
     /// A response of which no more is known than that it begins here.

@@ -39,11 +39,22 @@ struct RequestStream {
     /// `isAdopted`: the connection was found in the middle.
     init(isAdopted: Bool = false) { place = isAdopted ? .unknown : .body(end: 0) }
 
+    /// At the beginning of a request, on a connection that speaks this.
+    init(assuming protocolName: ResponseProtocol) {
+        place = .body(end: 0)
+        self.protocolName = protocolName
+    }
+
     /// What the connection speaks to its end, whatever its bytes look like.
     private var settledProtocol: ResponseProtocol? { protocolName == .http11 ? nil : protocolName }
 
     /// What a request with this beginning has to be, nil: that its bytes tell.
     func protocolName(of head: HeadBytes) -> ResponseProtocol? { head.isEmpty ? protocolName : settledProtocol }
+
+    /// The next byte begins a request, or would in a connection that was never seen.
+    var isAtBoundary: Bool {
+        if case .body(let end) = place { position >= end } else { false }
+    }
 
     /// What `read` begins with, and how many of its bytes that is. `isIdle`: no response is in the making.
     mutating func next(of read: RequestRead, isIdle: Bool) -> (part: Part, bytes: Int64) {

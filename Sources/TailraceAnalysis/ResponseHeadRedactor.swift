@@ -14,13 +14,27 @@ struct ResponseHeadRedactor {
     }
     private enum Verdict { case keep, blank, blankLine, giveUp }
     private var place = Place.statusLine(0)
+    private let candidates: UInt8
+    private let isRequest: Bool
 
     private static let fields: InlineArray<3, StaticString> = ["content-length", "content-type", "transfer-encoding"]
-    private static let everyField: UInt8 = 0b111
     private static let longestType = 256
 
+    /// It begins with the status line.
+    init() {
+        candidates = 0b111
+        isRequest = false
+    }
+
+    /// The fields of a request, which begin behind its first line: only those that frame its body are kept.
+    init(ofRequest: Void) {
+        candidates = 0b101
+        isRequest = true
+        place = .name(0, candidates: candidates)
+    }
+
     /// No line is half done.
-    var isAtLineStart: Bool { place == .name(0, candidates: Self.everyField) }
+    var isAtLineStart: Bool { place == .name(0, candidates: candidates) }
 
     /// True: the head goes on in the next piece.
     mutating func redact(_ bytes: UnsafeMutableRawBufferPointer) -> Bool {
@@ -40,7 +54,7 @@ struct ResponseHeadRedactor {
             if byte == 0x0a {
                 if isEmptyLine(bytes, lineStart..<index) { return redactBehind(bytes, index) }
                 if case .statusLine(let count) = place, count < 12 { return giveUp(bytes, behind: magicEnd, count) }
-                place = .name(0, candidates: Self.everyField)
+                place = .name(0, candidates: candidates)
                 lineStart = index
                 continue
             }
@@ -72,7 +86,8 @@ struct ResponseHeadRedactor {
     /// After an interim head comes the real one; else it is the body.
     private mutating func redactBehind(_ bytes: UnsafeMutableRawBufferPointer, _ index: Int) -> Bool {
         let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[index...])
-        guard !rest.isEmpty, HeadBytes.magic(isPrefixedBy: HeadBytes(rebasing: HeadBytes(rest).prefix(7))) else {
+        guard !rest.isEmpty, !isRequest, HeadBytes.magic(isPrefixedBy: HeadBytes(rebasing: HeadBytes(rest).prefix(7)))
+        else {
             rest.blank(0..<rest.count)
             return false
         }
