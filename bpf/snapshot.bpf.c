@@ -124,15 +124,9 @@ __u32 walked, followed_before;
  * A socket can go without a word: its last hook was skipped because the same program was interrupted, or it was adopted while
  * it closed. Its state goes with it; that it was counted is noticed when all are walked through and none came or went.
  */
-static __always_inline void recount(bool is_end)
+static __always_inline void end_walk(void)
 {
-	if (!walked)
-		followed_before = READ_ONCE(followed);
-	if (!is_end) {
-		walked++;
-		return;
-	}
-	if (walked < followed_before)
+	if (walked != followed_before)
 		__sync_val_compare_and_swap(&followed, followed_before, walked);
 	walked = 0;
 }
@@ -143,13 +137,21 @@ int on_sample(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	PROBE_BODY({
 		struct snapshot_context context = {};
-		struct sock *sk = ctx->sk;	/* NULL: told of the end */
+		struct sock *sk = ctx->sk;
 		struct ev_sample record;
 
-		recount(!sk);
-		if (!begin_look(ctx, sk, &context))
+		if (!walked)
+			followed_before = READ_ONCE(followed);
+		if (!sk) {	/* all were shown */
+			end_walk();
 			return 0;
+		}
+		if (!begin_look(ctx, sk, &context)) {
+			walked++;
+			return 0;
+		}
 		fill_sample(&record, &context);
-		bpf_seq_write(context.seq, &record, sizeof(record));
+		if (!bpf_seq_write(context.seq, &record, sizeof(record)))	/* else it is shown again */
+			walked++;
 	});
 }
