@@ -21,37 +21,58 @@ struct call_data {
 
 #define EMPTY_PIECES 4	/* at the end of a writev(), that are passed over */
 
+/* The verifiers of Linux before 6.4 take this pointer for one to another member of its union. */
+static __always_inline void *caller_memory(const struct iov_iter *iter)
+{
+	void *memory = NULL;
+
+	if (bpf_core_field_exists(iter->__iov))
+		return iter->ubuf;
+	BPF_CORE_READ_INTO(&memory, iter, ubuf);
+	return memory;
+}
+
+static __always_inline void find_pieces(const struct iov_iter *iter, struct call_data *data)
+{
+	const struct iovec *vector = bpf_core_field_exists(iter->__iov) ? iter->__iov
+									: ((const struct iov_iter___old *)iter)->iov;
+	unsigned long pieces = iter->nr_segs;
+	struct iovec begin[2] = {}, last;
+
+	/* The first, and with it the second, which mostly is the last. */
+	if (bpf_probe_read_kernel(begin, pieces > 1 ? sizeof(begin) : sizeof(begin[0]), vector))
+		return;
+	data->first = data->last = begin[0].iov_base + iter->iov_offset;
+	data->first_bytes = data->last_bytes = begin[0].iov_len - iter->iov_offset;
+	/* Pieces may be empty, as the last one of Node's are. */
+	for (__u32 i = 0; i < EMPTY_PIECES && pieces > 1; i++) {
+		last = begin[1];
+		if (pieces > 1024 ||
+		    (pieces > 2 && bpf_probe_read_kernel(&last, sizeof(last), vector + pieces - 1))) {
+			data->last = NULL;
+			break;
+		}
+		if (last.iov_len) {
+			data->last = last.iov_base;
+			data->last_bytes = last.iov_len;
+			break;
+		}
+		pieces--;
+	}
+	if (pieces > 1) {
+		data->vector = vector;
+		data->pieces = pieces;
+	}
+}
+
 static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
 {
-	unsigned long segments = iter->nr_segs;
-	const struct iovec *vector;
-	struct iovec last;
-
 	data->bytes = iter->count;
 	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		data->first = data->last = iter->ubuf + iter->iov_offset;
+		data->first = data->last = caller_memory(iter) + iter->iov_offset;
 		data->first_bytes = data->last_bytes = iter->count;
 	} else if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
-		vector = iter->__iov;
-		data->first = data->last = vector->iov_base + iter->iov_offset;
-		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
-		/* Pieces may be empty, as the last one of Node's are. */
-		for (__u32 i = 0; i < EMPTY_PIECES && segments > 1; i++) {
-			if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1)) {
-				data->last = NULL;
-				break;
-			}
-			if (last.iov_len) {
-				data->last = last.iov_base;
-				data->last_bytes = last.iov_len;
-				break;
-			}
-			segments--;
-		}
-		if (segments > 1) {
-			data->vector = vector;
-			data->pieces = segments;
-		}
+		find_pieces(iter, data);
 	}
 }
 
@@ -95,13 +116,18 @@ static __always_inline bool begins_head_line(const __u8 *bytes, __u64 count)
  * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
  * responses does, or what follows an interim one.
  */
-static __always_inline bool look_at(const struct call_data *data, struct call_end *end, const bool wants_begin)
+VERIFIED_ALONE int look_at(const struct call_data *data, struct call_end *end, bool wants_begin)
 {
-	__u64 take = BOUNDED(data->last_bytes, LOOK_BYTES), magic = 0;
-	const void *from = data->last + data->last_bytes - take;
+	struct look *look;
+	const void *from;
+	__u64 take, magic = 0;
 	__u32 key = 0;
-	struct look *look = bpf_map_lookup_elem(&looks, &key);
 
+	if (!data || !end)
+		return false;
+	take = BOUNDED(data->last_bytes, LOOK_BYTES);
+	from = data->last + data->last_bytes - take;
+	look = bpf_map_lookup_elem(&looks, &key);
 	if (data->last_bytes > LOOK_BYTES)
 		take = EV_TAIL_BYTES, from = data->last + data->last_bytes - EV_TAIL_BYTES;
 	if (!look || !data->last || !take || bpf_probe_read_user(look->bytes, take, from)) {
@@ -194,11 +220,15 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 }
 
 /* Three sizes, because the verifier wants a constant; a head is rarely long, and mostly a piece of its own. */
-static __always_inline void read_head(struct socket_state *state, const struct call_data *data, struct call_end *end)
+VERIFIED_ALONE int read_head(struct socket_state *state, const struct call_data *data, struct call_end *end)
 {
-	bool is_whole = !data->vector || data->first_bytes >= 100;
-	__u64 likely = data->vector ? data->first_bytes + 64 : data->bytes;
+	bool is_whole;
+	__u64 likely;
 
+	if (!state || !data || !end)
+		return 0;
+	is_whole = !data->vector || data->first_bytes >= 100;
+	likely = data->vector ? data->first_bytes + 64 : data->bytes;
 	if (data->pieces > BODY_PIECES)
 		is_whole = false;
 	if (is_whole && likely <= 192)
@@ -207,6 +237,7 @@ static __always_inline void read_head(struct socket_state *state, const struct c
 		tell_head(state, data, end, 384, 64);
 	else
 		tell_head(state, data, end, EV_RESPONSE_HEAD_BYTES, EV_RESPONSE_HEAD_BYTES / 2);
+	return 0;
 }
 
 /*
@@ -237,12 +268,15 @@ static __always_inline void tell_ending(struct socket_state *state, const struct
 	submit(record);
 }
 
-static __always_inline void read_ending(struct socket_state *state, const struct call_data *data)
+VERIFIED_ALONE int read_ending(struct socket_state *state, const struct call_data *data)
 {
+	if (!state || !data)
+		return 0;
 	if (data->last_bytes <= EV_ENDING_BYTES)
 		tell_ending(state, data, EV_ENDING_BYTES);
 	else
 		tell_ending(state, data, EV_RESPONSE_HEAD_BYTES);
+	return 0;
 }
 
 #endif

@@ -25,14 +25,24 @@ static __always_inline bool seq_reached(__u32 position, __u32 target)
 	return (__s32)(position - target) >= 0;
 }
 
-/* A length that the compiler must not reason about, cut to `most`: the verifier wants to see the comparison itself. */
+/*
+ * A length that the compiler must not reason about, cut to `most`: the verifier wants to see the comparison itself, and (before
+ * Linux 6.3) that no copy from before it is used behind it.
+ */
 #define BOUNDED(length, most) ({				\
 	__u64 bounded_ = (length);				\
 	asm volatile("" : "+r"(bounded_));			\
 	if (bounded_ > (most))					\
 		bounded_ = (most);				\
+	asm volatile("" : "+r"(bounded_));			\
 	bounded_;						\
 })
+
+/*
+ * The verifier walks through such a function once for each program, and not once for each way that leads to it. In turn it
+ * takes nothing for granted about what it is given.
+ */
+#define VERIFIED_ALONE __attribute__((noinline))
 
 /* socket_state.call_thread while that thread ends its call, outside the socket lock; no thread has this id */
 #define CALL_ENDING (~0u)
