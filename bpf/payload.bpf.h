@@ -203,7 +203,7 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 		take = 0;
 		flags = EV_F_HEAD_UNREAD;
 		if (counter)
-			counter->heads_unread++;
+			add_one(&counter->heads_unread);
 	}
 	if (take && take == data->first_bytes)
 		take = gather_head(bytes, take, data, room, longest);

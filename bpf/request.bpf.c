@@ -50,7 +50,7 @@ static __always_inline void fill_read(struct ev_read *record, struct tcp_sock *t
 		head_bytes = 0;
 		flags |= EV_F_HEAD_UNREAD;
 		if (counter)
-			counter->heads_unread++;
+			add_one(&counter->heads_unread);
 	}
 	if (state->unaccepted)
 		flags |= EV_F_UNACCEPTED;

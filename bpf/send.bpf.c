@@ -71,7 +71,7 @@ static __always_inline void merge_call(struct socket_state *state, struct flush_
 	if ((__s32)(READ_ONCE(state->unstamped) - number) > 0)
 		WRITE_ONCE(state->unstamped, number);
 	if (counter)
-		counter->merged++;
+		add_one(&counter->merged);
 }
 
 /* The call took nothing: a slot of its own is withdrawn, a merged one goes on with what it had. */

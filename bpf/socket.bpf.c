@@ -105,7 +105,7 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 			return true;
 		state->ignored = 1;
 		if (counter)
-			counter->ignored++;
+			add_one(&counter->ignored);
 		return false;
 	}
 	/* Where there is no room, it is asked again at the next call. */
@@ -127,7 +127,7 @@ static __always_inline struct socket_state *follow(struct sock *sk, bool is_coun
 	}
 	counter = is_counted ? count() : NULL;
 	if (counter)
-		counter->untracked++;
+		add_one(&counter->untracked);
 	return NULL;
 }
 
@@ -140,7 +140,7 @@ static __always_inline bool is_subflow(struct tcp_sock *tp)
 		return false;
 	counter = count();
 	if (counter)
-		counter->untracked_mptcp++;
+		add_one(&counter->untracked_mptcp);
 	return true;
 }
 

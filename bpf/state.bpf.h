@@ -156,6 +156,12 @@ static __always_inline struct ev_counters *count(void)
 	return bpf_map_lookup_elem(&counters, &key);
 }
 
+/* Whole: between a plain read and its write, another program of the same CPU (a softirq, a task that preempts) may count too. */
+static __always_inline void add_one(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
 /* Room for one record in the ring, counted either way. The caller fills it and calls submit(). */
 static __always_inline void *reserve(struct socket_state *state, enum ev_kind kind, __u64 size)
 {
@@ -165,9 +171,9 @@ static __always_inline void *reserve(struct socket_state *state, enum ev_kind ki
 	if (!record)
 		WRITE_ONCE(state->lost, 1);
 	if (counter) {
-		counter->made[kind]++;
+		add_one(&counter->made[kind]);
 		if (!record)
-			counter->lost[kind]++;
+			add_one(&counter->lost[kind]);
 	}
 	return record;
 }
