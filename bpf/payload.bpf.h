@@ -21,7 +21,7 @@ struct call_data {
 
 #define EMPTY_PIECES 4	/* at the end of a writev(), that are passed over */
 
-/* The verifiers of Linux before 6.4 take this pointer for one to another member of its union. */
+/* With the layout before Linux 6.4 the verifier knows where these two pointers lead, and refuses to add to them. */
 static __always_inline void *caller_memory(const struct iov_iter *iter)
 {
 	void *memory = NULL;
@@ -32,10 +32,19 @@ static __always_inline void *caller_memory(const struct iov_iter *iter)
 	return memory;
 }
 
+static __always_inline const struct iovec *caller_vector(const struct iov_iter *iter)
+{
+	const struct iovec *vector = NULL;
+
+	if (bpf_core_field_exists(iter->__iov))
+		return iter->__iov;
+	BPF_CORE_READ_INTO(&vector, (const struct iov_iter___old *)iter, iov);
+	return vector;
+}
+
 static __always_inline void find_pieces(const struct iov_iter *iter, struct call_data *data)
 {
-	const struct iovec *vector = bpf_core_field_exists(iter->__iov) ? iter->__iov
-									: ((const struct iov_iter___old *)iter)->iov;
+	const struct iovec *vector = caller_vector(iter);
 	unsigned long pieces = iter->nr_segs;
 	struct iovec begin[2] = {}, last;
 
@@ -190,12 +199,13 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 				      const __u32 room, const __u32 longest)
 {
 	struct ev_head *record = reserve(state, EV_HEAD, sizeof(*record) + room);
-	__u64 take = BOUNDED(data->first_bytes, room);
 	__u32 flags = 0;
 	__u8 *bytes;
+	__u64 take;
 
 	if (!record)
 		return;
+	take = BOUNDED(data->first_bytes, room);
 	bytes = (__u8 *)(record + 1);
 	if (!data->first || !take || bpf_probe_read_user(bytes, take, data->first)) {
 		struct ev_counters *counter = count();

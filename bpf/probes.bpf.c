@@ -10,5 +10,6 @@
 #include "acknowledge.bpf.c"
 #include "snapshot.bpf.c"
 #include "adopt.bpf.c"
+#include "functions.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

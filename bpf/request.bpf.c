@@ -126,7 +126,7 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	}
 }
 
-SEC("tp_btf/sock_recv_length")
+SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
 {
 	PROBE_BODY({

@@ -59,6 +59,7 @@ struct flush_slot {
 	__u64 send_ns;
 	__u64 blocked_ns;
 	__u64 tail;
+	__u64 driver_ns;
 	__u32 seq_start;
 	__u32 seq_end;
 	__u32 writes;
@@ -76,7 +77,8 @@ struct flush_slot {
  * The first 64 bytes are what the transmit path and the ACK touch; the call in progress follows, then the outstanding
  * flushes. Who writes what: `call_*` the thread in `call_thread`; `xmit_*`, `loopback`, `paced` the device layer; `acked_*`
  * and `readable_*` whoever holds the socket lock; `first` the holder of `draining`. Flags are bytes of their own, so that
- * two writers never share a word.
+ * two writers never share a word. With function hooks all of it is written under the socket lock, but for what the device
+ * layer writes, and for `entered_*`, which belong to whoever waits for that lock.
  */
 struct socket_state {
 	__u32 draining;		/* 0 free; else how often the drain was asked for */
@@ -119,6 +121,13 @@ struct socket_state {
 	__u32 lost;		/* records of it were lost since the last that was told */
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
+	/* function hooks only */
+	__u64 handed_ns;	/* TCP handed what ends at handed_seq to IP; 0: nothing yet */
+	__u32 handed_seq;
+	__u32 unhanded;		/* number of the first flush that was not handed over whole */
+	__u64 entered_ns;	/* a thread entered the send call, and may wait for the socket lock */
+	__u32 entered_by;	/* that thread; 0: it has the lock */
+	__u32 pad_hooks;
 	struct flush_slot slots[EV_FLUSH_SLOTS];
 };
 
@@ -168,14 +177,14 @@ static __always_inline void *reserve(struct socket_state *state, enum ev_kind ki
 	struct ev_counters *counter = count();
 	void *record = bpf_ringbuf_reserve(&events, size, 0);
 
-	if (!record)
-		WRITE_ONCE(state->lost, 1);
-	if (counter) {
+	if (counter)
 		add_one(&counter->made[kind]);
-		if (!record)
-			add_one(&counter->lost[kind]);
-	}
-	return record;
+	if (record)	/* asked once: before Linux 6.2 the verifier does not see that a record cannot be NULL twice */
+		return record;
+	WRITE_ONCE(state->lost, 1);
+	if (counter)
+		add_one(&counter->lost[kind]);
+	return NULL;
 }
 
 /* No record wakes the daemon: it drains on a timer (a wake-up costs thirty times the record). */

@@ -121,6 +121,7 @@ struct ev_flush {
 	ev_u64 ack_ns;		/* the peer's ACK of its last byte was processed */
 	ev_u64 send_ns;		/* time inside its send calls that was not spent waiting for memory */
 	ev_u64 blocked_ns;	/* time since the previous flush's return that a writer waited for room */
+	ev_u64 driver_ns;	/* the driver returned from the packet with its last byte */
 	ev_u32 seq_start;	/* sequence number of its first byte */
 	ev_u32 seq_end;		/* one past its last byte */
 	ev_u32 writes;		/* send calls in it */
@@ -183,7 +184,14 @@ struct ev_settings {
 	ev_u64 cgroups[EV_FILTERS];	/* cgroup v2 ids */
 	ev_u32 cgroup_levels[EV_FILTERS];	/* depth of each below the root */
 	ev_u32 socket_limit;	/* connections that are followed at once */
+	ev_u32 hooks;		/* EV_HOOK_* of the programs that are attached too */
 };
+
+/* ev_settings.hooks */
+#define EV_HOOK_WAIT (1u << 0)		/* when a writer waits for memory */
+#define EV_HOOK_HAND_OVER (1u << 1)	/* TCP's hand-over to IP */
+#define EV_HOOK_ACK (1u << 2)		/* the ACKs of every state */
+#define EV_HOOK_DRIVER (1u << 3)	/* the driver's return */
 
 /*
  * Per CPU. made[k] == delivered to the ring + lost[k], for every kind; `tailrace` prints both sides.
@@ -203,7 +211,7 @@ struct ev_counters {
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
 _Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
 _Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
-_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8, "ev_flush");
+_Static_assert(sizeof(struct ev_flush) == 24 + 72 + 64 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
 _Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
 _Static_assert(sizeof(struct ev_round) == 24 + 8, "ev_round");
