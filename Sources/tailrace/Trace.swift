@@ -20,6 +20,7 @@ struct Trace: ParsableCommand {
             """)
 
     @OptionGroup var options: TargetOptions
+    @OptionGroup var choice: BackendOption
 
     @Flag(help: "Write NDJSON also to a terminal.")
     var json = false
@@ -29,7 +30,7 @@ struct Trace: ParsableCommand {
 
     func run() throws {
         let run = try TracingRun(
-            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
+            target: options.target, backend: choice.backend, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
             tellsFlushes: flushes)
         let isForPrograms = json || isatty(STDOUT_FILENO) == 0
         let format: any ResponseFormat =
