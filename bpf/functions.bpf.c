@@ -37,6 +37,8 @@ static __always_inline void enter_call(struct sock *sk, const struct msghdr *msg
 		state->entered_by = 0;
 	}
 	other = state->call_thread;
+	if ((settings.hooks & EV_HOOK_SPARES) && other == thread && state->call_seq == tp->write_seq)
+		return;
 	if ((other | state->parked) && !come_between(sk, state, tp, bytes, thread))
 		return;
 	/* It may have waited for the lock while the call before it went on, or was refused. */

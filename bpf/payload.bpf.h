@@ -85,6 +85,9 @@ static __always_inline void find_data(const struct iov_iter *iter, struct call_d
 	}
 }
 
+extern void bpf_preempt_disable(void) __weak __ksym;	/* Linux 6.10 */
+extern void bpf_preempt_enable(void) __weak __ksym;
+
 #define LOOK_BYTES 512u
 
 /* Room to look at a short send as a whole: reading a caller's memory costs ten times what it costs to look at it. */
@@ -125,18 +128,13 @@ static __always_inline bool begins_head_line(const __u8 *bytes, __u64 count)
  * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
  * responses does, or what follows an interim one.
  */
-VERIFIED_ALONE int look_at(const struct call_data *data, struct call_end *end, bool wants_begin)
+static __always_inline bool look_undisturbed(const struct call_data *data, struct call_end *end, bool wants_begin)
 {
-	struct look *look;
-	const void *from;
-	__u64 take, magic = 0;
+	__u64 take = BOUNDED(data->last_bytes, LOOK_BYTES), magic = 0;
+	const void *from = data->last + data->last_bytes - take;
 	__u32 key = 0;
+	struct look *look = bpf_map_lookup_elem(&looks, &key);
 
-	if (!data || !end)
-		return false;
-	take = BOUNDED(data->last_bytes, LOOK_BYTES);
-	from = data->last + data->last_bytes - take;
-	look = bpf_map_lookup_elem(&looks, &key);
 	if (data->last_bytes > LOOK_BYTES)
 		take = EV_TAIL_BYTES, from = data->last + data->last_bytes - EV_TAIL_BYTES;
 	if (!look || !data->last || !take || bpf_probe_read_user(look->bytes, take, from)) {
@@ -153,6 +151,21 @@ VERIFIED_ALONE int look_at(const struct call_data *data, struct call_end *end, b
 	else if (data->first && data->first_bytes >= EV_TAIL_BYTES)
 		bpf_probe_read_user(&magic, sizeof(magic), data->first);
 	return (magic & 0x00ffffffffffffff) == *(const __u64 *)head_magic;
+}
+
+/* Another task of this CPU must not look meanwhile: the room is one. */
+VERIFIED_ALONE int look_at(const struct call_data *data, struct call_end *end, bool wants_begin)
+{
+	bool begins_head;
+
+	if (!data || !end)
+		return false;
+	if (settings.hooks & EV_HOOK_HOLD)
+		bpf_preempt_disable();
+	begins_head = look_undisturbed(data, end, wants_begin);
+	if (settings.hooks & EV_HOOK_HOLD)
+		bpf_preempt_enable();
+	return begins_head;
 }
 
 #define HEAD_PIECES 8	/* of a writev() that are looked at for the rest of a head */

@@ -11,5 +11,6 @@
 #include "snapshot.bpf.c"
 #include "adopt.bpf.c"
 #include "functions.bpf.c"
+#include "spares.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

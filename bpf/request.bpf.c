@@ -110,6 +110,9 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	now = bpf_ktime_get_ns();
 	if (!used_by_current(sk, state, now))
 		return;
+	if ((settings.hooks & EV_HOOK_SPARES) && state->told_read == tp->copied_seq)
+		return;
+	state->told_read = tp->copied_seq;
 	if (!state->after_read)
 		state->reads = 0;
 	if (state->reads < (bytes <= SHORT_READ_BYTES ? SHORT_READS_TOLD : READS_TOLD)) {

@@ -187,8 +187,9 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 	if (!state || state->ignored || !state->owner_pid)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
+	if (!tp || ((settings.hooks & EV_HOOK_SPARES) && state->told_state == (__u32)new_state))
 		return;
+	state->told_state = new_state;
 	now = bpf_ktime_get_ns();
 	/* FIN_WAIT2 and the end of LAST_ACK are reached by an ACK of everything: tcp_rcv_state_process(). */
 	if (new_state == TCP_FIN_WAIT2 || (new_state == TCP_CLOSE && !sk->sk_err && tp->snd_una == tp->write_seq))

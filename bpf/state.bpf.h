@@ -127,7 +127,10 @@ struct socket_state {
 	__u32 unhanded;		/* number of the first flush that was not handed over whole */
 	__u64 entered_ns;	/* a thread entered the send call, and may wait for the socket lock */
 	__u32 entered_by;	/* that thread; 0: it has the lock */
-	__u32 pad_hooks;
+	/* spare programs only: what was told, so that it is told once */
+	__u32 told_read;	/* tcp_sock.copied_seq behind it */
+	__u32 told_state;	/* TCP state */
+	__u32 pad;
 	struct flush_slot slots[EV_FLUSH_SLOTS];
 };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* The first warning that libbpf printed since clibbpf_quiet(); libbpf is only called from one thread at a time. */
 static inline char *clibbpf_warning(void)
@@ -70,6 +71,22 @@ static inline int clibbpf_program_info(int fd, struct bpf_prog_info *info)
 
 	memset(info, 0, size);
 	return bpf_obj_get_info_by_fd(fd, info, &size);
+}
+
+/* Does a text file, compressed or not, have this line? */
+static inline bool clibbpf_has_line(const char *path, const char *wanted)
+{
+	gzFile file = gzopen(path, "r");
+	bool is_there = false;
+	char line[512];
+
+	while (file && !is_there && gzgets(file, line, sizeof(line))) {
+		line[strcspn(line, "\n")] = 0;
+		is_there = strcmp(line, wanted) == 0;
+	}
+	if (file)
+		gzclose(file);
+	return is_there;
 }
 
 /* Is this the name of a function's parameter, counted from 0? */

@@ -81,6 +81,11 @@ public enum Backend: String, CaseIterable, Sendable {
 
 /// The programs of the probe object that a run loads, by their names there; those that only read out are always loaded.
 struct ProbeSet {
+    /// Ends the name of a program's second copy: bpf/spares.bpf.c.
+    private static let spare = "_spare"
+    /// These give a mark that another hook gives too, less well: to miss one is no loss.
+    private static let replaceable: Set<String> = ["on_enter", "on_hand_over", "on_driver"]
+
     private(set) var programs: Set<String> = [
         "on_state", "on_xmit", "on_packet", "on_snapshot", "on_sample", "on_listener", "on_adopt",
     ]
@@ -102,6 +107,18 @@ struct ProbeSet {
             if facts.has(function: "do_tcp_sendpages") { programs.formUnion(["on_pages", "on_paged"]) }
             if facts.has(function: "__tcp_transmit_skb") { add("on_hand_over", EV_HOOK_HAND_OVER) }
             if facts.has(function: "tcp_ack") { add("on_ack", EV_HOOK_ACK) }
+        }
+        guard facts.isPreemptible else { return }
+        hooks |= EV_HOOK_SPARES | (facts.mayHoldPreemption ? EV_HOOK_HOLD : 0)
+        programs.formUnion(programs.map { $0 + Self.spare })
+    }
+
+    /// At most this many events were skipped, by the number of times that the kernel skipped each program: where there is a
+    /// second copy, only those that it was skipped at too.
+    static func eventsMissed(_ skipped: [String: UInt64]) -> UInt64 {
+        skipped.reduce(0) { sum, program in
+            guard !program.key.hasSuffix(spare), !replaceable.contains(program.key) else { return sum }
+            return sum + min(program.value, skipped[program.key + spare] ?? program.value)
         }
     }
 

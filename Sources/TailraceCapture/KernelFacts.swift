@@ -18,6 +18,10 @@ public struct KernelFacts: Sendable {
     public let tracepoints: [(name: String, isPresent: Bool)]
     /// The functions of the kernel that tailrace knows, and whether this kernel has them, with the arguments that it expects.
     public let functions: [(name: String, isPresent: Bool)]
+    /// This kernel preempts tasks also inside of itself, and so in the middle of programs.
+    public let isPreemptible: Bool
+    /// Programs may hold that off for a moment: bpf_preempt_disable(), Linux 6.10.
+    public let mayHoldPreemption: Bool
     /// nil: a program that did nothing could be hooked to a function, and was taken away again; else why it could not.
     public let functionHookRefusal: String?
     /// Effective capabilities of this process, as in /proc/self/status.
@@ -68,14 +72,33 @@ public struct KernelFacts: Sendable {
                 let isKnown = hasType($0.name, BTF_KIND_FUNC)
                 return ($0.name, isKnown && ($0.name != "tcp_recvmsg" || hasFlagsFourth(types)))
             },
+            isPreemptible: isPreemptible(release: text(of: name.release), version: text(of: name.version)),
+            mayHoldPreemption: hasType("bpf_preempt_disable", BTF_KIND_FUNC),
             functionHookRefusal: hasTypes ? functionHookRefusal(types) : "the kernel does not describe its functions",
-            capabilities: effectiveCapabilities(), lockdown: lockdownState(),
+            capabilities: effectiveCapabilities(), lockdown: word(inBracketsOf: "/sys/kernel/security/lockdown", ("[", "]")),
             isMPTCPEnabled: readFile("/proc/sys/net/mptcp/enabled").map { !$0.hasPrefix("0") })
     }
 
     /// on_recvmsg reads the flags of tcp_recvmsg() by their place, which was another one before Linux 5.19.
     private static func hasFlagsFourth(_ types: OpaquePointer?) -> Bool {
         clibbpf_parameter_is(types, "tcp_recvmsg", 3, "flags")
+    }
+
+    /// By whatever says it: the scheduler's own file, `uname -v`, the command line, the build's configuration. Where nothing
+    /// does, it may be.
+    private static func isPreemptible(release: String, version: String) -> Bool {
+        if let mode = word(inBracketsOf: "/sys/kernel/debug/sched/preempt", ("(", ")")) {
+            return mode != "none" && mode != "voluntary"
+        }
+        guard version.contains("PREEMPT") else { return false }
+        let options = (readFile("/proc/cmdline") ?? "").split(whereSeparator: \.isWhitespace)
+        if let mode = options.last(where: { $0.hasPrefix("preempt=") })?.dropFirst("preempt=".count) {
+            return mode != "none" && mode != "voluntary"
+        }
+        let configurations = ["/proc/config.gz", "/boot/config-\(release)"]
+        return !configurations.contains { path in
+            clibbpf_has_line(path, "CONFIG_PREEMPT_NONE=y") || clibbpf_has_line(path, "CONFIG_PREEMPT_VOLUNTARY=y")
+        }
     }
 
     private static func functionHookRefusal(_ types: OpaquePointer?) -> String? {
@@ -106,10 +129,10 @@ public struct KernelFacts: Sendable {
         return 0
     }
 
-    /// The word in brackets of /sys/kernel/security/lockdown.
-    private static func lockdownState() -> String? {
-        guard let text = readFile("/sys/kernel/security/lockdown") else { return nil }
-        guard let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]") else { return nil }
+    /// The word that a file of the kernel's marks with `brackets` among others.
+    private static func word(inBracketsOf path: String, _ brackets: (Character, Character)) -> String? {
+        guard let text = readFile(path) else { return nil }
+        guard let open = text.firstIndex(of: brackets.0), let close = text.firstIndex(of: brackets.1) else { return nil }
         return String(text[text.index(after: open)..<close])
     }
 }

@@ -210,7 +210,8 @@ public final class KernelSource {
             loss.merged += counters.merged
             loss.headsUnread += counters.heads_unread
         }
-        loss.missed = programs().reduce(0) { $0 + $1.misses }
+        loss.missed = ProbeSet.eventsMissed(
+            Dictionary(programs().map { ($0.name, $0.misses) }, uniquingKeysWith: { first, _ in first }))
         return loss
     }
 

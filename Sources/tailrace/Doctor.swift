@@ -65,6 +65,10 @@ private struct Diagnosis {
             .init(name: "lockdown", value: facts.lockdown ?? "the kernel does not say", isGood: nil),
             .init(name: "MPTCP", value: mptcp(facts), isGood: nil),
             .init(
+                name: "preemption",
+                value: facts.isPreemptible ? "also inside the kernel: programs are loaded twice" : "not inside the kernel",
+                isGood: nil),
+            .init(
                 name: "function hooks", value: facts.functionHookRefusal.map { "refused: \($0)" } ?? "allowed",
                 isGood: facts.functionHookRefusal == nil ? true : nil),
         ]

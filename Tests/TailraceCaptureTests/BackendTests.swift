@@ -12,14 +12,14 @@ struct BackendTests {
     ]
 
     private func facts(
-        types: Bool = true, loops: Bool = true, missing: Set<String> = [], refusal: String? = nil,
+        types: Bool = true, loops: Bool = true, missing: Set<String> = [], refusal: String? = nil, preemptible: Bool = false,
         capabilities: UInt64 = .max, machine: String = "x86_64"
     ) -> KernelFacts {
         KernelFacts(
             release: "6.18", architecture: machine, host: "h", hasTypes: types, hasLoops: loops,
             tracepoints: KernelFacts.wanted.map { ($0.name, !missing.contains("tracepoint \($0.name)")) },
             functions: KernelFacts.wantedFunctions.map { ($0.name, !missing.contains($0.name)) },
-            functionHookRefusal: refusal, capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
+            isPreemptible: preemptible, mayHoldPreemption: true, functionHookRefusal: refusal, capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
     }
 
     private func choice(_ facts: KernelFacts, _ wanted: Backend? = nil) -> Backend? {
@@ -79,7 +79,16 @@ struct BackendTests {
         #expect(tracepoints.programs.isDisjoint(with: ["on_call", "on_driver", "on_ack"]) && tracepoints.hooks == 0)
     }
 
+    @Test("where programs are preempted each has a second copy, and only what both were skipped at is missed")
+    func spares() {
+        let preempted = ProbeSet(.fentry, facts: facts(preemptible: true))
+        #expect(preempted.programs.isSuperset(of: ["on_call_spare", "on_recv_spare"]))
+        #expect(preempted.hooks & EV_HOOK_SPARES != 0)
+        #expect(ProbeSet.eventsMissed(["on_call": 5, "on_call_spare": 2, "on_recv": 3, "on_enter": 7]) == 5)
+    }
+
     @Test("that the driver is not marked is said")
+    func unavailable() {
     func unavailable() {
         #expect(Backend.fentry.driverUnavailable == nil && Backend.tracepoint.driverUnavailable != nil)
     }

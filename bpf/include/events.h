@@ -192,6 +192,8 @@ struct ev_settings {
 #define EV_HOOK_HAND_OVER (1u << 1)	/* TCP's hand-over to IP */
 #define EV_HOOK_ACK (1u << 2)		/* the ACKs of every state */
 #define EV_HOOK_DRIVER (1u << 3)	/* the driver's return */
+#define EV_HOOK_SPARES (1u << 4)	/* a second copy of each, for what the first is skipped at */
+#define EV_HOOK_HOLD (1u << 5)		/* no hook: programs are preempted, and can hold that off for a moment */
 
 /*
  * Per CPU. made[k] == delivered to the ring + lost[k], for every kind; `tailrace` prints both sides.
