@@ -89,7 +89,6 @@ struct BackendTests {
 
     @Test("that the driver is not marked is said")
     func unavailable() {
-    func unavailable() {
         #expect(Backend.fentry.driverUnavailable == nil && Backend.tracepoint.driverUnavailable != nil)
     }
 }
