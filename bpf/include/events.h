@@ -24,7 +24,7 @@ typedef uint64_t ev_u64;
 #endif
 
 /* Grows when the meaning of an existing field changes. */
-#define EV_WIRE_VERSION 1u
+#define EV_WIRE_VERSION 2u
 
 /* Most bytes of a request head, or of a response head, that the kernel side reads. */
 #define EV_REQUEST_HEAD_BYTES 2048u
