@@ -12,5 +12,6 @@
 #include "adopt.bpf.c"
 #include "functions.bpf.c"
 #include "spares.bpf.c"
+#include "function_times.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -209,6 +209,48 @@ struct ev_counters {
 	ev_u64 untracked_mptcp;		/* accepted subflows of MPTCP: their bytes do not come through TCP's send call */
 };
 
+/* Kernel functions whose time is measured where that is asked for: the key of the map `function_times`. */
+enum ev_function {
+	EV_TCP_SENDMSG = 0,
+	EV_TCP_WRITE_XMIT = 1,
+	EV_TCP_TRANSMIT_SKB = 2,	/* __tcp_transmit_skb */
+	EV_IP_QUEUE_XMIT = 3,		/* __ip_queue_xmit */
+	EV_INET6_CSK_XMIT = 4,
+	EV_DEV_HARD_START_XMIT = 5,
+	EV_TCP_ACK = 6,
+	EV_SK_STREAM_WAIT_MEMORY = 7,
+	EV_FUNCTIONS = 8,
+};
+
+/* LogLinear.buckets in Sources/TailraceModel/Histogram.swift */
+#define EV_BUCKETS 320u
+
+/* Per CPU: the calls of one function for traced sockets that returned. */
+struct ev_function_times {
+	ev_u64 count;
+	ev_u64 total_ns;	/* between entry and return, interruptions included */
+	ev_u64 max_ns;
+	ev_u64 buckets[EV_BUCKETS];	/* calls by their time: ev_bucket() */
+};
+
+/* The log-linear bucket of a time: LogLinear.bucket(of:) says what it means, and a test that both agree. */
+static inline ev_u32 ev_bucket(ev_u64 value)
+{
+	ev_u32 octave = 0, index;
+	ev_u64 rest = value;
+
+	if (value < 8)
+		return (ev_u32)value;
+	for (ev_u32 step = 32; step; step /= 2) {
+		if (rest >> step) {
+			rest >>= step;
+			octave += step;
+		}
+	}
+	index = ((octave - 2) << 3) + ((value >> (octave - 3)) & 7);
+	return index < EV_BUCKETS ? index : EV_BUCKETS - 1;
+}
+
 #ifndef __cplusplus
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
 _Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
