@@ -89,6 +89,9 @@ struct ConnectionTracker {
         if !isOpen { succeed() }
     }
 
+    /// Where its responses are counted, now and from the next one on.
+    var serverPlaces: [Int] { successor.map { [serverPlace, $0.place] } ?? [serverPlace] }
+
     private mutating func succeed() {
         guard let successor, waiting.isEmpty else { return }
         (server, serverPlace) = successor

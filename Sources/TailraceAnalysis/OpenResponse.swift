@@ -142,6 +142,8 @@ struct OpenResponse {
         _ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache
     ) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
+        // The rest of a head is no chunk, whatever it looks like.
+        let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
         if framing == .unseen { learnFraming(from: head, &texts) }
         if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
         if last.exit != 0 {
@@ -160,7 +162,11 @@ struct OpenResponse {
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             driven: flush.leftDriver, acked: flush.acked, isLoopback: flush.isLoopback)
-        if flush.acked != 0, framing.isComplete(after: flush, bytes: response.responseBytes) { isComplete = true }
+        if flush.acked != 0,
+            framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
+        {
+            isComplete = true
+        }
     }
 
     /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.

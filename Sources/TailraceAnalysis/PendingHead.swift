@@ -127,6 +127,11 @@ struct PendingHead {
         }
     }
 
+    /// A head is in it, from begin to end.
+    var isWhole: Bool {
+        if case .http = beginning { true } else { false }
+    }
+
     /// A response of which no more is known than that it begins here.
     var isUnread: Bool {
         if case .unread = beginning { true } else { false }
