@@ -20,6 +20,8 @@ import tty
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("TAILRACE", ROOT / ".build" / "debug" / "tailrace"))
 
+OPTIONS = os.environ.get("TAILRACE_OPTIONS", "").split()  # for every live run, as `--backend tracepoint`
+
 STAGES = ("accept", "read", "app", "send", "blocked", "queue", "qdisc", "driver", "network")
 CAUSES = ("peer_window", "congestion_window", "qdisc", "other")
 
@@ -189,7 +191,7 @@ class Tracer:
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-test-")
         self.ready_file = os.path.join(self.directory.name, "ready")
         target = ["--port", str(port)] if port else []
-        self.arguments = [command, *target, "--ready-file", self.ready_file, *map(str, options)]
+        self.arguments = [command, *target, "--ready-file", self.ready_file, *OPTIONS, *map(str, options)]
         if json_lines:
             self.arguments.append("--json")
         self.environment = dict(os.environ, **(environment or {}))
