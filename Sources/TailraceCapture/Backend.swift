@@ -92,8 +92,8 @@ struct ProbeSet {
     /// EV_HOOK_*: what the programs know of each other.
     private(set) var hooks: UInt32 = 0
 
-    /// The programs of a backend that these facts allow.
-    init(_ backend: Backend, facts: KernelFacts) {
+    /// The programs of a backend that these facts allow; those for the time inside functions only where that is asked for.
+    init(_ backend: Backend, facts: KernelFacts, timesFunctions: Bool = false) {
         switch backend {
         case .tracepoint:
             programs.formUnion(["on_recv", "on_send", "on_sent"])
@@ -108,16 +108,23 @@ struct ProbeSet {
             if facts.has(function: "__tcp_transmit_skb") { add("on_hand_over", EV_HOOK_HAND_OVER) }
             if facts.has(function: "tcp_ack") { add("on_ack", EV_HOOK_ACK) }
         }
-        guard facts.isPreemptible else { return }
-        hooks |= EV_HOOK_SPARES | (facts.mayHoldPreemption ? EV_HOOK_HOLD : 0)
-        programs.formUnion(programs.map { $0 + Self.spare })
+        if facts.isPreemptible {
+            hooks |= EV_HOOK_SPARES | (facts.mayHoldPreemption ? EV_HOOK_HOLD : 0)
+            programs.formUnion(programs.map { $0 + Self.spare })
+        }
+        guard timesFunctions else { return }
+        for function in TimedFunction.all where facts.has(function: function.name) {
+            programs.formUnion(function.programs)
+        }
     }
 
     /// At most this many events were skipped, by the number of times that the kernel skipped each program: where there is a
     /// second copy, only those that it was skipped at too.
     static func eventsMissed(_ skipped: [String: UInt64]) -> UInt64 {
         skipped.reduce(0) { sum, program in
-            guard !program.key.hasSuffix(spare), !replaceable.contains(program.key) else { return sum }
+            guard program.key.hasPrefix("on_"), !program.key.hasSuffix(spare), !replaceable.contains(program.key) else {
+                return sum
+            }
             return sum + min(program.value, skipped[program.key + spare] ?? program.value)
         }
     }

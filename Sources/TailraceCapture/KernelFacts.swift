@@ -51,6 +51,10 @@ public struct KernelFacts: Sendable {
         ("__tcp_transmit_skb", "hand-over from TCP to IP"),
         ("tcp_ack", "ACKs, also after a FIN"),
         ("tcp_recvmsg", "requests where sock_recv_length is missing"),
+        ("tcp_write_xmit", "time inside"),
+        ("__ip_queue_xmit", "time inside"),
+        ("inet6_csk_xmit", "time inside"),
+        ("dev_hard_start_xmit", "time inside"),
     ]
 
     /// Asks the running kernel.

@@ -87,6 +87,16 @@ struct BackendTests {
         #expect(ProbeSet.eventsMissed(["on_call": 5, "on_call_spare": 2, "on_recv": 3, "on_enter": 7]) == 5)
     }
 
+    @Test("the programs that measure functions are loaded only where that is asked for")
+    func functions() {
+        let plain = ProbeSet(.fentry, facts: facts())
+        let timing = ProbeSet(.fentry, facts: facts(missing: ["inet6_csk_xmit"]), timesFunctions: true)
+        #expect(plain.programs.isDisjoint(with: ["enter_tcp_sendmsg", "leave_tcp_sendmsg"]))
+        #expect(timing.programs.isSuperset(of: ["enter_tcp_sendmsg", "leave_tcp_sendmsg", "leave_tcp_ack"]))
+        #expect(!timing.programs.contains("enter_inet6_csk_xmit"))
+        #expect(ProbeSet.eventsMissed(["enter_tcp_ack": 9]) == 0)
+    }
+
     @Test("that the driver is not marked is said")
     func unavailable() {
         #expect(Backend.fentry.driverUnavailable == nil && Backend.tracepoint.driverUnavailable != nil)
