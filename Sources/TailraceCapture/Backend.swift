@@ -13,6 +13,7 @@ public enum Backend: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - facts: what the kernel allows.
     ///   - wanted: no other than this one will do; nil: the best.
+    /// - Returns: the wanted one, or the first that works.
     /// - Throws: why there is none, and what to do.
     public static func choose(for facts: KernelFacts, wanted: Backend? = nil) throws(CaptureError) -> Backend {
         guard facts.mayLoad else {
@@ -26,7 +27,8 @@ public enum Backend: String, CaseIterable, Sendable {
         if let backend = candidates.first(where: { $0.obstacle(in: facts) == nil }) { return backend }
         let reasons = candidates.map { "\($0.rawValue): \($0.obstacle(in: facts) ?? "")" }.joined(separator: "; ")
         throw CaptureError(
-            .unsupported, "this kernel (\(facts.release)) has not what tracing needs (\(reasons)); Linux 6.1 or newer has")
+            .unsupported,
+            "this kernel (\(facts.release)) has not what tracing needs (\(reasons)); Linux 6.1 or newer has")
     }
 
     /// What no backend can do without.
@@ -39,7 +41,8 @@ public enum Backend: String, CaseIterable, Sendable {
                 "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing); use one built with CONFIG_DEBUG_INFO_BTF=y"
         }
         if !facts.hasLoops {
-            return "this kernel (\(facts.release)) is too old for the probes (it has no bpf_loop); use Linux 6.1 or newer"
+            return
+                "this kernel (\(facts.release)) is too old for the probes (it has no bpf_loop); use Linux 6.1 or newer"
         }
         return nil
     }

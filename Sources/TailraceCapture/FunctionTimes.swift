@@ -44,7 +44,9 @@ extension KernelSource {
         defer { values.deallocate() }
         var key = function.key.rawValue
         var sum = Distribution()
-        guard bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(object, "function_times"), &key, values.baseAddress) == 0
+        guard
+            bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(object, "function_times"), &key, values.baseAddress)
+                == 0
         else { return sum }
         for start in stride(from: 0, to: values.count, by: size) {
             let numbers = UnsafeRawBufferPointer(rebasing: values[start..<start + size]).bindMemory(to: UInt64.self)

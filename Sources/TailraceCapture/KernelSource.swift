@@ -44,7 +44,8 @@ public final class KernelSource {
         backend = try Backend.choose(for: facts, wanted: wanted)
         if timesFunctions, backend != .fentry {
             let reason = Backend.fentry.obstacle(in: facts) ?? "the backend \(backend.rawValue) was asked for"
-            throw CaptureError(.unsupported, "the time inside functions needs hooks on them (backend fentry): \(reason)")
+            throw CaptureError(
+                .unsupported, "the time inside functions needs hooks on them (backend fentry): \(reason)")
         }
         self.timesFunctions = timesFunctions
         let probes = ProbeSet(backend, facts: facts, timesFunctions: timesFunctions)

@@ -14,7 +14,9 @@ struct FunctionTimesTests {
         var random = SeededGenerator(state: 7)
         var values: [UInt64] = Array(0...70)
         for shift in 3..<63 { values += [(1 << shift) - 1, 1 << shift, (1 << shift) + 1, (9 << shift) >> 3] }
-        for _ in 0..<5000 { values.append(UInt64.random(in: 0...(1 << Int.random(in: 0...62, using: &random)), using: &random)) }
+        for _ in 0..<5000 {
+            values.append(UInt64.random(in: 0...(1 << Int.random(in: 0...62, using: &random)), using: &random))
+        }
         for value in values where value <= Int64.max {
             #expect(Int(ev_bucket(value)) == LogLinear.bucket(of: Int64(value)), "\(value)")
         }
