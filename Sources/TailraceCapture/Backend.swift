@@ -13,6 +13,7 @@ public enum Backend: String, CaseIterable, Sendable {
     /// - Parameters:
     ///   - facts: what the kernel allows.
     ///   - wanted: no other than this one will do; nil: the best.
+    /// - Returns: the wanted one, or the first that works.
     /// - Throws: why there is none, and what to do.
     public static func choose(for facts: KernelFacts, wanted: Backend? = nil) throws(CaptureError) -> Backend {
         guard facts.mayLoad else {
@@ -26,7 +27,8 @@ public enum Backend: String, CaseIterable, Sendable {
         if let backend = candidates.first(where: { $0.obstacle(in: facts) == nil }) { return backend }
         let reasons = candidates.map { "\($0.rawValue): \($0.obstacle(in: facts) ?? "")" }.joined(separator: "; ")
         throw CaptureError(
-            .unsupported, "this kernel (\(facts.release)) has not what tracing needs (\(reasons)); Linux 6.1 or newer has")
+            .unsupported,
+            "this kernel (\(facts.release)) has not what tracing needs (\(reasons)); Linux 6.1 or newer has")
     }
 
     /// What no backend can do without.
@@ -39,7 +41,8 @@ public enum Backend: String, CaseIterable, Sendable {
                 "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing); use one built with CONFIG_DEBUG_INFO_BTF=y"
         }
         if !facts.hasLoops {
-            return "this kernel (\(facts.release)) is too old for the probes (it has no bpf_loop); use Linux 6.1 or newer"
+            return
+                "this kernel (\(facts.release)) is too old for the probes (it has no bpf_loop); use Linux 6.1 or newer"
         }
         return nil
     }
@@ -92,8 +95,8 @@ struct ProbeSet {
     /// EV_HOOK_*: what the programs know of each other.
     private(set) var hooks: UInt32 = 0
 
-    /// The programs of a backend that these facts allow.
-    init(_ backend: Backend, facts: KernelFacts) {
+    /// The programs of a backend that these facts allow; those for the time inside functions only where that is asked for.
+    init(_ backend: Backend, facts: KernelFacts, timesFunctions: Bool = false) {
         switch backend {
         case .tracepoint:
             programs.formUnion(["on_recv", "on_send", "on_sent"])
@@ -108,16 +111,23 @@ struct ProbeSet {
             if facts.has(function: "__tcp_transmit_skb") { add("on_hand_over", EV_HOOK_HAND_OVER) }
             if facts.has(function: "tcp_ack") { add("on_ack", EV_HOOK_ACK) }
         }
-        guard facts.isPreemptible else { return }
-        hooks |= EV_HOOK_SPARES | (facts.mayHoldPreemption ? EV_HOOK_HOLD : 0)
-        programs.formUnion(programs.map { $0 + Self.spare })
+        if facts.isPreemptible {
+            hooks |= EV_HOOK_SPARES | (facts.mayHoldPreemption ? EV_HOOK_HOLD : 0)
+            programs.formUnion(programs.map { $0 + Self.spare })
+        }
+        guard timesFunctions else { return }
+        for function in TimedFunction.all where facts.has(function: function.name) {
+            programs.formUnion(function.programs)
+        }
     }
 
     /// At most this many events were skipped, by the number of times that the kernel skipped each program: where there is a
     /// second copy, only those that it was skipped at too.
     static func eventsMissed(_ skipped: [String: UInt64]) -> UInt64 {
         skipped.reduce(0) { sum, program in
-            guard !program.key.hasSuffix(spare), !replaceable.contains(program.key) else { return sum }
+            guard program.key.hasPrefix("on_"), !program.key.hasSuffix(spare), !replaceable.contains(program.key) else {
+                return sum
+            }
             return sum + min(program.value, skipped[program.key + spare] ?? program.value)
         }
     }

@@ -51,6 +51,10 @@ public struct KernelFacts: Sendable {
         ("__tcp_transmit_skb", "hand-over from TCP to IP"),
         ("tcp_ack", "ACKs, also after a FIN"),
         ("tcp_recvmsg", "requests where sock_recv_length is missing"),
+        ("tcp_write_xmit", "time inside"),
+        ("__ip_queue_xmit", "time inside"),
+        ("inet6_csk_xmit", "time inside"),
+        ("dev_hard_start_xmit", "time inside"),
     ]
 
     /// Asks the running kernel.
@@ -75,7 +79,8 @@ public struct KernelFacts: Sendable {
             isPreemptible: isPreemptible(release: text(of: name.release), version: text(of: name.version)),
             mayHoldPreemption: hasType("bpf_preempt_disable", BTF_KIND_FUNC),
             functionHookRefusal: hasTypes ? functionHookRefusal(types) : "the kernel does not describe its functions",
-            capabilities: effectiveCapabilities(), lockdown: word(inBracketsOf: "/sys/kernel/security/lockdown", ("[", "]")),
+            capabilities: effectiveCapabilities(),
+            lockdown: word(inBracketsOf: "/sys/kernel/security/lockdown", ("[", "]")),
             isMPTCPEnabled: readFile("/proc/sys/net/mptcp/enabled").map { !$0.hasPrefix("0") })
     }
 
@@ -132,7 +137,9 @@ public struct KernelFacts: Sendable {
     /// The word that a file of the kernel's marks with `brackets` among others.
     private static func word(inBracketsOf path: String, _ brackets: (Character, Character)) -> String? {
         guard let text = readFile(path) else { return nil }
-        guard let open = text.firstIndex(of: brackets.0), let close = text.firstIndex(of: brackets.1) else { return nil }
+        guard let open = text.firstIndex(of: brackets.0), let close = text.firstIndex(of: brackets.1) else {
+            return nil
+        }
         return String(text[text.index(after: open)..<close])
     }
 }

@@ -11,7 +11,9 @@ public final class KernelSource {
     /// Size of the ring of events where nobody says otherwise.
     public static let defaultRingBytes: UInt32 = 16 << 20
 
-    private let object: OpaquePointer
+    let object: OpaquePointer
+    /// Whether the time inside the kernel's functions is measured.
+    let timesFunctions: Bool
     private var links: [OpaquePointer] = []
     private var ring: EventRing?
     private let ringBytes: UInt32
@@ -30,16 +32,23 @@ public final class KernelSource {
     ///   - target: what to trace; filtered in the kernel.
     ///   - facts: what the kernel allows.
     ///   - wanted: the backend to use; nil: the best that the facts allow.
+    ///   - timesFunctions: whether the time inside the kernel's functions is measured; needs the backend `fentry`.
     ///   - ringBytes: size of the ring, a power of two and a multiple of the page size.
     ///   - socketLimit: connections that are followed at once; those beyond are counted.
     ///   - objectFile: another object than the embedded one, for measurements only.
     /// - Throws: `CaptureError`, one sentence.
     public init(
-        target: Target, facts: KernelFacts, backend wanted: Backend? = nil, ringBytes: UInt32 = defaultRingBytes,
-        socketLimit: UInt32 = 1 << 16, objectFile: [UInt8]? = nil
+        target: Target, facts: KernelFacts, backend wanted: Backend? = nil, timesFunctions: Bool = false,
+        ringBytes: UInt32 = defaultRingBytes, socketLimit: UInt32 = 1 << 16, objectFile: [UInt8]? = nil
     ) throws(CaptureError) {
         backend = try Backend.choose(for: facts, wanted: wanted)
-        let probes = ProbeSet(backend, facts: facts)
+        if timesFunctions, backend != .fentry {
+            let reason = Backend.fentry.obstacle(in: facts) ?? "the backend \(backend.rawValue) was asked for"
+            throw CaptureError(
+                .unsupported, "the time inside functions needs hooks on them (backend fentry): \(reason)")
+        }
+        self.timesFunctions = timesFunctions
+        let probes = ProbeSet(backend, facts: facts, timesFunctions: timesFunctions)
         clibbpf_quiet()
         let opened = objectFile.map { file in file.withUnsafeBytes { clibbpf_open($0.baseAddress, $0.count, "probes") }
         }
@@ -56,6 +65,11 @@ public final class KernelSource {
         bpf_map__set_initial_value(
             bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
         bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
+        if !timesFunctions {
+            for map in TimedFunction.maps {
+                bpf_map__set_autocreate(bpf_object__find_map_by_name(object, map), false)
+            }
+        }
         for program in Programs(of: object) {
             bpf_program__set_autoload(program, probes.programs.contains(name(of: program)))
         }

@@ -103,6 +103,14 @@ public struct Distribution: Sendable {
         if !counts.isEmpty { counts.removeAll(keepingCapacity: true) }
     }
 
+    /// Counted elsewhere, in all buckets of `LogLinear`.
+    public init(count: Int64, sum: Int64, max: Int64, buckets: some Sequence<UInt64>) {
+        for (bucket, times) in buckets.enumerated() where times > 0 { bump(bucket, by: Int64(clamping: times)) }
+        self.count = count
+        self.sum = sum
+        self.max = max
+    }
+
     /// Adds all values of another.
     public mutating func merge(_ other: Distribution) {
         guard other.count > 0 else { return }

@@ -10,6 +10,8 @@ public struct Report: Sendable {
     public var servers: [ServerReport] = []
     /// Responses of servers beyond the number that is told one by one.
     public var otherResponses: Int64 = 0
+    /// Time inside the kernel's functions, where that was asked for.
+    public var functions: [FunctionTime] = []
     /// What the kernel side made and what of it did not arrive.
     public var loss = Loss()
     /// Events of connections that were never announced, because that record was lost.

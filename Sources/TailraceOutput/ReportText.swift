@@ -22,7 +22,25 @@ public struct ReportText {
         if report.otherResponses > 0 {
             text += "\n\(Quantity.count(report.otherResponses)) responses of other servers are not told one by one.\n"
         }
+        text += functions(of: report)
         return text + "\n" + closing(of: report, recording)
+    }
+
+    private func functions(of report: Report) -> String {
+        guard !report.functions.isEmpty else { return "" }
+        var table = TextTable([
+            .text("FUNCTION"), .number("CALLS"), .number("TOTAL"), .number("MEAN"), .number("P50"), .number("P90"),
+            .number("P99"), .number("MAX"),
+        ])
+        for function in report.functions {
+            let times = function.times
+            let durations = [times.sum, times.mean, times.p50, times.p90, times.p99, times.max].map(Quantity.duration)
+            table.add([function.name, Quantity.count(times.count)] + durations)
+        }
+        let title =
+            "FUNCTIONS of the kernel, for the traced connections: from entry to return, with what they call and what "
+            + "interrupted them. They lie within each other and do not add up."
+        return "\n" + Paragraph.wrapped(title, width: width) + table.text(width: width)
     }
 
     private func opening(of report: Report) -> String {

@@ -66,7 +66,8 @@ private struct Diagnosis {
             .init(name: "MPTCP", value: mptcp(facts), isGood: nil),
             .init(
                 name: "preemption",
-                value: facts.isPreemptible ? "also inside the kernel: programs are loaded twice" : "not inside the kernel",
+                value: facts.isPreemptible
+                    ? "also inside the kernel: programs are loaded twice" : "not inside the kernel",
                 isGood: nil),
             .init(
                 name: "function hooks", value: facts.functionHookRefusal.map { "refused: \($0)" } ?? "allowed",

@@ -33,6 +33,9 @@ struct ReportCommand: ParsableCommand {
         help: ArgumentHelp("Trace that long: 250ms, 30s, 5m. Default: until Ctrl-C.", valueName: "time"))
     var duration: TimeSpan?
 
+    @Flag(help: "Also measure the time inside the kernel's functions; this costs more, and not every kernel lets it.")
+    var functions = false
+
     @Option(help: ArgumentHelp("For people or for programs.", valueName: "format"))
     var format = ReportFormat.text
 
@@ -40,10 +43,10 @@ struct ReportCommand: ParsableCommand {
         guard file != nil else { return }
         let target = options.target
         guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
-            options.readyFile == nil
+            options.readyFile == nil, !functions
         else {
             throw ValidationError(
-                "A recording is read as it is: FILE goes with neither TARGET, --for nor --ready-file.")
+                "A recording is read as it is: FILE goes with neither TARGET, --for, --functions nor --ready-file.")
         }
     }
 
@@ -53,15 +56,16 @@ struct ReportCommand: ParsableCommand {
             return try write(gather(run) { try run.run(tell: $0, afterDrain: {}) }, of: run)
         }
         let run = try TracingRun(
-            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
-            maxConnections: options.maxConnections, tellsFlushes: true)
+            target: options.target, backend: options.choice.backend, timesFunctions: functions,
+            ringBytes: options.ringBytes, maxConnections: options.maxConnections, tellsFlushes: true)
         let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         complain("tracing \(options.target.description) \(ending)")
         try run.announceReady(in: options.readyFile)
         let end = duration.map { run.now + $0.nanoseconds }
-        let report = try gather(run) { tell in
+        var report = try gather(run) { tell in
             try run.run(tell: tell, afterDrain: {}, isDone: { end.map { run.now >= $0 } ?? false })
         }
+        report.functions = run.source.functionTimes()
         try write(report, of: run)
     }
 

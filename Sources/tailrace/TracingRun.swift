@@ -22,14 +22,15 @@ final class TracingRun {
 
     /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows.
     init(
-        target: Target, backend: Backend? = nil, ringBytes: UInt32 = KernelSource.defaultRingBytes,
-        maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool
+        target: Target, backend: Backend? = nil, timesFunctions: Bool = false,
+        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool
     ) throws {
         self.target = target
         facts = KernelFacts.probe()
         try target.check()
         source = try KernelSource(
-            target: target, facts: facts, backend: backend, ringBytes: ringBytes, socketLimit: maxConnections)
+            target: target, facts: facts, backend: backend, timesFunctions: timesFunctions, ringBytes: ringBytes,
+            socketLimit: maxConnections)
         correlator = Correlator(tellsFlushes: tellsFlushes)
         // Blocked, so that they are taken where nothing is half done.
         var signals = TracingRun.stopSignals

@@ -12,14 +12,16 @@ struct BackendTests {
     ]
 
     private func facts(
-        types: Bool = true, loops: Bool = true, missing: Set<String> = [], refusal: String? = nil, preemptible: Bool = false,
+        types: Bool = true, loops: Bool = true, missing: Set<String> = [], refusal: String? = nil,
+        preemptible: Bool = false,
         capabilities: UInt64 = .max, machine: String = "x86_64"
     ) -> KernelFacts {
         KernelFacts(
             release: "6.18", architecture: machine, host: "h", hasTypes: types, hasLoops: loops,
             tracepoints: KernelFacts.wanted.map { ($0.name, !missing.contains("tracepoint \($0.name)")) },
             functions: KernelFacts.wantedFunctions.map { ($0.name, !missing.contains($0.name)) },
-            isPreemptible: preemptible, mayHoldPreemption: true, functionHookRefusal: refusal, capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
+            isPreemptible: preemptible, mayHoldPreemption: true, functionHookRefusal: refusal,
+            capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
     }
 
     private func choice(_ facts: KernelFacts, _ wanted: Backend? = nil) -> Backend? {
@@ -69,7 +71,8 @@ struct BackendTests {
     @Test("a program is loaded where its hook is there")
     func programs() {
         let all = ProbeSet(.fentry, facts: facts())
-        #expect(all.programs.isSuperset(of: ["on_call", "on_called", "on_recv", "on_ack", "on_driver", "on_hand_over"]))
+        #expect(
+            all.programs.isSuperset(of: ["on_call", "on_called", "on_recv", "on_ack", "on_driver", "on_hand_over"]))
         #expect(all.programs.isDisjoint(with: ["on_recvmsg", "on_send", "on_sent"]))
         #expect(all.hooks == EV_HOOK_WAIT | EV_HOOK_HAND_OVER | EV_HOOK_ACK | EV_HOOK_DRIVER)
         let old = ProbeSet(.fentry, facts: facts(missing: linux61.union(["tcp_ack"])))
@@ -85,6 +88,16 @@ struct BackendTests {
         #expect(preempted.programs.isSuperset(of: ["on_call_spare", "on_recv_spare"]))
         #expect(preempted.hooks & EV_HOOK_SPARES != 0)
         #expect(ProbeSet.eventsMissed(["on_call": 5, "on_call_spare": 2, "on_recv": 3, "on_enter": 7]) == 5)
+    }
+
+    @Test("the programs that measure functions are loaded only where that is asked for")
+    func functions() {
+        let plain = ProbeSet(.fentry, facts: facts())
+        let timing = ProbeSet(.fentry, facts: facts(missing: ["inet6_csk_xmit"]), timesFunctions: true)
+        #expect(plain.programs.isDisjoint(with: ["enter_tcp_sendmsg", "leave_tcp_sendmsg"]))
+        #expect(timing.programs.isSuperset(of: ["enter_tcp_sendmsg", "leave_tcp_sendmsg", "leave_tcp_ack"]))
+        #expect(!timing.programs.contains("enter_inet6_csk_xmit"))
+        #expect(ProbeSet.eventsMissed(["enter_tcp_ack": 9]) == 0)
     }
 
     @Test("that the driver is not marked is said")

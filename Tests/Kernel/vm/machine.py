@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import sysconfig
 import time
 
@@ -72,11 +73,20 @@ class Image:
             else:
                 shutil.copyfile(file, target)
 
+    def add_native(self):
+        """The scenarios in C, compiled here: a guest has no compiler."""
+        sys.path[:0] = [str(ROOT / "Tests" / "Kernel"), str(ROOT / "Tests" / "Scenarios")]
+        import native
+        import send_calls
+
+        for path in [native.native(name) for name in ("ledger_server", "swarm")] + [send_calls.program()]:
+            self.add(path, "/tailrace/native/" + os.path.basename(path))
+
     def add_project(self, binary, environment, tests):
         for name in ("Tests/Kernel", "Tests/Scenarios"):
             shutil.copytree(ROOT / name, self.root / "tailrace" / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.add(binary, "/tailrace/bin/tailrace")
-        lines = ["export TAILRACE=/tailrace/bin/tailrace"]
+        lines = ["export TAILRACE=/tailrace/bin/tailrace TAILRACE_NATIVE=/tailrace/native"]
         lines += ["export %s='%s'" % item for item in environment.items()]
         lines.append("TESTS='%s'" % " ".join(tests))
         (self.root / "tailrace" / "environment").write_text("\n".join(lines) + "\n")

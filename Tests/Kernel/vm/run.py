@@ -34,6 +34,7 @@ def run_in(kernel, binary, options, tests, logs):
         image = machine.Image(os.path.join(scratch, "root"))
         image.add_commands()
         image.add_python()
+        image.add_native()
         image.add_modules(kernel)
         image.add_project(binary, {"TAILRACE_OPTIONS": " ".join(options), "TAILRACE_VM": kernel.name}, tests)
         archive = os.path.join(scratch, "image")
