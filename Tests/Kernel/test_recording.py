@@ -253,6 +253,36 @@ def test_any_cut_of_a_real_recording_reads():
         assert all(remote(item) in served and item["server"]["pid"] == pid for item in told), "not of this server"
 
 
+def test_without_a_block_what_is_told_is_true_or_marked():
+    require_tailrace()
+    with TruthServer() as server, Recorder(server.port) as recorder:
+        for _ in range(4):
+            drive_mixed(server.port, count=307, connections=11)
+            time.sleep(1.1)  # a block more
+        whole = recorder.stop()
+        server.end()
+        data = content(recorder.file)
+        found = [block for block in recording_file.blocks(data) if block.kind == "records"]
+        assert len(found) > 4, "%d blocks with records" % len(found)
+        names = ("method", "target", "status", "request_bytes", "response_bytes", "ended_by", "flushes", "end")
+        true = {(remote(item), item["begin"]): [item[name] for name in names] for item in whole.responses}
+        told = marked = 0
+        for block in found:
+            with open(recorder.path("part"), "wb") as stream:
+                stream.write(data[:block.offset] + data[block.offset + block.length:])
+            objects = [json.loads(line) for line in export(recorder.path("part")).splitlines()]
+            assert objects[-1]["recording"]["missing_records"] == block.count, objects[-1]
+            for item in objects:
+                if item["type"] != "response":
+                    continue
+                told += 1
+                marked += item["estimated"]
+                if item["state"] == "ended" and not item["estimated"]:
+                    assert true.get((remote(item), item["begin"])) == [item[name] for name in names], (
+                        "not so: %s" % json.dumps(item)[:600])
+        return "%d responses told without one of %d blocks, %d of them marked" % (told, len(found), marked)
+
+
 def test_what_is_no_recording_is_65():
     require_tailrace()
     with tempfile.TemporaryDirectory() as directory:
