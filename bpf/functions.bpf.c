@@ -91,7 +91,7 @@ static __always_inline void begin_wait(struct sock *sk)
 	now = bpf_ktime_get_ns();
 	if (state->call_thread == (__u32)bpf_get_current_pid_tgid())
 		state->waiting_ns = now;
-	else if (!state->refused_ns && state->owner_pid)
+	else if (!(state->call_thread | state->parked) && !state->refused_ns && state->owner_pid)
 		state->refused_ns = now;
 }
 

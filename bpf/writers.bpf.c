@@ -87,7 +87,8 @@ static __always_inline bool park_call(struct sock *sk, struct socket_state *stat
 
 	if (thread == CALL_ENDING)
 		return wait_for_end(state);
-	if (taken && taken < state->call_bytes)
+	/* One that took nothing yet begins anew with its next turn; a function hook sees no such turn. */
+	if (taken < state->call_bytes && (taken || (settings.hooks & EV_HOOK_WAIT)))
 		call = remember_call(sk, state, thread, state->call_told + taken, state->call_bytes - taken, now);
 	if (__sync_val_compare_and_swap(&state->call_thread, thread, 0) != thread) {
 		if (call)
