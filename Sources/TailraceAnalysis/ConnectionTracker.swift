@@ -195,7 +195,7 @@ struct ConnectionTracker {
             found = true
             if head.sequence == rest.sequenceStart {
                 begun = head
-            } else if head.isHTTP || head.isUnread && !waiting.isEmpty,
+            } else if head.isHTTP || head.isBehindEnd && !waiting.isEmpty,
                 Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0
             {
                 var part = rest.divided(at: head)
@@ -249,7 +249,7 @@ struct ConnectionTracker {
         guard isOpen, current.response.flushes > 0 else { return false }
         return switch current.framing {
         case .untilDirectionChange, .adopted: flush.isAfterRead || head?.isHTTP ?? false
-        case .length, .chunked: head.map { $0.isHTTP || $0.isUnread } ?? false
+        case .length, .chunked: head.map { $0.isHTTP || $0.isBehindEnd } ?? false
         case .unseen: current.isHeadOpen && (flush.isAfterRead || head?.isHTTP ?? false)
         case .untilClose: false
         }

@@ -9,7 +9,7 @@ struct PendingHead {
         case http(KnownHead)
         /// Could still become a head together with the next one's bytes.
         case incomplete
-        /// The response before it ends here, and what follows in the same call was not read.
+        /// Its bytes could not be read.
         case unread
         case opaque
     }
@@ -28,6 +28,8 @@ struct PendingHead {
     let isEnding: Bool
     /// Whether the call ends with the last chunk of a body; nil: its bytes do not say.
     let endsChunks: Bool?
+    /// In the same call a response ends before it: it begins another one.
+    private(set) var isBehindEnd = false
 
     /// As many bytes of a call's end are read at most: fewer are a whole piece of it.
     private static let longestEnding = 1024
@@ -38,8 +40,9 @@ struct PendingHead {
     static func take(_ sent: SentHead, into heads: inout [PendingHead], _ texts: inout TextCache) {
         if sent.isEnding { return heads.append(PendingHead(ending: sent)) }
         var rest = sent
-        for _ in 0..<callLimit {
-            let (head, length) = read(rest, &texts)
+        for place in 0..<callLimit {
+            var (head, length) = read(rest, &texts)
+            head.isBehindEnd = place > 0
             heads.append(head)
             guard let length, length < rest.callBytes else { return }
             rest.sequence &+= UInt32(truncatingIfNeeded: length)
@@ -118,18 +121,13 @@ struct PendingHead {
         isCut = next.isCut
     }
 
-    /// It begins a response of its own, or could.
+    /// It begins a response of its own, or could: what cannot be read may as well be more of a body.
     var isHTTP: Bool {
         switch beginning {
         case .http: true
         case .incomplete: bytes.count >= 7
         case .opaque, .unread: false
         }
-    }
-
-    /// A response of which no more is known than that it begins here.
-    var isUnread: Bool {
-        if case .unread = beginning { true } else { false }
     }
 }
 
