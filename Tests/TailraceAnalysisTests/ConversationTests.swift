@@ -57,11 +57,11 @@ struct ConversationTests {
             let told = watched.ended + open
             let truths = conversation.truths()
             if watched.ended.map(Fingerprint.init) != replay.ended.map(Fingerprint.init) { return "a look changes" }
-            if told.map(\.number) != truths.indices.map({ $0 + 1 }) { return "told \(told.map(\.number)) of \(truths.count)" }
+            if told.map(\.number) != truths.indices.map({ $0 + 1 }) { return Comparison(conversation).explain("told \(told.map(\.number)) of \(truths.count)") }
             let bytes = told.reduce(0) { $0 + $1.responseBytes }
             if bytes != conversation.writtenBytes { return "\(bytes) bytes of \(conversation.writtenBytes)" }
             for (response, truth) in zip(told, truths) where response.responseBytes != truth.responseBytes {
-                return "response \(response.number) has \(response.responseBytes) bytes, not \(truth.responseBytes)"
+                return Comparison(conversation).explain("response \(response.number) has \(response.responseBytes) bytes, not \(truth.responseBytes)")
             }
             return told.compactMap(\.contradiction).first
         }

@@ -34,12 +34,13 @@ struct Fingerprint: Equatable, CustomStringConvertible {
             response.delivery.send, response.delivery.queue, response.delivery.qdisc, response.delivery.driver,
             response.delivery.network, response.delivery.total, response.gapSent, response.gapAcked,
         ].map { "\($0.count)/\($0.sum)/\($0.max)/\($0.quantile(0.5) ?? -1)" }
+        let stages = Stage.allCases.map { "\(response.timeline[$0] ?? -1)" }
         description = """
             \(response.id) \(response.state) \(response.begin)...\(response.end) \(response.server?.pid ?? 0) \
             \(response.protocolName?.rawValue ?? "-") \(response.method ?? "-") \(response.target ?? "-") \
             \(response.status ?? 0) \(response.contentType ?? "-") \(response.isStreaming) \
             \(response.endedBy?.rawValue ?? "-") \(response.requestBytes) \(response.responseBytes) \(response.flushes) \
-            \(response.timeToFirstFlush ?? -1) \(response.ackDelay ?? -1) \(response.timeline) \(response.causes) \
+            \(response.timeToFirstFlush ?? -1) \(response.ackDelay ?? -1) \(stages) \(response.causes) \
             \(distributions) \(response.pressure) \(response.isAdopted) \(response.isEstimated)
             """
     }

@@ -58,7 +58,9 @@ public struct Conversation {
             UInt32.max - UInt32.random(in: 0..<3000, using: &random), UInt32.random(in: 0 ... .max, using: &random),
             UInt32(Int32.max) - 500,
         ][Int.random(in: 0..<3, using: &random)]
-        kernel = KernelSocket(connection: connection, server: server, firstSequence: firstSequence)
+        kernel = KernelSocket(
+            connection: connection, server: server, firstSequence: firstSequence,
+            clientSequence: UInt32.random(in: 0 ... .max, using: &random))
         kernel.isLoopback = Bool.random(using: &random)
         kernel.sndbuf = [3000, 20_000, 1 << 20][Int.random(in: 0..<3, using: &random)]
         let end = Closing.allCases[Int.random(in: 0..<Closing.allCases.count, using: &random)]

@@ -67,7 +67,7 @@ extension Conversation {
             end = Int.random(in: start + 1...end, using: &random)
         }
         let told = kernel.records.count
-        kernel.read(head: requestBytes(start..<end), bytes: end - start, isAll: end == arrived, at: now)
+        kernel.read(requestBytes(start..<end), isReadable: true, isAll: end == arrived, at: now)
         let isTold = kernel.records.last.map { if case .read = $0 { kernel.records.count > told } else { false } } ?? false
         reads.append(Read(bytes: start..<end, record: isTold ? kernel.records.count - 1 : nil))
         read = end

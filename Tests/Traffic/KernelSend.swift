@@ -9,30 +9,47 @@ extension KernelSocket {
         if state != .established, unacknowledged != ackedSequence {
             acknowledged(unacknowledged, at: now, isLate: true)
         }
-        let isMagic = isReadable && bytes.starts(with: "HTTP/1.".utf8)
-        let beginsHead = wantedHeads > 0 || isMagic
-        // A head may go on in the next call.
-        wantedHeads = max(wantedHeads - 1, isMagic ? 1 : 0)
+        let beginsHead = wantedHeads > (isReadable ? 0 : 1) || isReadable && bytes.starts(with: "HTTP/1.".utf8)
+        if wantedHeads > 0 { wantedHeads -= 1 }
         let isMerged = openSlot(UInt32(bytes.count), beginsHead: beginsHead, at: now)
-        if beginsHead {
-            var head = SentHead()
-            head.socket = cookie
-            head.at = now
-            head.sequence = written
-            head.callBytes = Int64(bytes.count)
-            records.append(.head(head, bytes: isReadable ? Array(bytes.prefix(1024)) : []))
+        if beginsHead { tellHead(bytes, isReadable ? Array(bytes.prefix(1024)) : [], at: now) }
+        let tail = isReadable ? tail(of: bytes) : nil
+        lastTail = tail ?? 0
+        if let tail, tail >> 32 == 0x0a0d_0a0d {
+            let mayEnd = (tail >> 24) & 0xff != 0x0a && bytes.count > 5
+            if mayEnd, !beginsHead || bytes.count > 1024 {
+                tellHead(bytes, Array(bytes.suffix(bytes.count <= 192 ? 192 : 1024)), isEnding: true, at: now)
+            }
+            wantedHeads = 0
+        } else if beginsHead, isReadable, bytes.count < 64, "HTTP/1.".utf8.starts(with: bytes.prefix(7)) {
+            // The other lines of a head may come one by one.
+            wantedHeads = 16
         }
-        let tail = isReadable ? Self.tail(of: bytes) : nil
-        if let tail, tail >> 32 == 0x0a0d_0a0d { wantedHeads = 0 }
+        tailSequence = tail == nil ? written &- 1 : written &+ UInt32(bytes.count)
         call = Call(
             at: now, sequence: written, bytes: UInt32(bytes.count), beginsHead: beginsHead, tail: tail,
             isMerged: isMerged)
         noteRoom(at: now)
     }
 
-    private static func tail(of bytes: [UInt8]) -> UInt64 {
+    private mutating func tellHead(_ call: [UInt8], _ bytes: [UInt8], isEnding: Bool = false, at now: Nanoseconds) {
+        var head = SentHead()
+        head.socket = cookie
+        head.at = now
+        head.sequence = written
+        head.callBytes = Int64(call.count)
+        head.isEnding = isEnding
+        records.append(.head(head, bytes: bytes))
+    }
+
+    /// Of a call that is shorter than eight bytes, the rest of them came before, or with the same end in a call of which it
+    /// is the rest.
+    private func tail(of bytes: [UInt8]) -> UInt64 {
         let last = bytes.suffix(8)
-        return last.reversed().reduce(0) { $0 << 8 | UInt64($1) } << UInt64(8 * (8 - last.count))
+        let own = last.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) } << UInt64(8 * (8 - last.count))
+        guard last.count < 8 else { return own }
+        if tailSequence == written &+ UInt32(last.count) { return lastTail }
+        return tailSequence == written ? own | lastTail >> UInt64(8 * last.count) : own
     }
 
     private mutating func openSlot(_ bytes: UInt32, beginsHead: Bool, at now: Nanoseconds) -> Bool {

@@ -23,6 +23,8 @@ public struct KernelSocket {
     public internal(set) var sent: UInt32
     public internal(set) var unacknowledged: UInt32
     public internal(set) var state = StateChange.State.established
+    /// Each state that it came into, told or not.
+    public internal(set) var states: [(new: StateChange.State, at: Nanoseconds)] = []
     public var sndbuf: UInt32 = 1 << 16
     var rwndLimited: Int64 = 0
     var retransmits: UInt32 = 0
@@ -44,6 +46,11 @@ public struct KernelSocket {
     var reads = 0
     var untoldBytes: Int64 = 0
     var readableAt: Nanoseconds = 0
+    /// The client's sequence number behind what the server has read: copied_seq.
+    var readSequence: UInt32
+    /// The last eight bytes that were handed over, where they are known, and the sequence number behind them.
+    var lastTail: UInt64 = 0
+    var tailSequence: UInt32
     var call: Call?
     var refusedAt: Nanoseconds = 0
     var slots = [Slot](repeating: Slot(), count: Int(slotCount))
@@ -60,7 +67,7 @@ public struct KernelSocket {
         var waitingSince: Nanoseconds = 0
     }
 
-    public init(connection: Connection, server: Server, firstSequence: UInt32) {
+    public init(connection: Connection, server: Server, firstSequence: UInt32, clientSequence: UInt32) {
         cookie = connection.cookie
         self.connection = connection
         self.server = server
@@ -69,6 +76,8 @@ public struct KernelSocket {
         unacknowledged = firstSequence
         ackedSequence = firstSequence
         transmittedSequence = firstSequence
+        tailSequence = firstSequence &- 1
+        readSequence = clientSequence
     }
 
     /// Sequence numbers are compared modulo 2^32.
@@ -111,23 +120,16 @@ public struct KernelSocket {
 
     // bpf/request.bpf.c
 
-    /// The server read `bytes`, the first of which are `head`; `isAll`: nothing is left to be read.
-    public mutating func read(head: [UInt8], bytes: Int, isAll: Bool, at now: Nanoseconds) {
+    /// The server read `bytes`; `isReadable`: where it put them can be found. `isAll`: nothing is left to be read.
+    public mutating func read(_ bytes: [UInt8], isReadable: Bool, isAll: Bool, at now: Nanoseconds) {
         announce(at: now)
+        readSequence &+= UInt32(bytes.count)
         if !isAfterRead { reads = 0 }
-        if reads < 8 {
+        if reads < (bytes.count <= 512 ? 64 : 8) {
             reads += 1
-            var read = RequestRead()
-            read.socket = cookie
-            read.readable = readableAt
-            read.at = now
-            read.bytes = Int64(bytes)
-            read.outstanding = next &- first
-            read.isFirst = !isAfterRead
-            read.wasUnaccepted = wasUnaccepted
-            records.append(.read(read, head: Array(head.prefix(512))))
+            tellRead(bytes, isReadable: isReadable, at: now)
         } else {
-            untoldBytes += Int64(bytes)
+            untoldBytes += Int64(bytes.count)
         }
         isAfterRead = true
         wantedHeads = 2
@@ -137,12 +139,29 @@ public struct KernelSocket {
         }
     }
 
+    private mutating func tellRead(_ bytes: [UInt8], isReadable: Bool, at now: Nanoseconds) {
+        var read = RequestRead()
+        read.socket = cookie
+        read.readable = readableAt
+        read.at = now
+        read.bytes = Int64(bytes.count)
+        read.sequenceEnd = readSequence
+        read.outstanding = next &- first
+        read.isFirst = !isAfterRead
+        read.wasUnaccepted = wasUnaccepted
+        // A long read that does not begin like a request is mostly a part of an upload.
+        let isRequest = bytes.first.map { (0x41...0x5a).contains($0) } ?? false
+        let most = bytes.count > 512 && isRequest && isReadable ? 2048 : 512
+        records.append(.read(read, head: isReadable ? Array(bytes.prefix(most)) : []))
+    }
+
     // bpf/socket.bpf.c
 
     /// The connection changes its state, with an errno of what ended it.
     public mutating func change(to new: StateChange.State, error: Int32 = 0, at now: Nanoseconds) {
         let old = state
         state = new
+        states.append((new, now))
         guard isAnnounced, [.closeWait, .finWait1, .finWait2, .closed].contains(new) else { return }
         if new == .finWait2 || (new == .closed && error == 0 && unacknowledged == written) {
             unacknowledged = written

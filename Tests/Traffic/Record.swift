@@ -63,9 +63,10 @@ public enum Record {
         switch self {
         case .socket(let use): "socket \(use.connection.cookie) pid \(use.server.pid) at \(use.at)"
         case .read(let read, let head):
-            "read at \(read.at) readable \(read.readable) bytes \(read.bytes) outstanding \(read.outstanding)"
+            "read at \(read.at) readable \(read.readable) bytes \(read.bytes) to \(read.sequenceEnd) outstanding \(read.outstanding)"
                 + (read.isFirst ? " first" : "") + " \(text(head))"
-        case .head(let sent, let head): "head at \(sent.at) seq \(sent.sequence) call \(sent.callBytes) \(text(head))"
+        case .head(let sent, let head):
+            (sent.isEnding ? "ending" : "head") + " at \(sent.at) seq \(sent.sequence) call \(sent.callBytes) \(text(head))"
         case .flush(let flush):
             "flush at \(flush.at) \(flush.sequenceStart)..<\(flush.sequenceEnd) writes \(flush.writes)"
                 + " enter \(flush.firstEnter)/\(flush.enter) exit \(flush.exit) queued \(flush.queued)"

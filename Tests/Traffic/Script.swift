@@ -230,7 +230,7 @@ struct Answer {
             calls.append(head)
             calls += body
         default:
-            let at = Int.random(in: 12..<head.count, using: &random)
+            let at = Int.random(in: 12..<min(64, head.count), using: &random)
             calls.append(Array(head[..<at]))
             calls.append(Array(head[at...]) + (body.first ?? []))
             calls += body.dropFirst()

@@ -93,7 +93,10 @@ extension Conversation {
         guard let (record, change) = state(.closed) else { return }
         let isLast = !reads.contains { $0.bytes.upperBound > requests[truth.index + 1] }
         let isWhole = change.unackedBytes == 0 && change.error == 0 && acknowledged != 0 && isLast
-        if isWhole, endsWithConnection, truth.transaction.end == .turn || state(.closeWait) == nil {
+        // Who acknowledges what is sent after its FIN is only done with sending.
+        let fin = kernel.states.first { $0.new == .closeWait }
+        let stillReads = fin.map { ($0.at) < own.last?.marks.enter ?? 0 } ?? true
+        if isWhole, endsWithConnection, truth.transaction.end == .turn || stillReads {
             return truth.end(.complete, at: acknowledged, record: record)
         }
         truth.end(ending(change), at: change.at, record: record)
