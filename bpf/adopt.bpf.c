@@ -67,6 +67,9 @@ static __always_inline void adopt(struct sock *sk, struct task_struct *task)
 	/* From here on the hooks see it. */
 	__sync_fetch_and_add(&state->draining, 0);
 	state->ignored = 0;
+	/* It closed before there was a state to forget. */
+	if (READ_ONCE(sk->__sk_common.skc_state) == TCP_CLOSE)
+		forget(sk);
 }
 
 /* Of the file that the iterator shows; NULL: it is no TCP socket. Other families use the number of TCP for their own. */

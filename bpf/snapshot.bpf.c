@@ -16,10 +16,9 @@ struct snapshot_context {
 };
 
 /* False: nothing is known of it that the daemon could use. */
-static __always_inline bool begin_look(struct bpf_iter__bpf_sk_storage_map *ctx, struct snapshot_context *context)
+static __always_inline bool begin_look(struct bpf_iter__bpf_sk_storage_map *ctx, struct sock *sk,
+				       struct snapshot_context *context)
 {
-	struct sock *sk = ctx->sk;
-
 	if (!sk)
 		return false;
 	context->state = bpf_sk_storage_get(&sockets, sk, 0, 0);	/* ctx->value is a buffer without a known layout */
@@ -67,7 +66,7 @@ int on_snapshot(struct bpf_iter__bpf_sk_storage_map *ctx)
 	PROBE_BODY({
 		struct snapshot_context context = {};
 
-		if (begin_look(ctx, &context))
+		if (begin_look(ctx, ctx->sk, &context))
 			bpf_loop(EV_FLUSH_SLOTS, tell_outstanding, &context, 0);
 	});
 }
@@ -118,17 +117,41 @@ static __always_inline void fill_sample(struct ev_sample *record, struct snapsho
 	}
 }
 
+/* Sockets walked through so far, and what `followed` was when the walk began. */
+__u32 walked, followed_before;
+
+/*
+ * A socket can go without a word: its last hook was skipped because the same program was interrupted, or it was adopted while
+ * it closed. Its state goes with it; that it was counted is noticed when all are walked through and none came or went.
+ */
+static __always_inline void end_walk(void)
+{
+	if (walked != followed_before)
+		__sync_val_compare_and_swap(&followed, followed_before, walked);
+	walked = 0;
+}
+
 /* Once an interval: every traced socket, also those that hold nothing, so that the daemon knows which are gone. */
 SEC("iter/bpf_sk_storage_map")
 int on_sample(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	PROBE_BODY({
 		struct snapshot_context context = {};
+		struct sock *sk = ctx->sk;
 		struct ev_sample record;
 
-		if (!begin_look(ctx, &context))
+		if (!walked)
+			followed_before = READ_ONCE(followed);
+		if (!sk) {	/* all were shown */
+			end_walk();
 			return 0;
+		}
+		if (!begin_look(ctx, sk, &context)) {
+			walked++;
+			return 0;
+		}
 		fill_sample(&record, &context);
-		bpf_seq_write(context.seq, &record, sizeof(record));
+		if (!bpf_seq_write(context.seq, &record, sizeof(record)))	/* else it is shown again */
+			walked++;
 	});
 }

@@ -209,7 +209,7 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 /* Nothing comes after it but calls that fail. A closed socket that a process still holds need not cost memory. */
 static __always_inline void forget(struct sock *sk)
 {
-	if (!bpf_sk_storage_delete(&sockets, sk))
+	if (!bpf_sk_storage_delete(&sockets, sk) && READ_ONCE(followed))
 		__sync_fetch_and_sub(&followed, 1);
 }
 

@@ -54,20 +54,19 @@ enum ChunkedBody {
     }
 
     /// Of a chunk's first line, its extensions left out; nil: it is none.
-    private static func size(of line: HeadBytes) -> Int? {
-        var size = 0
-        for (place, byte) in line.enumerated() {
-            let digit: Int
-            switch byte {
-            case 0x30...0x39: digit = Int(byte) - 0x30
-            case 0x41...0x46, 0x61...0x66: digit = Int(byte | 0x20) - 0x57
-            case 0x0d, 0x3b, 0x20, 0x09: return place > 0 ? size : nil
-            default: return nil
-            }
-            guard size < 1 << 40 else { return nil }
-            size = size << 4 | digit
+    static func size(of line: HeadBytes) -> Int? {
+        let digits = line.prefix { digit($0) != nil }
+        let behind = line[digits.endIndex...].drop { $0 == 0x20 || $0 == 0x09 }.first
+        guard !digits.isEmpty, digits.count <= 12, behind == nil || behind == 0x0d || behind == 0x3b else { return nil }
+        return digits.reduce(0) { $0 << 4 | (digit($1) ?? 0) }
+    }
+
+    private static func digit(_ byte: UInt8) -> Int? {
+        switch byte {
+        case 0x30...0x39: Int(byte) - 0x30
+        case 0x41...0x46, 0x61...0x66: Int(byte | 0x20) - 0x57
+        default: nil
         }
-        return line.isEmpty ? nil : size
     }
 
     /// Behind the empty line that ends the trailers.
@@ -81,7 +80,7 @@ enum ChunkedBody {
         return nil
     }
 
-    private static func isField(_ line: HeadBytes) -> Bool {
+    static func isField(_ line: HeadBytes) -> Bool {
         guard let colon = line.position(of: 0x3a), colon > 0 else { return false }
         return line[..<colon].allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }

@@ -97,6 +97,9 @@ struct ConnectionTracker {
         if !isOpen { succeed() }
     }
 
+    /// Where its responses are counted, now and from the next one on.
+    var serverPlaces: [Int] { successor.map { [serverPlace, $0.place] } ?? [serverPlace] }
+
     private mutating func succeed() {
         guard let successor, waiting.isEmpty else { return }
         (server, serverPlace) = successor
@@ -225,8 +228,6 @@ struct ConnectionTracker {
                 takePart(part, head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
             } else if let before = begun, Int32(bitPattern: before.callEnd &- head.sequence) >= 0 {
-                // What a head goes on with is no chunk.
-                if before.isContinued { rest.endsChunks = nil }
                 begun?.append(head)
             }
         }
@@ -241,9 +242,6 @@ struct ConnectionTracker {
         if !waiting.isEmpty, isBoundary(flush, head) { endBefore(flush, &common, tell) }
         guard isOpen || flush.bytes > 0 || !waiting.isEmpty else { return }
         if !isOpen { beginForFlush(flush, head, &common) }
-        var flush = flush
-        // What a head goes on with is no chunk.
-        if current.isHeadContinued { flush.endsChunks = nil }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &common.texts)
         if tellsFlush, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
@@ -274,7 +272,8 @@ struct ConnectionTracker {
     /// Adds the responses that are open, with flushes that are still on their way, as they stand at `now`: that in the
     /// making, those whose bytes are all on their way, and those whose requests wait.
     func addOpen(
-        with outstanding: [FlushMarks], at now: Nanoseconds, _ common: inout CommonState, to responses: inout [Response]
+        with outstanding: [FlushMarks], at now: Nanoseconds, isEstimated: Bool, _ common: inout CommonState,
+        to responses: inout [Response]
     ) {
         guard isOpen || !outstanding.isEmpty || !givenUp.isEmpty else { return }
         var tracker = self
@@ -289,6 +288,7 @@ struct ConnectionTracker {
         for var response in open {
             response.state = .open
             response.endedBy = nil
+            if isEstimated { response.isEstimated = true }
             responses.append(response)
         }
     }

@@ -10,9 +10,15 @@ public struct Correlator {
     private var places = SocketTable()
     private var vacant: [Int] = []
     private var serverPlaces: [Int32: Int] = [:]
+    private var vacantServers: [Int] = []
     private var common = CommonState()
     private var outstanding: [UInt64: [FlushMarks]] = [:]
     private let tellsFlushes: Bool
+
+    /// When the newest looks at all sockets began, the oldest first.
+    private var rounds: [Nanoseconds] = []
+    /// A socket that comes or goes while all are walked through can hide another one: not so often in a row.
+    private static let unseenRounds = 3
 
     /// Events of connections that were never announced, because that record was lost.
     public private(set) var unattributed: UInt64 = 0
@@ -52,7 +58,7 @@ public struct Correlator {
             if sample.pointee.isAfterLoss { trackers[place].loseSight() }
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
-            if round.endsWereLost { closeUnseen(since: round.begin, tell) }
+            if round.isComplete { end(round, tell) }
             Actions.sample(samples(of: round), tell)
         }
     }
@@ -70,9 +76,12 @@ public struct Correlator {
         return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
     }
 
-    /// Ends what belongs to connections that are gone without a word, because the record of their end was lost: every one that
-    /// is there was sampled at or after `begin`.
-    private mutating func closeUnseen(since begin: Nanoseconds, _ tell: (borrowing Actions) -> Void) {
+    /// Ends what belongs to connections that are gone without a word, because their end was not seen, or its record was lost:
+    /// several rounds did not meet them.
+    private mutating func end(_ round: SamplingRound, _ tell: (borrowing Actions) -> Void) {
+        rounds.append(round.begin)
+        guard rounds.count >= Self.unseenRounds else { return }
+        let begin = rounds.removeFirst()
         var gone: [UInt64] = []
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
         for cookie in gone.sorted() {
@@ -91,7 +100,10 @@ public struct Correlator {
     public mutating func open(at now: Nanoseconds) -> [Response] {
         var responses: [Response] = []
         places.forEach { cookie, place in
-            trackers[place].addOpen(with: outstanding[cookie] ?? [], at: now, &common, to: &responses)
+            // The newest look did not meet its socket: it may have ended.
+            let isUnsure = rounds.last.map { trackers[place].seen < $0 } ?? false
+            trackers[place].addOpen(
+                with: outstanding[cookie] ?? [], at: now, isEstimated: isUnsure, &common, to: &responses)
         }
         outstanding = [:]
         return responses.sorted {
@@ -113,11 +125,7 @@ public struct Correlator {
     private mutating func announce(_ use: SocketUse) {
         let cookie = use.connection.cookie
         guard cookie != 0 else { return unattributed += 1 }
-        let server = serverPlaces[use.server.pid] ?? common.inFlight.count
-        if server == common.inFlight.count {
-            common.inFlight.append(InFlight())
-            serverPlaces[use.server.pid] = server
-        }
+        let server = serverPlace(of: use.server.pid)
         if let place = places[cookie] {
             trackers[place].use(by: use.server, place: server)
         } else if let place = vacant.popLast() {
@@ -128,6 +136,30 @@ public struct Correlator {
             trackers.append(ConnectionTracker(use, serverPlace: server))
         }
     }
+
+    /// Where the responses of that process are counted.
+    private mutating func serverPlace(of pid: Int32) -> Int {
+        if let place = serverPlaces[pid] { return place }
+        if serverPlaces.count >= 2 * places.count + 64 { forgetServers() }
+        let place = vacantServers.popLast() ?? common.inFlight.count
+        if place == common.inFlight.count { common.inFlight.append(InFlight()) }
+        serverPlaces[pid] = place
+        return place
+    }
+
+    /// Of processes that have no connection any more: a server that forks for each would fill the memory.
+    private mutating func forgetServers() {
+        var used = Set<Int>()
+        places.forEach { _, place in used.formUnion(trackers[place].serverPlaces) }
+        for (pid, place) in serverPlaces where !used.contains(place) {
+            serverPlaces[pid] = nil
+            vacantServers.append(place)
+            common.inFlight[place] = InFlight()
+        }
+    }
+
+    /// Processes whose responses are counted.
+    var servers: Int { serverPlaces.count }
 
     private mutating func forget(_ socket: UInt64) {
         guard let place = places.remove(socket) else { return }

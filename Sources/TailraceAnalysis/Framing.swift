@@ -41,12 +41,13 @@ enum Framing: Equatable {
         }
     }
 
-    /// Whether a response with this framing is complete after `flush`, the last of its `bytes` so far.
-    func isComplete(after flush: FlushMarks, bytes: Int64) -> Bool {
+    /// Whether a response with this framing is complete after `bytes`, the last of which are `tail`. `endsChunks`: whether they
+    /// end with a last chunk, where that is known.
+    func isComplete(bytes: Int64, tail: UInt64?, endsChunks: Bool? = nil) -> Bool {
         switch self {
         case .length(let total): bytes >= total
-        case .chunked: flush.endsChunks ?? flush.tail.map(Framing.isLastChunk) ?? false
-        case .adopted: flush.tail.map { $0 >> 8 == 0x0a0d_0a0d_300a_0d } ?? false
+        case .chunked: endsChunks ?? tail.map(Framing.isLastChunk) ?? false
+        case .adopted: tail.map { $0 >> 8 == 0x0a0d_0a0d_300a_0d } ?? false
         case .unseen, .untilClose, .untilDirectionChange: false
         }
     }

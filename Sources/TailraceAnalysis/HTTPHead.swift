@@ -104,20 +104,6 @@ enum HTTPHead {
         return extent
     }
 
-    /// Where the next request begins, if `bytes` hold more than one: behind an empty line that another request line follows.
-    static func nextRequest(in bytes: HeadBytes) -> Int? {
-        var start = 0
-        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
-            start += offset + 1
-            guard start + 2 < bytes.count else { return nil }
-            guard bytes[start] == 0x0d, bytes[start + 1] == 0x0a else { continue }
-            let next = start + 2
-            if case .http = request(HeadBytes(rebasing: bytes[next...]), isWhole: true) { return next }
-            return nil
-        }
-        return nil
-    }
-
     /// A response's first bytes; incomplete until the empty line is among them, unless `isWhole`: no more of it will come.
     static func response(_ bytes: HeadBytes, isWhole: Bool = false) -> ResponseBeginning {
         if bytes.count < 12 { return HeadBytes.magic(isPrefixedBy: bytes) ? .incomplete : .opaque }
@@ -143,7 +129,7 @@ enum HTTPHead {
     }
 
     /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.
-    private static func path(of target: HeadBytes) -> HeadBytes {
+    static func path(of target: HeadBytes) -> HeadBytes {
         var target = target
         if target.first != 0x2f, let colon = target.position(of: 0x3a) {
             let behind = HeadBytes(rebasing: target[(colon + 1)...])
@@ -174,7 +160,7 @@ enum HTTPHead {
 
     /// nil: the line is another field.
     @inline(__always)
-    private static func value(of name: StaticString, in line: HeadBytes) -> HeadBytes? {
+    static func value(of name: StaticString, in line: HeadBytes) -> HeadBytes? {
         let colon = name.utf8CodeUnitCount
         guard line.count > colon, line[colon] == 0x3a, HeadBytes(rebasing: line[..<colon]).equals(name) else {
             return nil
@@ -182,7 +168,20 @@ enum HTTPHead {
         return trimmed(HeadBytes(rebasing: line[(colon + 1)...]))
     }
 
-    static func isMethodByte(_ byte: UInt8) -> Bool {
+    /// Whether a line without its end could go on as a field that decides.
+    static func mayBecomeField(_ line: HeadBytes) -> Bool {
+        for name: StaticString in ["content-length", "content-type", "transfer-encoding"]
+        where line.count < name.utf8CodeUnitCount + 1 {
+            if zip(line, UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+                .allSatisfy({ $0 | 0x20 == $1 })
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    private static func isMethodByte(_ byte: UInt8) -> Bool {
         (0x41...0x5a).contains(byte) || byte == 0x2d || byte == 0x5f
     }
 

@@ -1,129 +1,121 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// Blanks in heads what `HTTPHead` has no use for, so that they can be kept: headers, queries, passwords, bodies. In place; no
-/// length changes, and what `HTTPHead` makes of them stays the same.
+/// Blanks in what was read of the payload everything that nobody needs, so that it can be kept: headers, queries, passwords,
+/// bodies. In place; no length changes, and what the correlator makes of it stays the same.
 ///
-/// Heads come in pieces. Where one ends in the middle of a line is remembered for its connection, within bounds; a piece that
-/// cannot be placed is blanked as a whole.
+/// Messages come in pieces. Where one ends in the middle of a head, or of a body, is remembered for its connection, within
+/// bounds; what cannot be placed is blanked as a whole.
 public struct HeadRedactor {
-    private var requests: [UInt64: RequestLineRedactor] = [:]
+    var requests: [UInt64: RequestPlace] = [:]
     private var responses: [UInt64: UnfinishedHead] = [:]
+    /// Connections of which something is remembered; beyond it all are forgotten.
+    static let mostRemembered = 4096
 
     /// A response's head that goes on in the next call.
     private struct UnfinishedHead {
         let sequence: UInt32
-        /// Before the piece with that number, and after it; nil: a head begins.
-        let before: ResponseHeadRedactor?
-        let after: ResponseHeadRedactor?
+        /// Of the byte behind the piece.
+        let end: UInt32
+        /// What was read of it before the piece, and with it; nil: no head is unfinished.
+        let before: [UInt8]?
+        let after: [UInt8]?
     }
-    /// Connections whose head is not complete; beyond it they are forgotten.
-    private static let mostUnfinished = 4096
-    /// What stands for a blanked byte: no method, no digit, no end of anything.
-    static let blank: UInt8 = 0x78
+    private static let longestHead = 1024
 
     /// Nothing is unfinished.
     public init() {}
 
-    /// Bytes that a server read: a request's beginning, or what follows it.
-    public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) {
-        var line =
-            requests.isEmpty ? RequestLineRedactor() : requests.removeValue(forKey: socket) ?? RequestLineRedactor()
+    /// Bytes that a send call hands over: the beginning of `sent`, or its end. A call that took nothing is followed by one with
+    /// the same sequence number.
+    public mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) {
+        let isCut = sent.callBytes > Int64(bytes.count)
+        guard !sent.isEnding else {
+            let ending = BlankedBytes(bytes)
+            if isCut || !ending.blankChunks() { ending.blankLines() }
+            return
+        }
+        let last = responses.isEmpty ? nil : responses.removeValue(forKey: sent.socket)
+        var before = last.flatMap {
+            $0.sequence == sent.sequence ? $0.before : $0.end == sent.sequence ? $0.after : nil
+        }
+        if before?.last == 0x0a, HeadBytes(bytes).hasPrefix("HTTP/1.") { before = nil }
+        let after = redactCall(bytes, before: before, isCut: isCut)
+        if before == nil, after == nil { return }
+        if responses.count >= Self.mostRemembered { responses.removeAll(keepingCapacity: true) }
+        let end = sent.sequence &+ UInt32(truncatingIfNeeded: sent.callBytes)
+        responses[sent.socket] = UnfinishedHead(sequence: sent.sequence, end: end, before: before, after: after)
+    }
+
+    /// The head as far as it was read, if it goes on in the next call.
+    private func redactCall(_ bytes: UnsafeMutableRawBufferPointer, before: [UInt8]?, isCut: Bool) -> [UInt8]? {
+        guard let before else { return redactResponses(bytes, isCut: isCut) }
+        var joined = before + Array(bytes)
+        let after = joined.withUnsafeMutableBytes { redactResponses($0, isCut: isCut) }
+        bytes.copyBytes(from: joined[before.count...])
+        return after
+    }
+
+    /// A call may hold several responses, as `PendingHead` finds them.
+    private func redactResponses(_ bytes: UnsafeMutableRawBufferPointer, isCut: Bool) -> [UInt8]? {
         var rest = bytes
-        while true {
-            let next = HTTPHead.nextRequest(in: HeadBytes(rest))
-            let own = UnsafeMutableRawBufferPointer(rebasing: rest[..<(next ?? rest.count)])
-            let isUnfinished = redactOne(own, &line)
-            guard let next else {
-                // Beyond 512 bytes nothing was read of it: what comes next is no continuation.
-                if isUnfinished, bytes.count < 512 { keep(line, of: socket) }
-                return
+        while !rest.isEmpty {
+            let whole = BlankedBytes(rest)
+            switch HTTPHead.response(HeadBytes(rest), isWhole: isCut) {
+            case .opaque:
+                if isCut { whole.blankAll() } else if !whole.blankChunks() { whole.blankLines() }
+                return nil
+            case .incomplete:
+                let original = Array(rest)
+                whole.blankResponseHead()
+                return isCut || original.count >= Self.longestHead ? nil : original
+            case .http(let head):
+                let length = head.length ?? rest.count
+                let body = UnsafeMutableRawBufferPointer(rebasing: rest[length...])
+                let end = head.isInterim ? 0 : bodyEnd(of: head, in: HeadBytes(body))
+                whole[0..<length].blankResponseHead()
+                redactBody(BlankedBytes(body)[0..<end], isChunked: head.isChunked)
+                rest = UnsafeMutableRawBufferPointer(rebasing: body[end...])
+                let magic = HeadBytes(rebasing: HeadBytes(rest).prefix(7))
+                guard HeadBytes.magic(isPrefixedBy: magic), head.isInterim || magic.count == 7 else {
+                    BlankedBytes(rest).blankAll()
+                    return nil
+                }
             }
-            line = RequestLineRedactor()
-            rest = UnsafeMutableRawBufferPointer(rebasing: rest[next...])
-        }
-    }
-
-    /// One request and what follows it. True: its first line goes on in the next piece.
-    private func redactOne(_ bytes: UnsafeMutableRawBufferPointer, _ line: inout RequestLineRedactor) -> Bool {
-        let emptyLine = emptyLine(in: HeadBytes(bytes))
-        switch line.redact(bytes) {
-        case .unfinished: return true
-        case .ended(let end): bytes.blank(end..<bytes.count)
-        case .opaque(let kept, let lineEnd):
-            bytes.blank(kept..<bytes.count)
-            if let lineEnd { bytes[lineEnd] = 0x0a }
-        }
-        if let emptyLine { bytes.keepEmptyLine(at: emptyLine) }
-        return false
-    }
-
-    /// Where the first LF CR LF begins: `HTTPHead.nextRequest` looks behind it.
-    private func emptyLine(in bytes: HeadBytes) -> Int? {
-        var start = 0
-        while let offset = HeadBytes(rebasing: bytes[start...]).position(of: 0x0a) {
-            start += offset + 1
-            guard start + 1 < bytes.count else { return nil }
-            if bytes[start] == 0x0d, bytes[start + 1] == 0x0a { return start - 1 }
         }
         return nil
     }
 
-    private mutating func keep(_ line: RequestLineRedactor, of socket: UInt64) {
-        if requests.count >= Self.mostUnfinished { requests.removeAll(keepingCapacity: true) }
-        requests[socket] = line.continued
+    /// How many of these bytes belong to the response with this head.
+    private func bodyEnd(of head: ResponseHead, in bytes: HeadBytes) -> Int {
+        if head.status != 101, bytes.hasPrefix("HTTP/1.") { return 0 }
+        if head.status != 101, head.isChunked, case .ends(let end) = ChunkedBody.walk(bytes) { return end }
+        guard !head.isChunked, let length = head.contentLength else { return bytes.count }
+        return Int(min(length, Int64(bytes.count)))
     }
 
-    /// Bytes that a send call hands over: a response's beginning, or the next piece of it.
-    ///
-    /// - Parameters:
-    ///   - bytes: of the piece.
-    ///   - socket: the connection.
-    ///   - sequence: number of its first byte; a call that took nothing is followed by one with the same number.
-    ///   - isCut: the call hands over more than this, so the next call's bytes do not follow these.
-    public mutating func redactResponse(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
-    ) {
-        let last = responses.isEmpty ? nil : responses.removeValue(forKey: socket)
-        var before = last.flatMap { $0.sequence == sequence ? $0.before : $0.after }
-        if before?.isAtLineStart == true, HeadBytes(bytes).hasPrefix("HTTP/1.") { before = nil }
-        var redactor = before ?? ResponseHeadRedactor()
-        let after = redactor.redact(bytes) && !isCut ? redactor : nil
-        if before == nil, after == nil { return }
-        if responses.count >= Self.mostUnfinished { responses.removeAll(keepingCapacity: true) }
-        responses[socket] = UnfinishedHead(sequence: sequence, before: before, after: after)
+    private func redactBody(_ body: BlankedBytes, isChunked: Bool) {
+        guard isChunked else { return body.blankAll() }
+        if !body.blankChunks() { body.blankLines() }
     }
 
-    /// Keeps of a flush's last bytes what ends a chunked body.
+    /// Keeps of a flush's last bytes what ends a body in chunks.
     public func redactTail(_ tail: UInt64) -> UInt64 {
         var redacted: UInt64 = 0
         for shift in stride(from: 0, to: 64, by: 8) {
             let byte = UInt8(truncatingIfNeeded: tail >> UInt64(shift))
             let isKept = byte == 0 || byte == 0x0d || byte == 0x0a || byte == 0x30
-            redacted |= UInt64(isKept ? byte : Self.blank) << UInt64(shift)
+            redacted |= UInt64(isKept ? byte : 0x78) << UInt64(shift)
         }
         return redacted
     }
 
-    /// Connections of which half a head is remembered.
-    var unfinished: Int { requests.count + responses.count }
+    /// Connections of which something is remembered.
+    var remembered: Int { requests.count + responses.count }
 
     /// Nothing more comes of this connection.
     public mutating func forget(socket: UInt64) {
         if !requests.isEmpty { requests[socket] = nil }
         if !responses.isEmpty { responses[socket] = nil }
-    }
-}
-
-extension UnsafeMutableRawBufferPointer {
-    func keepEmptyLine(at index: Int) {
-        self[index] = 0x0a
-        self[index + 1] = 0x0d
-        self[index + 2] = 0x0a
-    }
-
-    func blank(_ range: Range<Int>) {
-        guard !range.isEmpty, let base = baseAddress else { return }
-        (base + range.lowerBound).initializeMemory(as: UInt8.self, repeating: HeadRedactor.blank, count: range.count)
     }
 }

@@ -135,14 +135,13 @@ struct OpenResponse {
         if !isFirstPiece { headBytes = [] }
     }
 
-    /// A head has begun in an earlier call and goes on.
-    var isHeadContinued: Bool { !headBytes.isEmpty }
-
     /// A flush of it left.
     mutating func take(
         _ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache
     ) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
+        // The rest of a head is no chunk, whatever it looks like.
+        let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
         // Its connection may have ended before the call took a byte.
         if flush.bytes > 0 {
             if framing == .unseen { learnFraming(from: head, &texts) }
@@ -161,7 +160,11 @@ struct OpenResponse {
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             acked: flush.acked, isLoopback: flush.isLoopback)
-        if flush.acked != 0, framing.isComplete(after: flush, bytes: response.responseBytes) { isComplete = true }
+        if flush.acked != 0,
+            framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
+        {
+            isComplete = true
+        }
     }
 
     private mutating func takeGaps(to flush: FlushMarks) {

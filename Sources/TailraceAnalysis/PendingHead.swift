@@ -150,6 +150,11 @@ struct PendingHead {
         case .opaque, .unread: offset > 0
         }
     }
+
+    /// A head is in it, from begin to end.
+    var isWhole: Bool {
+        if case .http = beginning { true } else { false }
+    }
 }
 
 /// A response's head with its texts made: what is left of the bytes when they are gone.

@@ -180,8 +180,7 @@ struct Decoder: ~Copyable {
         guard let raw = load(ev_round.self, from: record) else { return nil }
         return .roundEnded(
             SamplingRound(
-                begin: time(raw.begin_ns), end: time(raw.header.at_ns),
-                endsWereLost: raw.header.flags & EV_F_ENDS_LOST != 0))
+                begin: time(raw.begin_ns), end: time(raw.header.at_ns)))
     }
 
     private func isAfterLoss(_ header: ev_header) -> Bool { header.flags & EV_F_LOST_BEFORE != 0 }

@@ -23,8 +23,6 @@ public final class KernelSource {
     public var tap: (any RecordTap)? {
         didSet { decoder.processes.found = { [weak tap] in tap?.found($0) } }
     }
-    /// Records of ends that were lost until the last round, and hooks that were missed, which may have been such.
-    private var lostEnds: UInt64 = 0
 
     /// Loads the programs for `target`; nothing runs yet.
     ///
@@ -96,11 +94,8 @@ public final class KernelSource {
         for program in ["on_listener", "on_adopt"] { try iterate(program, over: nil) }
     }
 
-    /// One look at every traced socket: a `SocketSample` each, then the end of the round. Where the record of a connection's
-    /// end may have been lost, the round says so.
+    /// One look at every traced socket: a `SocketSample` each, then the end of the round.
     public func sample(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
-        let loss = loss()
-        let lost = loss.lost["states", default: 0] + loss.missed
         var round = ev_round()
         round.begin_ns = UInt64(readClock(CLOCK_MONOTONIC))
         drain(handle)
@@ -110,8 +105,6 @@ public final class KernelSource {
         round.header.at_ns = UInt64(readClock(CLOCK_MONOTONIC))
         round.header.kind = UInt16(EV_ROUND.rawValue)
         round.header.size = UInt16(MemoryLayout<ev_round>.size)
-        round.header.flags = lost > lostEnds ? EV_F_ENDS_LOST : 0
-        lostEnds = lost
         withUnsafeBytes(of: &round) { takeAll($0) }
     }
 

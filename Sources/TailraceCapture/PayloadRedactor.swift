@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
 
 /// Blanks what a recording has no use for, in place and without changing a length: no payload leaves the process.
 public protocol PayloadRedactor {
-    /// Bytes that a server read: a request's beginning, or what follows it.
-    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64)
-    /// Bytes that a send call hands over: a response's beginning, or the next piece of it. `sequence`: of the first; the same
-    /// one again replaces what was there. `isCut`: the call hands over more.
-    mutating func redactResponse(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool)
+    /// Bytes that a server read: the beginning of `read`.
+    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead)
+    /// Bytes that a send call hands over: the beginning of `sent`, or its end.
+    mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead)
     /// The last bytes that it sent at once, the last one in the highest byte.
     func redactTail(_ tail: UInt64) -> UInt64
     /// Nothing more comes of this connection.

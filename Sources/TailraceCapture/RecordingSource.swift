@@ -144,25 +144,17 @@ public final class RecordingSource: EventSource {
     }
 }
 
-/// Rounds of samples, where records are missing: an end may be among them, and so may be a sample.
+/// Rounds of samples, where records are missing: a sample may be among them.
 struct ReplayedRounds {
     private var isTorn = false
-    private var endsWereLost = false
 
     /// Records are missing before the next one.
-    mutating func noteGap() {
-        isTorn = true
-        endsWereLost = true
-    }
+    mutating func noteGap() { isTorn = true }
 
     /// Only where every sample of the round is there, a connection without one is gone.
     mutating func take(_ round: SamplingRound) -> SamplingRound {
-        endsWereLost = endsWereLost || round.endsWereLost
-        defer {
-            if !isTorn { endsWereLost = false }
-            isTorn = false
-        }
-        return SamplingRound(begin: round.begin, end: round.end, endsWereLost: endsWereLost && !isTorn)
+        defer { isTorn = false }
+        return SamplingRound(begin: round.begin, end: round.end, isComplete: !isTorn)
     }
 }
 

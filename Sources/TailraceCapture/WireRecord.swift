@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import CProbes
+import TailraceModel
 
 /// A record of the wire as far as a recording must know it: how long it is, and where it holds bytes of the payload.
 struct WireRecord {
@@ -46,12 +47,9 @@ struct WireRecord {
         place.storeBytes(of: header, as: ev_header.self)
         switch UInt32(header.kind) {
         case EV_READ.rawValue:
-            if let head = head(in: place) { redactor.redactRequest(head, socket: header.socket) }
+            if let head = head(in: place) { redactor.redactRequest(head, of: read(in: place)) }
         case EV_HEAD.rawValue:
-            guard let head = head(in: place) else { break }
-            let sent = place.loadUnaligned(as: ev_head.self)
-            redactor.redactResponse(
-                head, socket: header.socket, sequence: sent.seq, isCut: sent.call_bytes > UInt64(head.count))
+            if let head = head(in: place) { redactor.redactResponse(head, of: sent(in: place)) }
         case EV_FLUSH.rawValue:
             let tail = place.loadUnaligned(fromByteOffset: Self.tailOffset, as: UInt64.self)
             place.storeBytes(of: redactor.redactTail(tail), toByteOffset: Self.tailOffset, as: UInt64.self)
@@ -61,6 +59,26 @@ struct WireRecord {
             }
         default: break
         }
+    }
+
+    private func read(in place: UnsafeMutableRawBufferPointer) -> RequestRead {
+        let raw = place.loadUnaligned(as: ev_read.self)
+        var read = RequestRead()
+        read.socket = header.socket
+        read.bytes = Int64(raw.bytes)
+        read.sequenceEnd = raw.seq_end
+        read.isFirst = header.flags & EV_F_FIRST_READ != 0
+        return read
+    }
+
+    private func sent(in place: UnsafeMutableRawBufferPointer) -> SentHead {
+        let raw = place.loadUnaligned(as: ev_head.self)
+        var sent = SentHead()
+        sent.socket = header.socket
+        sent.sequence = raw.seq
+        sent.callBytes = Int64(raw.call_bytes & (1 << 48 - 1))
+        sent.isEnding = header.flags & EV_F_ENDING != 0
+        return sent
     }
 
     private func head(in place: UnsafeMutableRawBufferPointer) -> UnsafeMutableRawBufferPointer? {

@@ -253,13 +253,13 @@ public struct SamplingRound {
     public let begin: Nanoseconds
     /// None is younger.
     public let end: Nanoseconds
-    /// Records of connections' ends were lost since the round before: a connection that was not sampled is gone.
-    public let endsWereLost: Bool
+    /// None of its samples is missing: a connection that has none is gone.
+    public let isComplete: Bool
 
     /// All of it.
-    public init(begin: Nanoseconds, end: Nanoseconds, endsWereLost: Bool) {
+    public init(begin: Nanoseconds, end: Nanoseconds, isComplete: Bool = true) {
         self.begin = begin
         self.end = end
-        self.endsWereLost = endsWereLost
+        self.isComplete = isComplete
     }
 }

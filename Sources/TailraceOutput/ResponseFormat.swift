@@ -74,3 +74,32 @@ public struct RecordingEnd: Sendable, Equatable {
         return unusedBytes == 0 ? words : words + ", \(unusedBytes) bytes behind it not used"
     }
 }
+
+/// How many objects of each type a run has told.
+public struct RunCounts: Sendable {
+    /// That ended.
+    public var responses = 0
+    /// That were open at the end.
+    public var open = 0
+    /// Connections that were followed at the end.
+    public var connections = 0
+    /// Told flushes.
+    public var flushes = 0
+
+    /// None.
+    public init() {}
+}
+
+extension JSONLine {
+    mutating func recording(_ recording: RecordingEnd) {
+        field("ended", string: recording.cutAt == nil ? "clean" : "cut")
+        field("cut_at_bytes", recording.cutAt.map { Int64(clamping: $0) })
+        field("records", recording.records)
+        field("dropped", recording.dropped)
+        field("damages", recording.damages)
+        field("first_damage_at_bytes", recording.firstDamage.map { Int64(clamping: $0) })
+        field("missing_blocks", recording.missingBlocks)
+        field("missing_records", recording.missingRecords)
+        field("unused_bytes", recording.unusedBytes)
+    }
+}

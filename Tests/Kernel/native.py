@@ -29,14 +29,19 @@ def native(name):
 class LedgerServer(Server):
     """The server that keeps a ledger; log() ends it and gives the ledger, in the order of the requests."""
 
-    def __init__(self, host="127.0.0.1", backlog=4096, idle_ms=0, prefix=()):
+    def __init__(self, host="127.0.0.1", backlog=4096, idle_ms=0, patience_ms=0, prefix=()):
         super().__init__("ledger_server.c")
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-ledger-")
         self.log_path = os.path.join(self.directory.name, "ledger")
-        self.command = [*prefix, native("ledger_server"), self.log_path, host, str(backlog), str(idle_ms)]
+        self.command = [*prefix, native("ledger_server"), self.log_path, host, str(backlog), str(idle_ms),
+                        str(patience_ms)]
 
     def toggle_accepting(self):
         self.process.send_signal(signal.SIGUSR1)
+
+    def fall_silent(self):
+        """From now on it sends no event: the ledger stays as it is."""
+        self.process.send_signal(signal.SIGUSR2)
 
     def log(self):
         self.end()

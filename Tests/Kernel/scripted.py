@@ -101,14 +101,14 @@ def wait_settled(port, seconds=5):
     time.sleep(0.05)  # the ACK may come before the send call returns
 
 
-def traced(talk, *asks, keeps_open=True, options=(), **server_options):
+def traced(talk, *asks, keeps_open=True, by=Tracer, options=(), **server_options):
     """
     The report of a connection for each of `asks`, one after the other: `talk` serves, `ask` is the client. `keeps_open`: the
-    tracer ends before the connections do, so that a response has to end by itself.
+    run ends before the connections do, so that a response has to end by itself.
     """
     require_tailrace()
     clients = []
-    with Scripted(talk, **server_options) as server, Tracer(server.port, *options) as tracer:
+    with Scripted(talk, **server_options) as server, by(server.port, *options) as tracer:
         try:
             for ask in asks:
                 clients.append(socket.create_connection(("127.0.0.1", server.port), LIMIT_S))

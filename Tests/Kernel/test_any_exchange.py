@@ -7,6 +7,7 @@ import random
 
 from scripted import read_exactly, read_nothing_more, traced
 from test_delimitation import request
+from tracer import Recorder, Tracer
 
 CONNECTIONS, RESPONSES = 12, 12
 TRAILERS = (b"0\r\n\r\n", b"0\r\n\r\n", b"0;last=1\r\n\r\n", b"0\r\nX-Sum: 1\r\n\r\n", b"0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n")
@@ -76,7 +77,7 @@ def send_calls(choice, data, style):
     return [*([heads] if heads else []), head + mark, *cut(choice, body, (1, 2, 7, 50, 400, 3000, 30000))]
 
 
-def check_any(style, most_at_once, reads_ahead=True):
+def check_any(style, most_at_once, reads_ahead=True, by=Tracer):
     plans = {seed: any_plan(seed) for seed in range(1, CONNECTIONS + 1)}
     queue = list(plans.values())  # the clients come one after the other
 
@@ -101,7 +102,7 @@ def check_any(style, most_at_once, reads_ahead=True):
                 client.sendall(piece)
             read_exactly(client, sum(len(answer) for _, _, _, _, answer, _ in group))
 
-    report = traced(talk, *[lambda client, plan=plan: ask(client, plan) for plan in plans.values()])
+    report = traced(talk, *[lambda client, plan=plan: ask(client, plan) for plan in plans.values()], by=by)
     told = {item["target"]: tuple(item[name] for name in ("state", "method", "status", "response_bytes", "request_bytes",
                                                           "ended_by")) for item in report.responses}
     for plan in plans.values():
@@ -139,3 +140,11 @@ def test_any_cut_without_waiting():
 
 def test_any_cut_without_waiting_at_a_server_that_reads_one_by_one():
     return check_any("any", 5, reads_ahead=False)
+
+
+def test_a_recording_of_each_response_in_one_call():
+    return check_any("whole", 5, by=Recorder)
+
+
+def test_a_recording_of_any_cut():
+    return check_any("any", 5, by=Recorder)

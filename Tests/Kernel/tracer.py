@@ -249,3 +249,20 @@ class Tracer:
             self.process.kill()
             self.process.wait()
         self.directory.cleanup()
+
+
+class Recorder(Tracer):
+    """The same by way of a recording: stop() gives what its export says."""
+
+    def __init__(self, port, *options):
+        super().__init__(port, json_lines=False)
+        self.options = options
+        self.arguments = ["record", "--port", str(port), "--ready-file", self.ready_file, "-o", self.path("recording")]
+
+    def stop(self):
+        code = self.end()
+        assert code == 0, "exit code %d: %s" % (code, self.errors()[-500:])
+        done = run_to_end("export", self.path("recording"), *self.options)
+        report = Report(done.stdout, done.stderr, done.returncode)
+        report.check_frame()
+        return report

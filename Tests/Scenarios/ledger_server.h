@@ -95,12 +95,12 @@ static inline int listen_on(const char *host, int backlog)
 	return fd;
 }
 
-static inline void set_options(int fd)
+static inline void set_options(int fd, int patience_ms)
 {
-	int yes = 1, patience_ms = 1500;
+	int yes = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-	/* A peer that vanished is given up soon, and not after many minutes. */
+	/* So that a peer that vanished is not given up only after many minutes; 0: the system's patience. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
 }
 
@@ -121,6 +121,7 @@ static inline int catch_signals(void)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGUSR1);
+	sigaddset(&signals, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }

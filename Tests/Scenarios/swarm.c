@@ -3,7 +3,7 @@
  * Many clients in one process: one thread, epoll. Prints a JSON object when it is done: what each kind of client came to.
  *
  *     swarm load HOST PORT SECONDS CLIENTS INTERVAL_MS    each asks once an interval, and comes anew after 40 requests
- *     swarm hold HOST PORT SECONDS CLIENTS                each asks for a stream without an end, and reads it
+ *     swarm hold HOST PORT SECONDS CLIENTS INTERVAL_MS    each reads a stream without an end, an event an interval
  *     swarm churn HOST PORT SECONDS RATE                  so many new clients a second, of all the other kinds below
  */
 #include <arpa/inet.h>
@@ -24,8 +24,8 @@
 
 enum kind { LOAD, HOLD, CLEAN, KEEP_ALIVE, RESET_IN_RESPONSE, RESET_AT_ONCE, SILENT_VANISHES, IDLE, STREAM_VANISHES, KINDS };
 
-static const char *names[KINDS] = { "load", "hold", "clean", "keep_alive", "reset_in_response", "reset_at_once", "silent_vanishes",
-				    "idle", "stream_vanishes" };
+static const char *names[KINDS] = { "load", "hold", "clean", "keep_alive", "reset_in_response", "reset_at_once",
+				    "silent_vanishes", "idle", "stream_vanishes" };
 
 struct client {
 	int fd;			/* -1: none */
@@ -108,6 +108,7 @@ static int write_request(struct client *c, char *text)
 	case RESET_IN_RESPONSE:
 		return sprintf(text, "GET /s/200/900000 HTTP/1.1\r\nHost: s\r\n\r\n");
 	case HOLD:
+		return sprintf(text, "GET /e/0/%d HTTP/1.1\r\nHost: s\r\n\r\n", (int)(interval_ns / 1000000));
 	case STREAM_VANISHES:
 		return sprintf(text, "GET /e/0/40 HTTP/1.1\r\nHost: s\r\n\r\n");
 	default:

@@ -4,19 +4,19 @@ import Traffic
 
 @testable import TailraceAnalysis
 
-/// What was told of a conversation against what happened.
+/// What was told of a traced against what happened.
 struct Comparison {
-    let conversation: Conversation
+    let traced: TracedConnection
     let truths: [Truth]
 
-    init(_ conversation: Conversation) {
-        self.conversation = conversation
-        truths = conversation.truths()
+    init(_ traced: TracedConnection) {
+        self.traced = traced
+        truths = traced.truths()
     }
 
     /// nil: none.
     func difference(_ replay: Replay) -> String? {
-        let told = replay.ended(on: conversation.kernel.cookie)
+        let told = replay.ended(on: traced.kernel.cookie)
         let expected = truths.filter { $0.endedBy != nil }
         for (response, truth) in zip(told, expected) {
             if let wrong = response.contradiction ?? difference(response, truth) {
@@ -33,8 +33,8 @@ struct Comparison {
     }
 
     func explain(_ text: String) -> String {
-        let records = conversation.kernel.records.enumerated().map { "  \($0) \($1.summary)" }
-        let sends = conversation.script.transactions.map { "\($0.sends.map(\.bytes.count)) \($0.end)" }
+        let records = traced.kernel.records.enumerated().map { "  \($0) \($1.summary)" }
+        let sends = traced.script.transactions.map { "\($0.sends.map(\.bytes.count)) \($0.end)" }
         return text + "\n" + records.joined(separator: "\n") + "\n  sends \(sends.joined(separator: "; "))"
     }
 

@@ -114,6 +114,17 @@ final class Exchange {
         isAfterLoss = true
     }
 
+    /// All sockets are looked at, and this one is met or not.
+    func look(from begin: Int64, to end: Int64, meets: Bool) {
+        if meets {
+            var sample = SocketSample()
+            sample.socket = cookie
+            sample.at = begin * 1000 + 1
+            withUnsafePointer(to: &sample) { take(.socketSampled($0)) }
+        }
+        take(.roundEnded(SamplingRound(begin: begin * 1000, end: end * 1000)))
+    }
+
     private func takeLoss() -> Bool {
         defer { isAfterLoss = false }
         return isAfterLoss

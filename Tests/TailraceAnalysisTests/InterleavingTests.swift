@@ -17,32 +17,32 @@ struct InterleavingTests {
     func races(share: Int) {
         let server = Server(pid: 42, started: 1, comm: "server", executable: nil, cgroup: nil)
         Seeds.check(share: share) { seed in
-            let conversation = Conversation(seed: seed, index: 0, server: server)
+            let traced = TracedConnection(seed: seed, index: 0, server: server)
             var random = SeededGenerator(state: ~seed)
-            let raced = Race(conversation).records(&random)
+            let raced = Race(traced).records(&random)
             var (replay, other) = (Replay(), Replay())
-            replay.take(conversation.kernel.records)
+            replay.take(traced.kernel.records)
             other.take(raced)
             let (told, again) = (replay.ended.map(Fingerprint.init), other.ended.map(Fingerprint.init))
             if let pair = zip(told, again).first(where: { $0 != $1 }) { return "\(pair.0)\nand \(pair.1)" }
-            return told.count == again.count ? nil : Comparison(conversation).explain("\(told.count) responses and \(again.count)")
+            return told.count == again.count ? nil : Comparison(traced).explain("\(told.count) responses and \(again.count)")
         }
     }
 }
 
 /// Several connections of two servers at once.
 private struct Crowd {
-    let conversations: [Conversation]
+    let connections: [TracedConnection]
     /// Which connection each record belongs to, as they come.
     private var order: [Int] = []
 
     init(seed: UInt64) {
         var random = SeededGenerator(state: seed)
         let servers = [42, 43].map { Server(pid: $0, started: 1, comm: "s", executable: nil, cgroup: nil) }
-        conversations = (0..<Int.random(in: 2...4, using: &random)).map { index in
-            Conversation(seed: random.next(), index: index, server: servers[index % 2])
+        connections = (0..<Int.random(in: 2...4, using: &random)).map { index in
+            TracedConnection(seed: random.next(), index: index, server: servers[index % 2])
         }
-        var left = conversations.map(\.kernel.records.count)
+        var left = connections.map(\.kernel.records.count)
         while left.contains(where: { $0 > 0 }) {
             let index = Int.random(in: 0..<left.count, using: &random)
             guard left[index] > 0 else { continue }
@@ -53,25 +53,25 @@ private struct Crowd {
 
     func difference() -> String? {
         var replay = Replay()
-        var next = conversations.map { _ in 0 }
-        var naive = conversations.map { Naive(truths: $0.truths()) }
+        var next = connections.map { _ in 0 }
+        var naive = connections.map { Naive(truths: $0.truths()) }
         var expected: [UInt64: [CountRange]] = [:]
         var counts: [Int32: Int] = [:]
         for index in order {
-            let kernel = conversations[index].kernel
+            let kernel = connections[index].kernel
             replay.take(kernel.records[next[index]])
-            naive.step(index, next[index], conversations, &counts, &expected)
+            naive.step(index, next[index], connections, &counts, &expected)
             next[index] += 1
             let open = counts.values.reduce(0, +)
             if replay.correlator.openResponses != open {
-                return Comparison(conversations[index]).explain(
+                return Comparison(connections[index]).explain(
                     "\(replay.correlator.openResponses) in flight, should be \(open), after its record \(next[index] - 1)")
             }
         }
-        for conversation in conversations {
-            let cookie = conversation.kernel.cookie
+        for traced in connections {
+            let cookie = traced.kernel.cookie
             var alone = Replay()
-            alone.take(conversation.kernel.records)
+            alone.take(traced.kernel.records)
             let told = replay.ended(on: cookie)
             if told.map(Fingerprint.init) != alone.ended.map(Fingerprint.init) { return "connection \(cookie) differs" }
             if told.map(\.inFlight) != expected[cookie] ?? [] {
@@ -92,17 +92,17 @@ private struct Naive {
 extension [Naive] {
     /// Record number `record` of connection `index` came.
     fileprivate mutating func step(
-        _ index: Int, _ record: Int, _ conversations: [Conversation], _ counts: inout [Int32: Int],
+        _ index: Int, _ record: Int, _ connections: [TracedConnection], _ counts: inout [Int32: Int],
         _ expected: inout [UInt64: [CountRange]]
     ) {
-        let kernel = conversations[index].kernel
+        let kernel = connections[index].kernel
         while self[index].current < self[index].truths.count {
             let truth = self[index].truths[self[index].current]
             if self[index].range == nil, truth.beginRecord == record {
                 let count = counts[kernel.server.pid, default: 0] + 1
                 counts[kernel.server.pid] = count
                 self[index].range = CountRange(begin: count, end: 0, max: count)
-                for other in indices where conversations[other].kernel.server.pid == kernel.server.pid {
+                for other in indices where connections[other].kernel.server.pid == kernel.server.pid {
                     let highest = self[other].range?.max ?? 0
                     self[other].range?.max = Swift.max(highest, count)
                 }
@@ -119,11 +119,11 @@ extension [Naive] {
 
 /// The same connection, told by two processors at once.
 private struct Race {
-    private let conversation: Conversation
-    init(_ conversation: Conversation) { self.conversation = conversation }
+    private let traced: TracedConnection
+    init(_ traced: TracedConnection) { self.traced = traced }
 
     func records(_ random: inout SeededGenerator) -> [Record] {
-        var records = conversation.kernel.records
+        var records = traced.kernel.records
         for index in records.indices.dropFirst() where Int.random(in: 0..<3, using: &random) == 0 {
             guard case .flush(let flush) = records[index - 1], flush.acked != 0,
                 let overtaking = overtaking(records[index])
@@ -138,7 +138,7 @@ private struct Race {
     private func overtaking(_ record: Record) -> Record? {
         switch record {
         // Of a protocol that is not known, only the flush would tell that the answer was over.
-        case .read(var read, let head) where conversation.script.transactions[0].end != .turn:
+        case .read(var read, let head) where traced.script.transactions[0].end != .turn:
             // A drain that another processor runs: the flush is outstanding for a moment more.
             read.outstanding = max(1, read.outstanding)
             return .read(read, head: head)

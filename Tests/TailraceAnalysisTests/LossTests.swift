@@ -57,6 +57,24 @@ struct LossTests {
         #expect(exchange.responses.last?.responseBytes == Int64(reply.utf8.count))
     }
 
+    @Test("a connection that several looks did not meet is gone, and what was open on it ends")
+    func unseen() {
+        let exchange = Exchange()
+        exchange.read(request("/1"), readable: 1, at: 2)
+        for round in 1...2 {
+            exchange.look(from: Int64(1000 * round), to: Int64(1000 * round) + 10, meets: false)
+            #expect(exchange.responses.isEmpty)
+            #expect(exchange.open(at: 5000).map(\.isEstimated) == [true])
+        }
+        exchange.look(from: 3000, to: 3010, meets: true)
+        exchange.look(from: 4000, to: 4010, meets: false)
+        exchange.look(from: 5000, to: 5010, meets: false)
+        #expect(exchange.responses.isEmpty)
+        exchange.look(from: 6000, to: 6010, meets: false)
+        #expect(exchange.responses.map(\.endedBy) == [.unknown])
+        #expect(exchange.responses.map(\.isEstimated) == [true])
+    }
+
     @Test("of a client that does not wait for its answers, everything after a loss is marked")
     func pipelined() {
         let exchange = Exchange()

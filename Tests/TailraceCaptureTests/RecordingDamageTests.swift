@@ -6,31 +6,6 @@ import Testing
 
 @testable import TailraceCapture
 
-/// Blocks made by hand, with checksums that are right.
-struct BlockMaker {
-    var header = BlockHeader()
-
-    init(like header: BlockHeader) { self.header = header }
-
-    func bytes(_ payload: [UInt8], _ change: (inout BlockHeader) -> Void = { _ in }) -> [UInt8] {
-        var header = header
-        header.length = UInt32(RecordingFormat.headerBytes + payload.count)
-        header.payloadChecksum = payload.withUnsafeBytes { checksum($0) }
-        change(&header)
-        var block = [UInt8](repeating: 0, count: RecordingFormat.headerBytes)
-        block.withUnsafeMutableBytes { header.store(in: $0) }
-        return block + payload
-    }
-
-    static func deflated(_ bytes: [UInt8]) -> [UInt8] {
-        var output = [UInt8](repeating: 0, count: bytes.count + 1024)
-        let count = bytes.withUnsafeBytes { input in
-            output.withUnsafeMutableBytes { Deflater()?.deflate(input, into: $0) }
-        }
-        return Array(output[..<(count ?? 0)])
-    }
-}
-
 @Suite("A damaged recording")
 struct RecordingDamageTests {
     private let directory: ScratchDirectory

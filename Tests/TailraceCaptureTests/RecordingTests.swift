@@ -101,10 +101,8 @@ struct RecordingTests {
     func redaction() throws {
         struct Blanks: PayloadRedactor {
             func blank(_ bytes: UnsafeMutableRawBufferPointer) { for index in bytes.indices { bytes[index] = 0x2e } }
-            mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) { blank(bytes) }
-            mutating func redactResponse(
-                _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
-            ) { blank(bytes) }
+            mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) { blank(bytes) }
+            mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) { blank(bytes) }
             func redactTail(_ tail: UInt64) -> UInt64 { 0x2e2e_2e2e_2e2e_2e2e }
             mutating func forget(socket: UInt64) {}
         }

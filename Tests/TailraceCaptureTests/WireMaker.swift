@@ -98,10 +98,8 @@ struct WireMaker {
 
 /// Takes nothing out.
 struct WholePayload: PayloadRedactor {
-    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, socket: UInt64) {}
-    mutating func redactResponse(
-        _ bytes: UnsafeMutableRawBufferPointer, socket: UInt64, sequence: UInt32, isCut: Bool
-    ) {}
+    mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) {}
+    mutating func redactResponse(_ bytes: UnsafeMutableRawBufferPointer, of sent: SentHead) {}
     func redactTail(_ tail: UInt64) -> UInt64 { tail }
     mutating func forget(socket: UInt64) {}
 }

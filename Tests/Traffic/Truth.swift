@@ -3,7 +3,7 @@ import TailraceModel
 
 /// A response as it was: what the script says, and where its bytes lie in what was told.
 public struct Truth {
-    /// Of the conversation, from 0.
+    /// On its connection, from 0.
     public let index: Int
     public let transaction: Transaction
     public let begin: Nanoseconds
@@ -22,7 +22,7 @@ public struct Truth {
     public internal(set) var isEstimated = false
 }
 
-extension Conversation {
+extension TracedConnection {
     /// The flushes as they were told, with the bytes that they hold, counted from the first.
     public var flushes: [(record: Int, bytes: Range<Int>, marks: FlushMarks)] {
         var position = 0

@@ -72,7 +72,6 @@ struct ev_header {
 #define EV_F_TAIL_UNREAD (1u << 11)	/* flush: tail[] is not known */
 #define EV_F_OUTSTANDING (1u << 12)	/* flush: asked for by a snapshot, still on its way; its own record is to come */
 #define EV_F_ADOPTED (1u << 13)		/* socket, flush: it was there before tracing began; its past is not known */
-#define EV_F_ENDS_LOST (1u << 17)	/* round: EV_STATE records were lost since the last; who was not sampled is gone */
 #define EV_F_HEAD_TOLD (1u << 14)	/* flush: EV_HEAD was made for a call in it; if none is there, that was lost */
 #define EV_F_ENDING (1u << 15)		/* head: the bytes are the call's last: a body in chunks may end with it */
 #define EV_F_LOST_BEFORE (1u << 16)	/* any: records of this connection were lost since the one before */

@@ -3,7 +3,7 @@ import SeededRandom
 import TailraceModel
 
 // How a connection ends.
-extension Conversation {
+extension TracedConnection {
     mutating func close() {
         pass()
         switch closing {

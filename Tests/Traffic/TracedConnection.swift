@@ -4,7 +4,7 @@ import TailraceModel
 
 /// A connection from its begin to its end: a client, a server and TCP between them take their steps in any order that they
 /// can come in, and the kernel side tells what it sees.
-public struct Conversation {
+public struct TracedConnection {
     /// How a connection ends.
     public enum Closing: CaseIterable, Sendable {
         case serverCloses, clientCloses, clientResets, serverResets, timesOut, staysOpen

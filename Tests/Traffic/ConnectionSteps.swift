@@ -3,7 +3,7 @@ import SeededRandom
 import TailraceModel
 
 // What client, server and TCP do in one step.
-extension Conversation {
+extension TracedConnection {
     // The client.
 
     /// As far as the client has reason to send.
