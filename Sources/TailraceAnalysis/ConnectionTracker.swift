@@ -247,6 +247,7 @@ struct ConnectionTracker {
         if tellsFlush, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
+        counters.isStale = false
         if current.isComplete {
             end(.complete, at: flush.acked, &common, tell)
             if !waiting.isEmpty { beginWaiting(&common) }
@@ -365,6 +366,7 @@ struct ConnectionTracker {
     mutating func vanish(
         at: Nanoseconds, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        loseSight()
         giveUp(.unknown, at: at, tellsFlush: tellsFlush, &common, tell)
         abandonAll(at: at, &common, tell)
     }
@@ -385,6 +387,7 @@ struct ConnectionTracker {
     /// Records of it were lost before the one that comes.
     mutating func loseSight() {
         doubt.arise()
+        counters.isStale = true
         if isOpen { current.markEstimated() }
     }
 

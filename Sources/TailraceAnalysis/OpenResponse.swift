@@ -5,6 +5,8 @@ import TailraceModel
 struct ConnectionCounters {
     var retransmits: UInt32 = 0
     var sndbufLimited: Int64 = 0
+    /// Flushes were lost since.
+    var isStale = false
 }
 
 /// A response in the making: fed with its request's reads and its flushes, in their order.
@@ -285,6 +287,13 @@ struct OpenResponse {
         response.pressure.srtt = Int64(flush.srttMicroseconds) * 1000
         let rwndBegin = rwndBefore ?? flush.rwndLimitedBefore
         rwndBefore = rwndBegin
+        if before.isStale {
+            // What it has more than that may have come before.
+            if flush.retransmits != before.retransmits || flush.sndbufLimited != before.sndbufLimited {
+                response.isEstimated = true
+            }
+            before.isStale = false
+        }
         response.pressure.rwndLimited = max(0, flush.rwndLimited - rwndBegin)
         response.pressure.sndbufLimited = max(0, flush.sndbufLimited - before.sndbufLimited)
         response.pressure.retransmits = Int64(flush.retransmits &- before.retransmits)
