@@ -8,7 +8,8 @@ import Traffic
 
 @Suite("Records of several connections, and of several processors, in any order")
 struct InterleavingTests {
-    @Test("connections do not change each other, and responses in flight are counted by server", arguments: Seeds.shares)
+    @Test(
+        "connections do not change each other, and responses in flight are counted by server", arguments: Seeds.shares)
     func connections(share: Int) {
         Seeds.check(share: share) { seed in Crowd(seed: seed).difference() }
     }
@@ -25,7 +26,8 @@ struct InterleavingTests {
             other.take(raced)
             let (told, again) = (replay.ended.map(Fingerprint.init), other.ended.map(Fingerprint.init))
             if let pair = zip(told, again).first(where: { $0 != $1 }) { return "\(pair.0)\nand \(pair.1)" }
-            return told.count == again.count ? nil : Comparison(traced).explain("\(told.count) responses and \(again.count)")
+            return told.count == again.count
+                ? nil : Comparison(traced).explain("\(told.count) responses and \(again.count)")
         }
     }
 }
@@ -65,7 +67,8 @@ private struct Crowd {
             let open = counts.values.reduce(0, +)
             if replay.correlator.openResponses != open {
                 return Comparison(connections[index]).explain(
-                    "\(replay.correlator.openResponses) in flight, should be \(open), after its record \(next[index] - 1)")
+                    "\(replay.correlator.openResponses) in flight, should be \(open), after its record \(next[index] - 1)"
+                )
             }
         }
         for traced in connections {

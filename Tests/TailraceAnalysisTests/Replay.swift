@@ -29,14 +29,17 @@ struct Replay {
 struct Fingerprint: Equatable, CustomStringConvertible {
     let description: String
 
-    init(_ response: Response) {
+    init(_ response: Response) { self.init(response, isNumbered: true) }
+
+    /// `isNumbered`: also its place on its connection.
+    init(_ response: Response, isNumbered: Bool) {
         let distributions = [
             response.delivery.send, response.delivery.queue, response.delivery.qdisc, response.delivery.driver,
             response.delivery.network, response.delivery.total, response.gapSent, response.gapAcked,
         ].map { "\($0.count)/\($0.sum)/\($0.max)/\($0.quantile(0.5) ?? -1)" }
         let stages = Stage.allCases.map { "\(response.timeline[$0] ?? -1)" }
         description = """
-            \(response.id) \(response.state) \(response.begin)...\(response.end) \(response.server?.pid ?? 0) \
+            \(isNumbered ? response.id : "") \(response.state) \(response.begin)...\(response.end) \(response.server?.pid ?? 0) \
             \(response.protocolName?.rawValue ?? "-") \(response.method ?? "-") \(response.target ?? "-") \
             \(response.status ?? 0) \(response.contentType ?? "-") \(response.isStreaming) \
             \(response.endedBy?.rawValue ?? "-") \(response.requestBytes) \(response.responseBytes) \(response.flushes) \
@@ -60,8 +63,12 @@ extension Response {
         if responseBytes < 0 || requestBytes < 0 || flushes < 0 { return "negative counts" }
         if let timeToFirstFlush, timeToFirstFlush < 0 { return "ttff \(timeToFirstFlush)" }
         if let ackDelay, ackDelay < 0 || ackDelay > timeline[.network] ?? 0 { return "ack delay \(ackDelay)" }
-        for values in [delivery.send, delivery.queue, delivery.qdisc, delivery.network, delivery.total, gapSent, gapAcked]
-        where values.count > 0 && (values.max < 0 || values.sum < values.max) { return "a distribution of \(values.sum)" }
+        for values in [
+            delivery.send, delivery.queue, delivery.qdisc, delivery.network, delivery.total, gapSent, gapAcked,
+        ]
+        where values.count > 0 && (values.max < 0 || values.sum < values.max) {
+            return "a distribution of \(values.sum)"
+        }
         if inFlight.begin < 1 || inFlight.end < 1 || inFlight.max < max(inFlight.begin, inFlight.end) {
             return "in flight \(inFlight)"
         }

@@ -20,7 +20,9 @@ struct TrafficTests {
         }
     }
 
-    @Test("each flush is told once: their bytes are those that were sent, their calls those that were made", arguments: Seeds.shares)
+    @Test(
+        "each flush is told once: their bytes are those that were sent, their calls those that were made",
+        arguments: Seeds.shares)
     func flushes(share: Int) {
         Seeds.check(share: share) { seed in
             let traced = TracedConnection(seed: seed, index: 0, server: server)
@@ -41,7 +43,9 @@ struct TrafficTests {
         }
     }
 
-    @Test("a connection whose end was not told: what is on its way belongs to its open responses", arguments: Seeds.shares)
+    @Test(
+        "a connection whose end was not told: what is on its way belongs to its open responses", arguments: Seeds.shares
+    )
     func open(share: Int) {
         Seeds.check(share: share) { seed in
             let traced = TracedConnection(seed: seed, index: 0, server: server, closing: .staysOpen)
@@ -57,11 +61,14 @@ struct TrafficTests {
             let told = watched.ended + open
             let truths = traced.truths()
             if watched.ended.map(Fingerprint.init) != replay.ended.map(Fingerprint.init) { return "a look changes" }
-            if told.map(\.number) != truths.indices.map({ $0 + 1 }) { return Comparison(traced).explain("told \(told.map(\.number)) of \(truths.count)") }
+            if told.map(\.number) != truths.indices.map({ $0 + 1 }) {
+                return Comparison(traced).explain("told \(told.map(\.number)) of \(truths.count)")
+            }
             let bytes = told.reduce(0) { $0 + $1.responseBytes }
             if bytes != traced.writtenBytes { return "\(bytes) bytes of \(traced.writtenBytes)" }
             for (response, truth) in zip(told, truths) where response.responseBytes != truth.responseBytes {
-                return Comparison(traced).explain("response \(response.number) has \(response.responseBytes) bytes, not \(truth.responseBytes)")
+                return Comparison(traced).explain(
+                    "response \(response.number) has \(response.responseBytes) bytes, not \(truth.responseBytes)")
             }
             return told.compactMap(\.contradiction).first
         }

@@ -68,7 +68,8 @@ extension TracedConnection {
         }
         let told = kernel.records.count
         kernel.read(requestBytes(start..<end), isReadable: true, isAll: end == arrived, at: now)
-        let isTold = kernel.records.last.map { if case .read = $0 { kernel.records.count > told } else { false } } ?? false
+        let isTold =
+            kernel.records.last.map { if case .read = $0 { kernel.records.count > told } else { false } } ?? false
         reads.append(Read(bytes: start..<end, record: isTold ? kernel.records.count - 1 : nil))
         read = end
     }
@@ -77,7 +78,9 @@ extension TracedConnection {
         var bytes: [UInt8] = []
         for (index, transaction) in script.transactions.enumerated() {
             let part = range.clamped(to: requests[index]..<requests[index + 1])
-            if !part.isEmpty { bytes += transaction.request[part.lowerBound - requests[index]..<part.upperBound - requests[index]] }
+            if !part.isEmpty {
+                bytes += transaction.request[part.lowerBound - requests[index]..<part.upperBound - requests[index]]
+            }
         }
         return bytes
     }

@@ -4,7 +4,7 @@ import TailraceModel
 /// bpf/send.bpf.c and bpf/flush.bpf.h.
 extension KernelSocket {
     /// A send call begins with `bytes`; where they cannot be read (sendfile), nothing is known of them.
-    public mutating func beginCall(_ bytes: [UInt8], isReadable: Bool, at now: Nanoseconds) {
+    package mutating func beginCall(_ bytes: [UInt8], isReadable: Bool, at now: Nanoseconds) {
         announce(at: now)
         if state != .established, unacknowledged != ackedSequence {
             acknowledged(unacknowledged, at: now, isLate: true)
@@ -84,7 +84,7 @@ extension KernelSocket {
     }
 
     /// The call in progress copies `bytes` into the send buffer: a turn of its loop.
-    public mutating func copy(_ bytes: UInt32, at now: Nanoseconds) {
+    package mutating func copy(_ bytes: UInt32, at now: Nanoseconds) {
         guard var call else { return }
         if call.waitingSince != 0 {
             call.blocked += now - call.waitingSince
@@ -96,10 +96,10 @@ extension KernelSocket {
     }
 
     /// What the call in progress has handed over so far.
-    public var taken: UInt32 { call.map { written &- $0.sequence } ?? 0 }
+    package var taken: UInt32 { call.map { written &- $0.sequence } ?? 0 }
 
     /// The call in progress returns what it took; without a byte: EAGAIN.
-    public mutating func endCall(at now: Nanoseconds) {
+    package mutating func endCall(at now: Nanoseconds) {
         guard let call else { return }
         if taken > 0 { closeFlush(call, at: now) } else { withdraw(call) }
         self.call = nil
@@ -160,7 +160,7 @@ extension KernelSocket {
     // bpf/transmit.bpf.c
 
     /// The device starts with a packet whose payload ends at `end`; TCP handed it to IP at `handedOver`.
-    public mutating func transmit(to end: UInt32, handedOver: Nanoseconds, at now: Nanoseconds) {
+    package mutating func transmit(to end: UInt32, handedOver: Nanoseconds, at now: Nanoseconds) {
         if state != .established { noteUnseenAcknowledgement(at: now) }
         if Self.reached(end, sent) { sent = end } else { retransmits += 1 }
         guard !Self.reached(transmittedSequence, end) else { return }
@@ -241,7 +241,7 @@ extension KernelSocket {
     }
 
     /// bpf/snapshot.bpf.c: every flush that is still on its way, as it stands.
-    public func outstanding(at now: Nanoseconds) -> [FlushMarks] {
+    package func outstanding(at now: Nanoseconds) -> [FlushMarks] {
         var flushes: [FlushMarks] = []
         var number = first
         while number != next {

@@ -3,7 +3,7 @@ import TailraceModel
 
 /// One traced socket as the programs in bpf/ keep it, with as much of TCP as they look at: what they would tell of a
 /// connection is appended to `records`. One writer; what several do to each other is the kernel tests' business.
-public struct KernelSocket {
+package struct KernelSocket {
     /// struct flush_slot.
     struct Slot {
         var marks = FlushMarks()
@@ -13,19 +13,19 @@ public struct KernelSocket {
     /// EV_FLUSH_SLOTS.
     static let slotCount: UInt32 = 8
 
-    public internal(set) var records: [Record] = []
-    public let cookie: UInt64
-    public let server: Server
-    public let connection: Connection
+    package internal(set) var records: [Record] = []
+    package let cookie: UInt64
+    package let server: Server
+    package let connection: Connection
 
     // struct tcp_sock
-    public internal(set) var written: UInt32
-    public internal(set) var sent: UInt32
-    public internal(set) var unacknowledged: UInt32
-    public internal(set) var state = StateChange.State.established
+    package internal(set) var written: UInt32
+    package internal(set) var sent: UInt32
+    package internal(set) var unacknowledged: UInt32
+    package internal(set) var state = StateChange.State.established
     /// Each state that it came into, told or not.
-    public internal(set) var states: [(new: StateChange.State, at: Nanoseconds)] = []
-    public var sndbuf: UInt32 = 1 << 16
+    package internal(set) var states: [(new: StateChange.State, at: Nanoseconds)] = []
+    package var sndbuf: UInt32 = 1 << 16
     var rwndLimited: Int64 = 0
     var retransmits: UInt32 = 0
     var isLoopback = false
@@ -67,7 +67,7 @@ public struct KernelSocket {
         var waitingSince: Nanoseconds = 0
     }
 
-    public init(connection: Connection, server: Server, firstSequence: UInt32, clientSequence: UInt32) {
+    package init(connection: Connection, server: Server, firstSequence: UInt32, clientSequence: UInt32) {
         cookie = connection.cookie
         self.connection = connection
         self.server = server
@@ -83,9 +83,9 @@ public struct KernelSocket {
     /// Sequence numbers are compared modulo 2^32.
     static func reached(_ position: UInt32, _ target: UInt32) -> Bool { Int32(bitPattern: position &- target) >= 0 }
 
-    public var queuedBytes: UInt32 { written &- unacknowledged }
-    public var isFull: Bool { queuedBytes >= sndbuf }
-    public var isCalling: Bool { call != nil }
+    package var queuedBytes: UInt32 { written &- unacknowledged }
+    package var isFull: Bool { queuedBytes >= sndbuf }
+    package var isCalling: Bool { call != nil }
 
     mutating func withSlot<R>(_ number: UInt32, _ body: (inout Slot) -> R) -> R {
         body(&slots[Int(number % Self.slotCount)])
@@ -100,7 +100,7 @@ public struct KernelSocket {
     // bpf/acknowledge.bpf.c
 
     /// A packet of the client, with `payload` or without, that acknowledges up to `ack`.
-    public mutating func arrive(ack: UInt32, hasPayload: Bool, isAccepted: Bool, at now: Nanoseconds) {
+    package mutating func arrive(ack: UInt32, hasPayload: Bool, isAccepted: Bool, at now: Nanoseconds) {
         // The tracepoint is in tcp_rcv_established().
         let isSeen = state == .established
         if hasPayload, isSeen, readableAt == 0 {
@@ -121,7 +121,7 @@ public struct KernelSocket {
     // bpf/request.bpf.c
 
     /// The server read `bytes`; `isReadable`: where it put them can be found. `isAll`: nothing is left to be read.
-    public mutating func read(_ bytes: [UInt8], isReadable: Bool, isAll: Bool, at now: Nanoseconds) {
+    package mutating func read(_ bytes: [UInt8], isReadable: Bool, isAll: Bool, at now: Nanoseconds) {
         announce(at: now)
         readSequence &+= UInt32(bytes.count)
         if !isAfterRead { reads = 0 }
@@ -158,7 +158,7 @@ public struct KernelSocket {
     // bpf/socket.bpf.c
 
     /// The connection changes its state, with an errno of what ended it.
-    public mutating func change(to new: StateChange.State, error: Int32 = 0, at now: Nanoseconds) {
+    package mutating func change(to new: StateChange.State, error: Int32 = 0, at now: Nanoseconds) {
         let old = state
         state = new
         states.append((new, now))
@@ -176,7 +176,7 @@ public struct KernelSocket {
     }
 
     /// One look at it, once an interval.
-    public mutating func look(at now: Nanoseconds) {
+    package mutating func look(at now: Nanoseconds) {
         guard isAnnounced else { return }
         var sample = SocketSample()
         sample.socket = cookie

@@ -2,7 +2,7 @@
 import TailraceModel
 
 /// A record of the wire that owns what it carries, so that it can be kept, lost, or told in another order.
-public enum Record {
+package enum Record {
     case socket(SocketUse)
     case read(RequestRead, head: [UInt8])
     case head(SentHead, bytes: [UInt8])
@@ -12,7 +12,7 @@ public enum Record {
     case round(SamplingRound)
 
     /// The record as the correlator gets it: valid inside `body` only.
-    public func withEvent(_ body: (KernelEvent) -> Void) {
+    package func withEvent(_ body: (KernelEvent) -> Void) {
         switch self {
         case .socket(let use): body(.socketUsed(use))
         case .read(var read, let head):
@@ -33,7 +33,7 @@ public enum Record {
     }
 
     /// When it was made.
-    public var at: Nanoseconds {
+    package var at: Nanoseconds {
         switch self {
         case .socket(let use): use.at
         case .read(let read, _): read.at
@@ -46,7 +46,7 @@ public enum Record {
     }
 
     /// Its kind, as loss is counted by it.
-    public var kind: String {
+    package var kind: String {
         switch self {
         case .socket: "socket"
         case .read: "read"
@@ -59,14 +59,15 @@ public enum Record {
     }
 
     /// In one line, for a failure that is to be understood.
-    public var summary: String {
+    package var summary: String {
         switch self {
         case .socket(let use): "socket \(use.connection.cookie) pid \(use.server.pid) at \(use.at)"
         case .read(let read, let head):
             "read at \(read.at) readable \(read.readable) bytes \(read.bytes) to \(read.sequenceEnd) outstanding \(read.outstanding)"
                 + (read.isFirst ? " first" : "") + " \(text(head))"
         case .head(let sent, let head):
-            (sent.isEnding ? "ending" : "head") + " at \(sent.at) seq \(sent.sequence) call \(sent.callBytes) \(text(head))"
+            (sent.isEnding ? "ending" : "head")
+                + " at \(sent.at) seq \(sent.sequence) call \(sent.callBytes) \(text(head))"
         case .flush(let flush):
             "flush at \(flush.at) \(flush.sequenceStart)..<\(flush.sequenceEnd) writes \(flush.writes)"
                 + " enter \(flush.firstEnter)/\(flush.enter) exit \(flush.exit) queued \(flush.queued)"

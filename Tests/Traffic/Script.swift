@@ -3,9 +3,9 @@ import SeededRandom
 import TailraceModel
 
 /// One request and what the server answers.
-public struct Transaction {
+package struct Transaction {
     /// What says where the answer ends.
-    public enum End: Equatable {
+    package enum End: Equatable {
         /// Content-Length, or a status or method without a body.
         case length
         case chunked
@@ -15,40 +15,40 @@ public struct Transaction {
         case turn
     }
     /// One send call of the server.
-    public struct Send {
-        public let bytes: [UInt8]
+    package struct Send {
+        package let bytes: [UInt8]
         /// So much of the request must have been read before.
-        public var needs: Int
+        package var needs: Int
         /// sendfile() and the like: nobody can look at the bytes.
-        public var isReadable = true
+        package var isReadable = true
     }
 
-    public internal(set) var request: [UInt8] = []
+    package internal(set) var request: [UInt8] = []
     /// Of the request, its head.
-    public internal(set) var headBytes = 0
-    public internal(set) var method: String?
-    public internal(set) var target: String?
-    public internal(set) var status: Int?
-    public internal(set) var contentType: String?
-    public internal(set) var isStreaming = false
-    public internal(set) var end = End.length
-    public internal(set) var protocolName = ResponseProtocol.http11
-    public internal(set) var sends: [Send] = []
+    package internal(set) var headBytes = 0
+    package internal(set) var method: String?
+    package internal(set) var target: String?
+    package internal(set) var status: Int?
+    package internal(set) var contentType: String?
+    package internal(set) var isStreaming = false
+    package internal(set) var end = End.length
+    package internal(set) var protocolName = ResponseProtocol.http11
+    package internal(set) var sends: [Send] = []
     /// Where the answer's head ends, interim heads before it included; nil: it has none.
-    public internal(set) var bodyStart: Int?
+    package internal(set) var bodyStart: Int?
 
     /// In all send calls together.
-    public var responseBytes: Int { sends.reduce(0) { $0 + $1.bytes.count } }
+    package var responseBytes: Int { sends.reduce(0) { $0 + $1.bytes.count } }
 }
 
 /// What the client asks on a connection and what the server answers, by chance.
-public struct Script {
-    public internal(set) var transactions: [Transaction] = []
+package struct Script {
+    package internal(set) var transactions: [Transaction] = []
     /// The client does not wait for its answers.
-    public internal(set) var isPipelined = false
+    package internal(set) var isPipelined = false
 
     /// Between one and eight requests.
-    public init(_ random: inout SeededGenerator, connection: Int) {
+    package init(_ random: inout SeededGenerator, connection: Int) {
         if Int.random(in: 0..<8, using: &random) == 0 {
             opaque(&random)
             return

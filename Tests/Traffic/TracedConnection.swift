@@ -4,22 +4,22 @@ import TailraceModel
 
 /// A connection from its begin to its end: a client, a server and TCP between them take their steps in any order that they
 /// can come in, and the kernel side tells what it sees.
-public struct TracedConnection {
+package struct TracedConnection {
     /// How a connection ends.
-    public enum Closing: CaseIterable, Sendable {
+    package enum Closing: CaseIterable, Sendable {
         case serverCloses, clientCloses, clientResets, serverResets, timesOut, staysOpen
     }
     /// A read of the server: which bytes of the requests, and its record, if it was told.
-    public struct Read {
-        public let bytes: Range<Int>
-        public let record: Int?
+    package struct Read {
+        package let bytes: Range<Int>
+        package let record: Int?
     }
 
-    public let script: Script
-    public let firstSequence: UInt32
-    public internal(set) var kernel: KernelSocket
-    public internal(set) var reads: [Read] = []
-    public let closing: Closing
+    package let script: Script
+    package let firstSequence: UInt32
+    package internal(set) var kernel: KernelSocket
+    package internal(set) var reads: [Read] = []
+    package let closing: Closing
     /// Where each answer begins on the wire, and where the last one ends.
     let answers: [Int]
     /// The same for the requests.
@@ -47,17 +47,18 @@ public struct TracedConnection {
     var acknowledged = 0
 
     /// What `seed` makes; `index` is part of its paths, `server` its process. `closing`: how it ends, else by chance.
-    public init(seed: UInt64, index: Int, server: Server, closing: Closing? = nil) {
+    package init(seed: UInt64, index: Int, server: Server, closing: Closing? = nil) {
         random = SeededGenerator(state: seed)
         script = Script(&random, connection: index)
         now = 1_000_000 + Nanoseconds.random(in: 0..<1_000_000, using: &random)
         let endpoint = Endpoint(ipv4: true, bytes: (UInt64(index), 0), port: 80)
         let connection = Connection(
             cookie: UInt64(index) + 1, local: endpoint, remote: endpoint, established: now)
-        firstSequence = [
-            UInt32.max - UInt32.random(in: 0..<3000, using: &random), UInt32.random(in: 0 ... .max, using: &random),
-            UInt32(Int32.max) - 500,
-        ][Int.random(in: 0..<3, using: &random)]
+        firstSequence =
+            [
+                UInt32.max - UInt32.random(in: 0..<3000, using: &random), UInt32.random(in: 0 ... .max, using: &random),
+                UInt32(Int32.max) - 500,
+            ][Int.random(in: 0..<3, using: &random)]
         kernel = KernelSocket(
             connection: connection, server: server, firstSequence: firstSequence,
             clientSequence: UInt32.random(in: 0 ... .max, using: &random))
@@ -73,10 +74,10 @@ public struct TracedConnection {
     }
 
     /// When nothing more happens.
-    public var end: Nanoseconds { now }
+    package var end: Nanoseconds { now }
 
     /// Bytes that the server handed over.
-    public var writtenBytes: Int { written }
+    package var writtenBytes: Int { written }
 
     func sequence(_ position: Int) -> UInt32 { firstSequence &+ UInt32(truncatingIfNeeded: position) }
 

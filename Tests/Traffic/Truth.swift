@@ -2,29 +2,29 @@
 import TailraceModel
 
 /// A response as it was: what the script says, and where its bytes lie in what was told.
-public struct Truth {
+package struct Truth {
     /// On its connection, from 0.
-    public let index: Int
-    public let transaction: Transaction
-    public let begin: Nanoseconds
+    package let index: Int
+    package let transaction: Transaction
+    package let begin: Nanoseconds
     /// nil: it is open.
-    public internal(set) var end: Nanoseconds?
-    public internal(set) var endedBy: Ending?
+    package internal(set) var end: Nanoseconds?
+    package internal(set) var endedBy: Ending?
     /// The record with which it begins, and that with which it ends.
-    public internal(set) var beginRecord: Int
-    public internal(set) var endRecord: Int?
-    public internal(set) var requestBytes: Int64 = 0
-    public internal(set) var responseBytes: Int64 = 0
+    package internal(set) var beginRecord: Int
+    package internal(set) var endRecord: Int?
+    package internal(set) var requestBytes: Int64 = 0
+    package internal(set) var responseBytes: Int64 = 0
     /// nil: not exactly known, calls of it shared a record with others.
-    public internal(set) var flushes: Int64?
+    package internal(set) var flushes: Int64?
     /// Of its first send call with body, from its begin.
-    public internal(set) var timeToFirstFlush: Nanoseconds?
-    public internal(set) var isEstimated = false
+    package internal(set) var timeToFirstFlush: Nanoseconds?
+    package internal(set) var isEstimated = false
 }
 
 extension TracedConnection {
     /// The flushes as they were told, with the bytes that they hold, counted from the first.
-    public var flushes: [(record: Int, bytes: Range<Int>, marks: FlushMarks)] {
+    package var flushes: [(record: Int, bytes: Range<Int>, marks: FlushMarks)] {
         var position = 0
         return kernel.records.enumerated().compactMap { index, record in
             guard case .flush(let marks) = record else { return nil }
@@ -42,7 +42,7 @@ extension TracedConnection {
     }
 
     /// Every response that the kernel side could tell of.
-    public func truths() -> [Truth] {
+    package func truths() -> [Truth] {
         let flushes = flushes
         var truths: [Truth] = []
         for index in script.transactions.indices {
@@ -75,7 +75,9 @@ extension TracedConnection {
         let last = own.last { $0.bytes.contains(answers[truth.index + 1] - 1) }
         switch truth.transaction.end {
         case .length, .chunked:
-            if let last, last.marks.acked != 0 { return truth.end(.complete, at: last.marks.acked, record: last.record) }
+            if let last, last.marks.acked != 0 {
+                return truth.end(.complete, at: last.marks.acked, record: last.record)
+            }
         case .turn:
             if let next = reads.first(where: { $0.bytes.contains(requests[truth.index + 1]) })?.record, let last {
                 return truth.end(.complete, at: last.marks.acked, record: next)
