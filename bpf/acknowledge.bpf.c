@@ -2,6 +2,14 @@
 /* A packet from the peer enters an established connection: what it acknowledges, and request bytes that it brings. */
 #include "flush.bpf.h"
 
+/* What a packet acknowledges, if that is news and was sent at all. `now`: 0 where no clock was read yet. */
+static __always_inline void take_ack(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 ack_seq,
+				     __u64 now)
+{
+	if (ack_seq != state->acked_seq && seq_reached(ack_seq, state->acked_seq) && seq_reached(tp->snd_nxt, ack_seq))
+		acknowledged(sk, state, ack_seq, now ? now : bpf_ktime_get_ns(), 0);
+}
+
 static __always_inline void received(struct sock *sk, const struct sk_buff *skb)
 {
 	struct socket_state *state = traced(sk);
@@ -22,8 +30,7 @@ static __always_inline void received(struct sock *sk, const struct sk_buff *skb)
 		state->unaccepted = !sk->sk_socket;
 		state->readable_ns = now;
 	}
-	if (ack_seq != state->acked_seq && seq_reached(ack_seq, state->acked_seq) && seq_reached(tp->snd_nxt, ack_seq))
-		acknowledged(sk, state, ack_seq, now ? now : bpf_ktime_get_ns(), 0);
+	take_ack(sk, state, tp, ack_seq, now);
 }
 
 SEC("tp_btf/tcp_probe")

@@ -63,7 +63,7 @@ static __always_inline void adopt(struct sock *sk, struct task_struct *task)
 	adopt_outstanding(sk, tp, state, now);
 	tell_socket(sk, state, task, task->cgroups->dfl_cgrp->kn->id, EV_F_ADOPTED, now);
 	if (counter)
-		counter->adopted++;
+		add_one(&counter->adopted);
 	/* From here on the hooks see it. */
 	__sync_fetch_and_add(&state->draining, 0);
 	state->ignored = 0;

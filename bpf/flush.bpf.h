@@ -4,6 +4,7 @@
 #define TAILRACE_FLUSH_BPF_H
 
 #include "state.bpf.h"
+#include "driver.bpf.h"
 
 #define CHRONO_RWND_LIMITED 2	/* enum tcp_chrono */
 #define CHRONO_SNDBUF_LIMITED 3
@@ -21,12 +22,14 @@ static __always_inline __u32 limited_jiffies(struct tcp_sock *tp, __u8 kind)
 static __always_inline void fill_flush(struct ev_flush *record, struct sock *sk, struct tcp_sock *tp,
 				       struct socket_state *state, struct flush_slot *slot)
 {
-	__u64 queue_ns = slot->queue_ns, xmit_ns = slot->xmit_ns;
+	__u64 queue_ns = slot->queue_ns, xmit_ns = slot->xmit_ns, driver_ns = slot->driver_ns;
 
 	if (!xmit_ns && seq_reached(state->xmit_seq, slot->seq_end)) {
-		queue_ns = state->xmit_queue_ns;
+		queue_ns = queue_ns ? queue_ns : state->xmit_queue_ns;
 		xmit_ns = state->xmit_ns;
 	}
+	if (!driver_ns && xmit_ns)
+		driver_ns = driver_return(state, xmit_ns);
 	record->first_enter_ns = slot->first_enter_ns;
 	record->enter_ns = slot->enter_ns;
 	record->exit_ns = slot->exit_ns;
@@ -34,6 +37,7 @@ static __always_inline void fill_flush(struct ev_flush *record, struct sock *sk,
 	record->xmit_ns = xmit_ns;
 	record->send_ns = slot->send_ns;
 	record->blocked_ns = slot->blocked_ns;
+	record->driver_ns = driver_ns;
 	record->seq_start = slot->seq_start;
 	record->seq_end = slot->seq_end;
 	record->writes = slot->writes;
@@ -59,7 +63,7 @@ static __always_inline void make_flush(struct ev_flush *record, struct sock *sk,
 	flags |= slot->flags & ~SLOT_DONE;
 	if (state->loopback)
 		flags |= EV_F_LOOPBACK;
-	if (state->paced)
+	if (state->paced && !(settings.hooks & EV_HOOK_HAND_OVER))
 		flags |= EV_F_PACED;
 	fill_header(&record->header, state, EV_FLUSH, sizeof(*record), flags, ack_ns);
 	fill_flush(record, sk, tp, state, slot);

@@ -137,6 +137,11 @@ struct iov_iter {
 	unsigned long nr_segs;
 };
 
+/* Before Linux 6.4. */
+struct iov_iter___old {
+	const struct iovec *iov;
+};
+
 struct msghdr {
 	struct iov_iter msg_iter;
 };

@@ -21,39 +21,72 @@ struct call_data {
 
 #define EMPTY_PIECES 4	/* at the end of a writev(), that are passed over */
 
-static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
+/* With the layout before Linux 6.4 the verifier knows where these two pointers lead, and refuses to add to them. */
+static __always_inline void *caller_memory(const struct iov_iter *iter)
 {
-	unsigned long segments = iter->nr_segs;
-	const struct iovec *vector;
-	struct iovec last;
+	void *memory = NULL;
 
-	data->bytes = iter->count;
-	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
-		data->first = data->last = iter->ubuf + iter->iov_offset;
-		data->first_bytes = data->last_bytes = iter->count;
-	} else if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
-		vector = iter->__iov;
-		data->first = data->last = vector->iov_base + iter->iov_offset;
-		data->first_bytes = data->last_bytes = vector->iov_len - iter->iov_offset;
-		/* Pieces may be empty, as the last one of Node's are. */
-		for (__u32 i = 0; i < EMPTY_PIECES && segments > 1; i++) {
-			if (segments > 1024 || bpf_probe_read_kernel(&last, sizeof(last), vector + segments - 1)) {
-				data->last = NULL;
-				break;
-			}
-			if (last.iov_len) {
-				data->last = last.iov_base;
-				data->last_bytes = last.iov_len;
-				break;
-			}
-			segments--;
+	if (bpf_core_field_exists(iter->__iov))
+		return iter->ubuf;
+	BPF_CORE_READ_INTO(&memory, iter, ubuf);
+	return memory;
+}
+
+static __always_inline const struct iovec *caller_vector(const struct iov_iter *iter)
+{
+	const struct iovec *vector = NULL;
+
+	if (bpf_core_field_exists(iter->__iov))
+		return iter->__iov;
+	BPF_CORE_READ_INTO(&vector, (const struct iov_iter___old *)iter, iov);
+	return vector;
+}
+
+static __always_inline void find_pieces(const struct iov_iter *iter, struct call_data *data)
+{
+	const struct iovec *vector = caller_vector(iter);
+	unsigned long pieces = iter->nr_segs;
+	struct iovec begin[2] = {}, last;
+
+	/* The first, and with it the second, which mostly is the last. */
+	if (bpf_probe_read_kernel(begin, pieces > 1 ? sizeof(begin) : sizeof(begin[0]), vector))
+		return;
+	data->first = data->last = begin[0].iov_base + iter->iov_offset;
+	data->first_bytes = data->last_bytes = begin[0].iov_len - iter->iov_offset;
+	/* Pieces may be empty, as the last one of Node's are. */
+	for (__u32 i = 0; i < EMPTY_PIECES && pieces > 1; i++) {
+		last = begin[1];
+		if (pieces > 1024 ||
+		    (pieces > 2 && bpf_probe_read_kernel(&last, sizeof(last), vector + pieces - 1))) {
+			data->last = NULL;
+			break;
 		}
-		if (segments > 1) {
-			data->vector = vector;
-			data->pieces = segments;
+		if (last.iov_len) {
+			data->last = last.iov_base;
+			data->last_bytes = last.iov_len;
+			break;
 		}
+		pieces--;
+	}
+	if (pieces > 1) {
+		data->vector = vector;
+		data->pieces = pieces;
 	}
 }
+
+static __always_inline void find_data(const struct iov_iter *iter, struct call_data *data)
+{
+	data->bytes = iter->count;
+	if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		data->first = data->last = caller_memory(iter) + iter->iov_offset;
+		data->first_bytes = data->last_bytes = iter->count;
+	} else if (iter->iter_type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
+		find_pieces(iter, data);
+	}
+}
+
+extern void bpf_preempt_disable(void) __weak __ksym;	/* Linux 6.10 */
+extern void bpf_preempt_enable(void) __weak __ksym;
 
 #define LOOK_BYTES 512u
 
@@ -95,7 +128,7 @@ static __always_inline bool begins_head_line(const __u8 *bytes, __u64 count)
  * Reads the call's end. True: it begins like a response's head, without a read before it, as the next of several pipelined
  * responses does, or what follows an interim one.
  */
-static __always_inline bool look_at(const struct call_data *data, struct call_end *end, const bool wants_begin)
+static __always_inline bool look_undisturbed(const struct call_data *data, struct call_end *end, bool wants_begin)
 {
 	__u64 take = BOUNDED(data->last_bytes, LOOK_BYTES), magic = 0;
 	const void *from = data->last + data->last_bytes - take;
@@ -118,6 +151,21 @@ static __always_inline bool look_at(const struct call_data *data, struct call_en
 	else if (data->first && data->first_bytes >= EV_TAIL_BYTES)
 		bpf_probe_read_user(&magic, sizeof(magic), data->first);
 	return (magic & 0x00ffffffffffffff) == *(const __u64 *)head_magic;
+}
+
+/* Another task of this CPU must not look meanwhile: the room is one. */
+VERIFIED_ALONE int look_at(const struct call_data *data, struct call_end *end, bool wants_begin)
+{
+	bool begins_head;
+
+	if (!data || !end)
+		return false;
+	if (settings.hooks & EV_HOOK_HOLD)
+		bpf_preempt_disable();
+	begins_head = look_undisturbed(data, end, wants_begin);
+	if (settings.hooks & EV_HOOK_HOLD)
+		bpf_preempt_enable();
+	return begins_head;
 }
 
 #define HEAD_PIECES 8	/* of a writev() that are looked at for the rest of a head */
@@ -164,12 +212,13 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 				      const __u32 room, const __u32 longest)
 {
 	struct ev_head *record = reserve(state, EV_HEAD, sizeof(*record) + room);
-	__u64 take = BOUNDED(data->first_bytes, room);
 	__u32 flags = 0;
 	__u8 *bytes;
+	__u64 take;
 
 	if (!record)
 		return;
+	take = BOUNDED(data->first_bytes, room);
 	bytes = (__u8 *)(record + 1);
 	if (!data->first || !take || bpf_probe_read_user(bytes, take, data->first)) {
 		struct ev_counters *counter = count();
@@ -177,7 +226,7 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 		take = 0;
 		flags = EV_F_HEAD_UNREAD;
 		if (counter)
-			counter->heads_unread++;
+			add_one(&counter->heads_unread);
 	}
 	if (take && take == data->first_bytes)
 		take = gather_head(bytes, take, data, room, longest);
@@ -194,11 +243,15 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 }
 
 /* Three sizes, because the verifier wants a constant; a head is rarely long, and mostly a piece of its own. */
-static __always_inline void read_head(struct socket_state *state, const struct call_data *data, struct call_end *end)
+VERIFIED_ALONE int read_head(struct socket_state *state, const struct call_data *data, struct call_end *end)
 {
-	bool is_whole = !data->vector || data->first_bytes >= 100;
-	__u64 likely = data->vector ? data->first_bytes + 64 : data->bytes;
+	bool is_whole;
+	__u64 likely;
 
+	if (!state || !data || !end)
+		return 0;
+	is_whole = !data->vector || data->first_bytes >= 100;
+	likely = data->vector ? data->first_bytes + 64 : data->bytes;
 	if (data->pieces > BODY_PIECES)
 		is_whole = false;
 	if (is_whole && likely <= 192)
@@ -207,6 +260,7 @@ static __always_inline void read_head(struct socket_state *state, const struct c
 		tell_head(state, data, end, 384, 64);
 	else
 		tell_head(state, data, end, EV_RESPONSE_HEAD_BYTES, EV_RESPONSE_HEAD_BYTES / 2);
+	return 0;
 }
 
 /*
@@ -237,12 +291,15 @@ static __always_inline void tell_ending(struct socket_state *state, const struct
 	submit(record);
 }
 
-static __always_inline void read_ending(struct socket_state *state, const struct call_data *data)
+VERIFIED_ALONE int read_ending(struct socket_state *state, const struct call_data *data)
 {
+	if (!state || !data)
+		return 0;
 	if (data->last_bytes <= EV_ENDING_BYTES)
 		tell_ending(state, data, EV_ENDING_BYTES);
 	else
 		tell_ending(state, data, EV_RESPONSE_HEAD_BYTES);
+	return 0;
 }
 
 #endif

@@ -10,5 +10,8 @@
 #include "acknowledge.bpf.c"
 #include "snapshot.bpf.c"
 #include "adopt.bpf.c"
+#include "functions.bpf.c"
+#include "spares.bpf.c"
+#include "function_times.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -50,7 +50,7 @@ static __always_inline void fill_read(struct ev_read *record, struct tcp_sock *t
 		head_bytes = 0;
 		flags |= EV_F_HEAD_UNREAD;
 		if (counter)
-			counter->heads_unread++;
+			add_one(&counter->heads_unread);
 	}
 	if (state->unaccepted)
 		flags |= EV_F_UNACCEPTED;
@@ -110,6 +110,9 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	now = bpf_ktime_get_ns();
 	if (!used_by_current(sk, state, now))
 		return;
+	if ((settings.hooks & EV_HOOK_SPARES) && state->told_read == tp->copied_seq)
+		return;
+	state->told_read = tp->copied_seq;
 	if (!state->after_read)
 		state->reads = 0;
 	if (state->reads < (bytes <= SHORT_READ_BYTES ? SHORT_READS_TOLD : READS_TOLD)) {
@@ -126,7 +129,7 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	}
 }
 
-SEC("tp_btf/sock_recv_length")
+SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
 {
 	PROBE_BODY({

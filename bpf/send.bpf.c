@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * The send call. Two backends share what is here: `tracepoint` enters at the first firing of tcp_sendmsg_locked (it fires
- * once per turn of the copy loop, under the socket lock) and leaves at sock_send_length.
+ * once per turn of the copy loop, under the socket lock) and leaves at sock_send_length; `fentry` (functions.bpf.c) enters and
+ * leaves with the function tcp_sendmsg_locked() itself.
  */
 #include "flush.bpf.h"
 #include "payload.bpf.h"
@@ -54,6 +55,7 @@ static __always_inline struct flush_slot *open_slot(struct socket_state *state, 
 	slot->late_ack_ns = 0;
 	slot->queue_ns = 0;
 	slot->xmit_ns = 0;
+	slot->driver_ns = 0;
 	slot->seq_end = state->call_seq + state->call_bytes;
 	return slot;
 }
@@ -68,10 +70,13 @@ static __always_inline void merge_call(struct socket_state *state, struct flush_
 	slot->late_ack_ns = 0;
 	slot->queue_ns = 0;
 	slot->xmit_ns = 0;
+	slot->driver_ns = 0;
 	if ((__s32)(READ_ONCE(state->unstamped) - number) > 0)
 		WRITE_ONCE(state->unstamped, number);
+	if ((__s32)(state->unhanded - number) > 0)
+		state->unhanded = number;
 	if (counter)
-		counter->merged++;
+		add_one(&counter->merged);
 }
 
 /* The call took nothing: a slot of its own is withdrawn, a merged one goes on with what it had. */
@@ -143,6 +148,8 @@ static __always_inline void close_flush(struct sock *sk, struct socket_state *st
 		slot->queue_ns = state->xmit_queue_ns;
 		slot->xmit_ns = state->xmit_ns;
 	}
+	if (state->handed_ns && seq_reached(state->handed_seq, slot->seq_end))
+		slot->queue_ns = state->handed_ns;
 	__sync_fetch_and_or(&slot->flags, SLOT_DONE);	/* a full barrier: then acked_seq is read */
 	if (seq_reached(READ_ONCE(state->acked_seq), slot->seq_end))
 		drain(sk, state, 0, 0);
@@ -203,36 +210,37 @@ static __always_inline void next_turn(struct sock *sk, struct socket_state *stat
 	state->switches = task->nvcsw;
 }
 
-/* Without room the call may wait from now on. */
+/* Without room the call may wait from now on; a hook on the wait itself says so better. */
 static __always_inline void note_room(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (is_full(sk, tp)) {
+	if (!(settings.hooks & EV_HOOK_WAIT) && is_full(sk, tp)) {
 		state->waiting_ns = now;
 		state->switches = task->nvcsw;
 	}
 }
 
+/* `msg`: NULL where the call has pages and no message. `now`: when it was entered. */
 static __always_inline void begin_call(struct sock *sk, struct socket_state *state, struct tcp_sock *tp,
-				       const struct msghdr *msg, __u32 thread)
+				       const struct msghdr *msg, __u32 bytes, __u32 thread, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call_data data = {};
 	struct call_end end = {};
-	__u64 now = bpf_ktime_get_ns();
 	struct flush_slot *slot;
 
 	if (!used_by_current(sk, state, now))
 		return;
 	state->call_seq = tp->write_seq;
-	state->call_bytes = msg->msg_iter.count;
+	state->call_bytes = bytes;
 	state->call_ns = now;
 	WRITE_ONCE(state->call_thread, thread);
 	/* Outside ESTABLISHED no tracepoint sees the ACK: it is noticed here. */
 	if (sk->__sk_common.skc_state != TCP_ESTABLISHED && tp->snd_una != state->acked_seq)
 		acknowledged(sk, state, tp->snd_una, now, EV_F_ACK_LATE);
-	find_data(&msg->msg_iter, &data);
+	if (msg)
+		find_data(&msg->msg_iter, &data);
 	/* What cannot be read is the head, or its beginning, only in the first call. */
 	state->begins_head = state->want_head > !data.first || look_at(&data, &end, true);
 	if (state->want_head)
@@ -257,7 +265,7 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 	note_room(sk, state, tp, now);
 }
 
-SEC("tp_btf/tcp_sendmsg_locked")
+SEC("?tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(on_send, struct sock *sk, struct msghdr *msg)
 {
 	PROBE_BODY({
@@ -272,27 +280,33 @@ int BPF_PROG(on_send, struct sock *sk, struct msghdr *msg)
 		if (other == thread)
 			next_turn(sk, state, tp);
 		else if (!(other | state->parked) || come_between(sk, state, tp, msg->msg_iter.count, thread))
-			begin_call(sk, state, tp, msg, thread);
+			begin_call(sk, state, tp, msg, msg->msg_iter.count, thread, bpf_ktime_get_ns());
 	});
 }
 
-SEC("tp_btf/sock_send_length")
+/* The thread's call returned: it ends what is in progress, or what others came between. */
+static __always_inline void leave_call(struct sock *sk, struct socket_state *state, int ret)
+{
+	__u32 thread = bpf_get_current_pid_tgid();
+
+	/* The tracepoint's place is behind the socket lock: another writer may take the call over in the same moment. */
+	if (state->call_thread == thread &&
+	    __sync_val_compare_and_swap(&state->call_thread, thread, CALL_ENDING) == thread)
+		end_call(sk, state, ret, bpf_ktime_get_ns());
+	else if (READ_ONCE(state->parked))
+		leave_parked(sk, state, ret, thread);
+}
+
+SEC("?tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int ret, int flags)
 {
 	PROBE_BODY({
-		__u32 thread = bpf_get_current_pid_tgid();
 		struct socket_state *state;
 
 		if (sk->sk_protocol != IPPROTO_TCP)
 			return 0;
 		state = traced(sk);
-		if (!state)
-			return 0;
-		/* The socket is not locked here: another writer may take the call over in the same moment. */
-		if (state->call_thread == thread &&
-		    __sync_val_compare_and_swap(&state->call_thread, thread, CALL_ENDING) == thread)
-			end_call(sk, state, ret, bpf_ktime_get_ns());
-		else if (READ_ONCE(state->parked))
-			leave_parked(sk, state, ret, thread);
+		if (state)
+			leave_call(sk, state, ret);
 	});
 }

@@ -105,7 +105,7 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 			return true;
 		state->ignored = 1;
 		if (counter)
-			counter->ignored++;
+			add_one(&counter->ignored);
 		return false;
 	}
 	/* Where there is no room, it is asked again at the next call. */
@@ -127,7 +127,7 @@ static __always_inline struct socket_state *follow(struct sock *sk, bool is_coun
 	}
 	counter = is_counted ? count() : NULL;
 	if (counter)
-		counter->untracked++;
+		add_one(&counter->untracked);
 	return NULL;
 }
 
@@ -140,7 +140,7 @@ static __always_inline bool is_subflow(struct tcp_sock *tp)
 		return false;
 	counter = count();
 	if (counter)
-		counter->untracked_mptcp++;
+		add_one(&counter->untracked_mptcp);
 	return true;
 }
 
@@ -187,8 +187,9 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 	if (!state || state->ignored || !state->owner_pid)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
+	if (!tp || ((settings.hooks & EV_HOOK_SPARES) && state->told_state == (__u32)new_state))
 		return;
+	state->told_state = new_state;
 	now = bpf_ktime_get_ns();
 	/* FIN_WAIT2 and the end of LAST_ACK are reached by an ACK of everything: tcp_rcv_state_process(). */
 	if (new_state == TCP_FIN_WAIT2 || (new_state == TCP_CLOSE && !sk->sk_err && tp->snd_una == tp->write_seq))

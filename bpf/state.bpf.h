@@ -25,14 +25,24 @@ static __always_inline bool seq_reached(__u32 position, __u32 target)
 	return (__s32)(position - target) >= 0;
 }
 
-/* A length that the compiler must not reason about, cut to `most`: the verifier wants to see the comparison itself. */
+/*
+ * A length that the compiler must not reason about, cut to `most`: the verifier wants to see the comparison itself, and (before
+ * Linux 6.3) that no copy from before it is used behind it.
+ */
 #define BOUNDED(length, most) ({				\
 	__u64 bounded_ = (length);				\
 	asm volatile("" : "+r"(bounded_));			\
 	if (bounded_ > (most))					\
 		bounded_ = (most);				\
+	asm volatile("" : "+r"(bounded_));			\
 	bounded_;						\
 })
+
+/*
+ * The verifier walks through such a function once for each program, and not once for each way that leads to it. In turn it
+ * takes nothing for granted about what it is given.
+ */
+#define VERIFIED_ALONE __attribute__((noinline))
 
 /* socket_state.call_thread while that thread ends its call, outside the socket lock; no thread has this id */
 #define CALL_ENDING (~0u)
@@ -49,6 +59,7 @@ struct flush_slot {
 	__u64 send_ns;
 	__u64 blocked_ns;
 	__u64 tail;
+	__u64 driver_ns;
 	__u32 seq_start;
 	__u32 seq_end;
 	__u32 writes;
@@ -66,7 +77,8 @@ struct flush_slot {
  * The first 64 bytes are what the transmit path and the ACK touch; the call in progress follows, then the outstanding
  * flushes. Who writes what: `call_*` the thread in `call_thread`; `xmit_*`, `loopback`, `paced` the device layer; `acked_*`
  * and `readable_*` whoever holds the socket lock; `first` the holder of `draining`. Flags are bytes of their own, so that
- * two writers never share a word.
+ * two writers never share a word. With function hooks all of it is written under the socket lock, but for what the device
+ * layer writes, and for `entered_*`, which belong to whoever waits for that lock.
  */
 struct socket_state {
 	__u32 draining;		/* 0 free; else how often the drain was asked for */
@@ -109,6 +121,16 @@ struct socket_state {
 	__u32 lost;		/* records of it were lost since the last that was told */
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */
+	/* function hooks only */
+	__u64 handed_ns;	/* TCP handed what ends at handed_seq to IP; 0: nothing yet */
+	__u32 handed_seq;
+	__u32 unhanded;		/* number of the first flush that was not handed over whole */
+	__u64 entered_ns;	/* a thread entered the send call, and may wait for the socket lock */
+	__u32 entered_by;	/* that thread; 0: it has the lock */
+	/* spare programs only: what was told, so that it is told once */
+	__u32 told_read;	/* tcp_sock.copied_seq behind it */
+	__u32 told_state;	/* TCP state */
+	__u32 pad;
 	struct flush_slot slots[EV_FLUSH_SLOTS];
 };
 
@@ -146,20 +168,26 @@ static __always_inline struct ev_counters *count(void)
 	return bpf_map_lookup_elem(&counters, &key);
 }
 
+/* Whole: between a plain read and its write, another program of the same CPU (a softirq, a task that preempts) may count too. */
+static __always_inline void add_one(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
 /* Room for one record in the ring, counted either way. The caller fills it and calls submit(). */
 static __always_inline void *reserve(struct socket_state *state, enum ev_kind kind, __u64 size)
 {
 	struct ev_counters *counter = count();
 	void *record = bpf_ringbuf_reserve(&events, size, 0);
 
-	if (!record)
-		WRITE_ONCE(state->lost, 1);
-	if (counter) {
-		counter->made[kind]++;
-		if (!record)
-			counter->lost[kind]++;
-	}
-	return record;
+	if (counter)
+		add_one(&counter->made[kind]);
+	if (record)	/* asked once: before Linux 6.2 the verifier does not see that a record cannot be NULL twice */
+		return record;
+	WRITE_ONCE(state->lost, 1);
+	if (counter)
+		add_one(&counter->lost[kind]);
+	return NULL;
 }
 
 /* No record wakes the daemon: it drains on a timer (a wake-up costs thirty times the record). */

@@ -30,6 +30,10 @@ static __always_inline void transmitted(struct sock *sk, struct socket_state *st
 	/* TCP stamps each packet that it hands to IP: skb_set_delivery_time() in __tcp_transmit_skb(). */
 	if (!handed_over || handed_over > now)
 		handed_over = now;
+	if (settings.hooks & EV_HOOK_DRIVER) {
+		collect_driver_return(state);
+		enter_driver(state, skb, now);
+	}
 	state->xmit_queue_ns = handed_over;
 	state->xmit_ns = now;
 	state->loopback = !!(device->flags & IFF_LOOPBACK);
@@ -45,7 +49,8 @@ static __always_inline void transmitted(struct sock *sk, struct socket_state *st
 			if (!(READ_ONCE(slot->flags) & SLOT_DONE) || !seq_reached(end, slot->seq_end))
 				break;
 			if (!slot->xmit_ns) {
-				slot->queue_ns = handed_over;
+				if (!slot->queue_ns)	/* a function hook may have seen it leave TCP */
+					slot->queue_ns = handed_over;
 				slot->xmit_ns = now;
 			}
 		}
@@ -54,7 +59,7 @@ static __always_inline void transmitted(struct sock *sk, struct socket_state *st
 }
 
 /*
- * After a FIN of either side no tracepoint sees an ACK. It is the ACKs that let packets out, so the next packet tells, a
+ * After a FIN of either side no tracepoint sees an ACK (the function hook on tcp_ack() does). It is the ACKs that let packets out, so the next packet tells, a
  * little late, what was acknowledged. The records are made by whoever comes next with the socket lock.
  */
 static __always_inline void acknowledged_unseen(struct sock *sk, struct socket_state *state)
@@ -89,7 +94,7 @@ int BPF_PROG(on_xmit, struct sk_buff *skb, struct net_device *device)
 		state = traced(sk);
 		if (!state)
 			return 0;
-		if (sk->__sk_common.skc_state != TCP_ESTABLISHED)
+		if (!(settings.hooks & EV_HOOK_ACK) && sk->__sk_common.skc_state != TCP_ESTABLISHED)
 			acknowledged_unseen(sk, state);
 		if (payload_end(skb, &end) && !seq_reached(state->xmit_seq, end))
 			transmitted(sk, state, skb, device, end);

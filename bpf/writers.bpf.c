@@ -112,7 +112,7 @@ static __always_inline bool park_call(struct sock *sk, struct socket_state *stat
 	return true;
 }
 
-/* The thread goes on with a call that others came between. False: it begins one. */
+/* The thread goes on with a call that others came between; `bytes` 0: as many as it had left. False: it begins one. */
 static __always_inline bool resume_call(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 bytes,
 					__u32 thread)
 {
@@ -129,6 +129,8 @@ static __always_inline bool resume_call(struct sock *sk, struct socket_state *st
 	/* It has waited since, but for what others handed over: that is told by their flushes. */
 	if (!state->refused_ns)
 		state->refused_ns = call->since_ns > last->exit_ns ? call->since_ns : last->exit_ns;
+	if (!bytes)
+		bytes = call->left_bytes;
 	release(state, call);
 	if (bytes != call->left_bytes) {	/* its end was not seen */
 		forget_call(state);
@@ -155,6 +157,16 @@ static __noinline bool come_between(struct sock *sk, struct socket_state *state,
 		return false;
 	}
 	return !state->parked || !resume_call(sk, state, tp, bytes, thread);
+}
+
+/* The thread waited for memory, and has the lock again: others may have come between. */
+static __noinline void go_on(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 thread)
+{
+	struct parked_calls *parked = bpf_sk_storage_get(&parked_calls, sk, 0, 0);
+	__u32 other = READ_ONCE(state->call_thread);
+
+	if (parked && parked_by(parked, thread) && (!other || park_call(sk, state, tp, other)))
+		resume_call(sk, state, tp, 0, thread);
 }
 
 /* The thread's call returned after others came between, and without handing over more; or it was not begun. */

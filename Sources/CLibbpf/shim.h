@@ -8,9 +8,11 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* The first warning that libbpf printed since clibbpf_quiet(); libbpf is only called from one thread at a time. */
 static inline char *clibbpf_warning(void)
@@ -69,6 +71,57 @@ static inline int clibbpf_program_info(int fd, struct bpf_prog_info *info)
 
 	memset(info, 0, size);
 	return bpf_obj_get_info_by_fd(fd, info, &size);
+}
+
+/* Does a text file, compressed or not, have this line? */
+static inline bool clibbpf_has_line(const char *path, const char *wanted)
+{
+	gzFile file = gzopen(path, "r");
+	bool is_there = false;
+	char line[512];
+
+	while (file && !is_there && gzgets(file, line, sizeof(line))) {
+		line[strcspn(line, "\n")] = 0;
+		is_there = strcmp(line, wanted) == 0;
+	}
+	if (file)
+		gzclose(file);
+	return is_there;
+}
+
+/* Is this the name of a function's parameter, counted from 0? */
+static inline bool clibbpf_parameter_is(const struct btf *types, const char *function, int place, const char *name)
+{
+	const struct btf_type *type = btf__type_by_id(types, btf__find_by_name_kind(types, function, BTF_KIND_FUNC));
+
+	type = type ? btf__type_by_id(types, type->type) : NULL;
+	return type && btf_is_func_proto(type) && place < btf_vlen(type) &&
+	       strcmp(btf__name_by_offset(types, btf_params(type)[place].name_off), name) == 0;
+}
+
+/* Hooks a program that does nothing to the entry of a kernel function, and takes it away again; 0, or -errno. */
+static inline int clibbpf_try_function_hook(const struct btf *types, const char *function)
+{
+	const struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	int program, link, result;
+
+	result = btf__find_by_name_kind(types, function, BTF_KIND_FUNC);
+	if (result < 0)
+		return result;
+	options.attach_btf_id = (__u32)result;
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "nothing", "Dual MIT/GPL", nothing, 2, &options);
+	if (program < 0)
+		return -errno;
+	link = bpf_raw_tracepoint_open(NULL, program);
+	result = link < 0 ? -errno : 0;
+	if (link >= 0)
+		close(link);
+	close(program);
+	return result;
 }
 
 /*

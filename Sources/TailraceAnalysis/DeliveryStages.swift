@@ -7,9 +7,10 @@ struct DeliveryStages {
     /// nil: its mark was not reached, or not seen.
     let queue: Int64?
     let qdisc: Int64?
+    /// 0 on the loopback device, which has none.
+    let driver: Int64?
     let network: Int64?
     let total: Int64?
-    private let isLoopback: Bool
 
     /// From the marks; they are put in order first, because the last byte often leaves before the send call returns.
     init(_ flush: FlushMarks) {
@@ -20,19 +21,28 @@ struct DeliveryStages {
         let queued = max(left, flush.queued)
         qdisc = flush.transmitted != 0 && flush.queued != 0 ? max(0, flush.transmitted - queued) : nil
         let transmitted = max(queued, flush.transmitted)
-        network = flush.acked != 0 && flush.transmitted != 0 ? max(0, flush.acked - transmitted) : nil
+        let driven = flush.leftDriver.map { max(transmitted, $0) }
+        driver = flush.isLoopback ? 0 : driven.map { $0 - transmitted }
+        network = flush.acked != 0 && flush.transmitted != 0 ? max(0, flush.acked - (driven ?? transmitted)) : nil
         total = flush.acked != 0 ? max(0, flush.acked - flush.enter) : nil
-        isLoopback = flush.isLoopback
     }
 
-    /// By stage; the driver's time is 0 on the loopback device, which has none, and else not known.
+    /// By stage.
     var times: StageTimes {
         var times = StageTimes()
         times[.send] = send
         times[.queue] = queue
         times[.qdisc] = qdisc
-        times[.driver] = isLoopback ? 0 : nil
+        times[.driver] = driver
         times[.network] = network
         return times
+    }
+}
+
+extension FlushMarks {
+    /// When its last byte left the driver, which an ACK may overtake; nil: not known, or the device is the loopback device.
+    var leftDriver: Nanoseconds? {
+        guard !isLoopback, driven >= transmitted, transmitted != 0 else { return nil }
+        return acked != 0 ? min(driven, acked) : driven
     }
 }

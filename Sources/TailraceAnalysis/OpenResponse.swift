@@ -41,6 +41,8 @@ struct OpenResponse {
         var exit: Nanoseconds = 0
         var queued: Nanoseconds = 0
         var transmitted: Nanoseconds = 0
+        /// nil: not known.
+        var driven: Nanoseconds?
         var acked: Nanoseconds = 0
         var isLoopback = false
     }
@@ -161,7 +163,7 @@ struct OpenResponse {
         takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
-            acked: flush.acked, isLoopback: flush.isLoopback)
+            driven: flush.leftDriver, acked: flush.acked, isLoopback: flush.isLoopback)
         if flush.acked != 0,
             framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
         {
@@ -267,7 +269,7 @@ struct OpenResponse {
         response.delivery.send.add(stages.send, times: times)
         if let queue = stages.queue { response.delivery.queue.add(queue, times: times) }
         if let qdisc = stages.qdisc { response.delivery.qdisc.add(qdisc, times: times) }
-        if flush.isLoopback { response.delivery.driver.add(0, times: times) }
+        if let driver = stages.driver { response.delivery.driver.add(driver, times: times) }
         if let network = stages.network { response.delivery.network.add(network, times: times) }
         if let total = stages.total { response.delivery.total.add(total, times: times) }
         let held = flush.blockedTime + (stages.queue ?? 0)
@@ -356,7 +358,11 @@ struct OpenResponse {
         timeline.advance(&response.timeline, to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
         timeline.advance(&response.timeline, to: last.queued, in: .queue)
         timeline.advance(&response.timeline, to: last.transmitted, in: .qdisc)
-        if !last.isLoopback { response.timeline[.driver] = nil }
+        if let driven = last.driven {
+            timeline.advance(&response.timeline, to: driven, in: .driver)
+        } else if !last.isLoopback {
+            response.timeline[.driver] = nil
+        }
         timeline.advance(&response.timeline, to: last.acked, in: .network)
         timeline.finish(&response.timeline, in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
     }

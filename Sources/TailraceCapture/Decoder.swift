@@ -109,6 +109,7 @@ struct Decoder: ~Copyable {
         flush.pointee.exit = time(raw.exit_ns)
         flush.pointee.queued = time(raw.queue_ns)
         flush.pointee.transmitted = time(raw.xmit_ns)
+        flush.pointee.driven = time(raw.driver_ns)
         flush.pointee.acked = time(raw.ack_ns)
         flush.pointee.sendTime = time(raw.send_ns)
         flush.pointee.blockedTime = time(raw.blocked_ns)

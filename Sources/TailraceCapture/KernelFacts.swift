@@ -12,8 +12,18 @@ public struct KernelFacts: Sendable {
     public let host: String
     /// The kernel describes its own types: /sys/kernel/btf/vmlinux.
     public let hasTypes: Bool
+    /// Programs may loop: bpf_loop(), Linux 5.17.
+    public let hasLoops: Bool
     /// The typed tracepoints that tailrace knows, and whether this kernel has them.
     public let tracepoints: [(name: String, isPresent: Bool)]
+    /// The functions of the kernel that tailrace knows, and whether this kernel has them, with the arguments that it expects.
+    public let functions: [(name: String, isPresent: Bool)]
+    /// This kernel preempts tasks also inside of itself, and so in the middle of programs.
+    public let isPreemptible: Bool
+    /// Programs may hold that off for a moment: bpf_preempt_disable(), Linux 6.10.
+    public let mayHoldPreemption: Bool
+    /// nil: a program that did nothing could be hooked to a function, and was taken away again; else why it could not.
+    public let functionHookRefusal: String?
     /// Effective capabilities of this process, as in /proc/self/status.
     public let capabilities: UInt64
     /// `integrity`, `confidentiality`, `none`; nil where the kernel does not say.
@@ -24,35 +34,83 @@ public struct KernelFacts: Sendable {
     /// Typed tracepoints, with what each is for.
     public static let wanted: [(name: String, purpose: String)] = [
         ("inet_sock_set_state", "connections"),
-        ("sock_recv_length", "requests"),
+        ("sock_recv_length", "requests (Linux 6.3)"),
         ("tcp_sendmsg_locked", "entry of the send call (Linux 6.16)"),
         ("sock_send_length", "return of the send call (Linux 6.3)"),
         ("net_dev_start_xmit", "qdisc and device"),
+        ("net_dev_xmit", "the driver's return"),
         ("tcp_probe", "ACKs and request arrival"),
+    ]
+
+    /// Functions, with what each is for.
+    public static let wantedFunctions: [(name: String, purpose: String)] = [
+        ("tcp_sendmsg", "the send call before it has the socket lock"),
+        ("tcp_sendmsg_locked", "entry and return of the send call"),
+        ("do_tcp_sendpages", "sendfile (before Linux 6.5)"),
+        ("sk_stream_wait_memory", "writers that wait for room"),
+        ("__tcp_transmit_skb", "hand-over from TCP to IP"),
+        ("tcp_ack", "ACKs, also after a FIN"),
+        ("tcp_recvmsg", "requests where sock_recv_length is missing"),
     ]
 
     /// Asks the running kernel.
     public static func probe() -> KernelFacts {
         var name = utsname()
         uname(&name)
+        clibbpf_quiet()
         let types = btf__load_vmlinux_btf()
         let hasTypes = types != nil && libbpf_get_error(UnsafeRawPointer(types)) == 0
         defer { if hasTypes { btf__free(types) } }
+        let hasType = { (name: String, kind: Int) in
+            hasTypes && btf__find_by_name_kind(types, name, UInt32(kind)) > 0
+        }
         return KernelFacts(
             release: text(of: name.release), architecture: text(of: name.machine), host: text(of: name.nodename),
-            hasTypes: hasTypes,
-            tracepoints: wanted.map { point in
-                (
-                    point.name,
-                    hasTypes && btf__find_by_name_kind(types, "btf_trace_\(point.name)", UInt32(BTF_KIND_TYPEDEF)) > 0
-                )
+            hasTypes: hasTypes, hasLoops: hasType("bpf_loop", BTF_KIND_FUNC),
+            tracepoints: wanted.map { ($0.name, hasType("btf_trace_\($0.name)", BTF_KIND_TYPEDEF)) },
+            functions: wantedFunctions.map {
+                let isKnown = hasType($0.name, BTF_KIND_FUNC)
+                return ($0.name, isKnown && ($0.name != "tcp_recvmsg" || hasFlagsFourth(types)))
             },
-            capabilities: effectiveCapabilities(), lockdown: lockdownState(),
+            isPreemptible: isPreemptible(release: text(of: name.release), version: text(of: name.version)),
+            mayHoldPreemption: hasType("bpf_preempt_disable", BTF_KIND_FUNC),
+            functionHookRefusal: hasTypes ? functionHookRefusal(types) : "the kernel does not describe its functions",
+            capabilities: effectiveCapabilities(), lockdown: word(inBracketsOf: "/sys/kernel/security/lockdown", ("[", "]")),
             isMPTCPEnabled: readFile("/proc/sys/net/mptcp/enabled").map { !$0.hasPrefix("0") })
     }
 
-    /// Tracepoints that this kernel lacks.
-    public var missingTracepoints: [String] { tracepoints.filter { !$0.isPresent }.map(\.name) }
+    /// on_recvmsg reads the flags of tcp_recvmsg() by their place, which was another one before Linux 5.19.
+    private static func hasFlagsFourth(_ types: OpaquePointer?) -> Bool {
+        clibbpf_parameter_is(types, "tcp_recvmsg", 3, "flags")
+    }
+
+    /// By whatever says it: the scheduler's own file, `uname -v`, the command line, the build's configuration. Where nothing
+    /// does, it may be.
+    private static func isPreemptible(release: String, version: String) -> Bool {
+        if let mode = word(inBracketsOf: "/sys/kernel/debug/sched/preempt", ("(", ")")) {
+            return mode != "none" && mode != "voluntary"
+        }
+        guard version.contains("PREEMPT") else { return false }
+        let options = (readFile("/proc/cmdline") ?? "").split(whereSeparator: \.isWhitespace)
+        if let mode = options.last(where: { $0.hasPrefix("preempt=") })?.dropFirst("preempt=".count) {
+            return mode != "none" && mode != "voluntary"
+        }
+        let configurations = ["/proc/config.gz", "/boot/config-\(release)"]
+        return !configurations.contains { path in
+            clibbpf_has_line(path, "CONFIG_PREEMPT_NONE=y") || clibbpf_has_line(path, "CONFIG_PREEMPT_VOLUNTARY=y")
+        }
+    }
+
+    private static func functionHookRefusal(_ types: OpaquePointer?) -> String? {
+        let result = clibbpf_try_function_hook(types, "sk_stream_wait_memory")
+        return result < 0 ? describe(errno: -result) : nil
+    }
+
+    /// Whether this kernel has a typed tracepoint.
+    func has(tracepoint name: String) -> Bool { tracepoints.contains { $0.name == name && $0.isPresent } }
+
+    /// Whether this kernel has a function.
+    func has(function name: String) -> Bool { functions.contains { $0.name == name && $0.isPresent } }
 
     /// CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON (include/uapi/linux/capability.h).
     public var mayLoad: Bool {
@@ -71,43 +129,10 @@ public struct KernelFacts: Sendable {
         return 0
     }
 
-    /// The word in brackets of /sys/kernel/security/lockdown.
-    private static func lockdownState() -> String? {
-        guard let text = readFile("/sys/kernel/security/lockdown") else { return nil }
-        guard let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]") else { return nil }
+    /// The word that a file of the kernel's marks with `brackets` among others.
+    private static func word(inBracketsOf path: String, _ brackets: (Character, Character)) -> String? {
+        guard let text = readFile(path) else { return nil }
+        guard let open = text.firstIndex(of: brackets.0), let close = text.firstIndex(of: brackets.1) else { return nil }
         return String(text[text.index(after: open)..<close])
-    }
-}
-
-/// Which hooks give the send call and the inside of TCP. Chosen from facts.
-public enum Backend: String, Sendable {
-    /// Typed tracepoints only: tcp_sendmsg_locked and sock_send_length.
-    case tracepoint
-
-    /// The backend for these facts, or why there is none and what to do.
-    public static func choose(for facts: KernelFacts) throws(CaptureError) -> Backend {
-        guard facts.mayLoad else {
-            throw CaptureError(
-                .forbidden,
-                "this user may not load kernel probes: run tailrace as root (sudo tailrace ...), or give it CAP_BPF and CAP_PERFMON"
-            )
-        }
-        guard facts.architecture == "x86_64" else {
-            throw CaptureError(
-                .unsupported, "this build's probes are for x86_64, and this machine is \(facts.architecture)")
-        }
-        guard facts.hasTypes else {
-            throw CaptureError(
-                .unsupported,
-                "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing); use one built with CONFIG_DEBUG_INFO_BTF=y"
-            )
-        }
-        guard facts.missingTracepoints.isEmpty else {
-            throw CaptureError(
-                .unsupported,
-                "this kernel (\(facts.release)) lacks the tracepoint \(facts.missingTracepoints.joined(separator: ", ")); "
-                    + "tcp_sendmsg_locked needs Linux 6.16 or newer")
-        }
-        return .tracepoint
     }
 }

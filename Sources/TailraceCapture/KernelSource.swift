@@ -29,15 +29,17 @@ public final class KernelSource {
     /// - Parameters:
     ///   - target: what to trace; filtered in the kernel.
     ///   - facts: what the kernel allows.
+    ///   - wanted: the backend to use; nil: the best that the facts allow.
     ///   - ringBytes: size of the ring, a power of two and a multiple of the page size.
     ///   - socketLimit: connections that are followed at once; those beyond are counted.
     ///   - objectFile: another object than the embedded one, for measurements only.
     /// - Throws: `CaptureError`, one sentence.
     public init(
-        target: Target, facts: KernelFacts, ringBytes: UInt32 = defaultRingBytes, socketLimit: UInt32 = 1 << 16,
-        objectFile: [UInt8]? = nil
+        target: Target, facts: KernelFacts, backend wanted: Backend? = nil, ringBytes: UInt32 = defaultRingBytes,
+        socketLimit: UInt32 = 1 << 16, objectFile: [UInt8]? = nil
     ) throws(CaptureError) {
-        backend = try Backend.choose(for: facts)
+        backend = try Backend.choose(for: facts, wanted: wanted)
+        let probes = ProbeSet(backend, facts: facts)
         clibbpf_quiet()
         let opened = objectFile.map { file in file.withUnsafeBytes { clibbpf_open($0.baseAddress, $0.count, "probes") }
         }
@@ -50,9 +52,13 @@ public final class KernelSource {
         decoder = Decoder(jiffy: jiffyLength(), processes: ProcessLookup())
         var settings = target.settings
         settings.socket_limit = socketLimit
+        settings.hooks = probes.hooks
         bpf_map__set_initial_value(
             bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
         bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
+        for program in Programs(of: object) {
+            bpf_program__set_autoload(program, probes.programs.contains(name(of: program)))
+        }
         let result = bpf_object__load(object)
         // On an error the object is closed by deinit: everything is initialized by now.
         guard result == 0 else {
@@ -69,16 +75,13 @@ public final class KernelSource {
     /// From its return on, nothing that happens is missed.
     public func attach() throws(CaptureError) {
         if ring == nil { try openRing() }
-        var program = bpf_object__next_program(object, nil)
-        while let current = program {
-            defer { program = bpf_object__next_program(object, current) }
-            guard !isIterator(current) else { continue }
+        for program in Programs(of: object) where bpf_program__autoload(program) && !isIterator(program) {
             clibbpf_quiet()
-            guard let link = bpf_program__attach(current) else {
+            guard let link = bpf_program__attach(program) else {
                 let code = errno
-                let name = bpf_program__name(current).map { String(cString: $0) } ?? "?"
                 detach()
-                throw CaptureError.step("attach \(name)", errno: code, detail: String(cString: clibbpf_warning()))
+                throw CaptureError.step(
+                    "attach \(name(of: program))", errno: code, detail: String(cString: clibbpf_warning()))
             }
             links.append(link)
         }
@@ -200,7 +203,8 @@ public final class KernelSource {
             loss.merged += counters.merged
             loss.headsUnread += counters.heads_unread
         }
-        loss.missed = programs().reduce(0) { $0 + $1.misses }
+        loss.missed = ProbeSet.eventsMissed(
+            Dictionary(programs().map { ($0.name, $0.misses) }, uniquingKeysWith: { first, _ in first }))
         return loss
     }
 
@@ -228,22 +232,31 @@ public final class KernelSource {
 
     /// Every loaded program.
     public func programs() -> [Program] {
-        var all: [Program] = []
-        var program = bpf_object__next_program(object, nil)
-        while let current = program {
+        Programs(of: object).compactMap { program in
             var info = bpf_prog_info()
-            if clibbpf_program_info(bpf_program__fd(current), &info) == 0 {
-                all.append(
-                    Program(
-                        name: bpf_program__name(current).map { String(cString: $0) } ?? "?",
-                        misses: info.recursion_misses,
-                        runs: info.run_cnt, runNanoseconds: info.run_time_ns, verifiedInstructions: info.verified_insns)
-                )
-            }
-            program = bpf_object__next_program(object, current)
+            guard clibbpf_program_info(bpf_program__fd(program), &info) == 0 else { return nil }
+            return Program(
+                name: name(of: program), misses: info.recursion_misses, runs: info.run_cnt,
+                runNanoseconds: info.run_time_ns, verifiedInstructions: info.verified_insns)
         }
-        return all
     }
+}
+
+/// The programs of an object, in its order.
+private struct Programs: Sequence, IteratorProtocol {
+    private let object: OpaquePointer
+    private var program: OpaquePointer?
+
+    init(of object: OpaquePointer) { self.object = object }
+
+    mutating func next() -> OpaquePointer? {
+        program = bpf_object__next_program(object, program)
+        return program
+    }
+}
+
+private func name(of program: OpaquePointer) -> String {
+    bpf_program__name(program).map { String(cString: $0) } ?? "?"
 }
 
 /// Length of a jiffy, ns: what the coarse clock resolves to.

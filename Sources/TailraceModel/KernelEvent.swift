@@ -105,6 +105,8 @@ public struct FlushMarks {
     public var queued: Nanoseconds = 0
     /// The device was asked to start with its last byte.
     public var transmitted: Nanoseconds = 0
+    /// The driver returned from the packet with its last byte; 0 also where no hook marks that.
+    public var driven: Nanoseconds = 0
     /// The peer's ACK of its last byte was processed.
     public var acked: Nanoseconds = 0
     /// Time inside its send calls, waits for memory excluded.

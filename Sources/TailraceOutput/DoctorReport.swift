@@ -43,6 +43,10 @@ public struct DoctorReport: Sendable {
     public var facts: [Fact]
     /// nil: none works here.
     public var backend: String?
+    /// The backends that were not taken, and why.
+    public var others: [(backend: String, reason: String)] = []
+    /// Why the backend cannot tell the stage `driver`; nil: it can.
+    public var driverUnavailable: String?
     /// Empty where nothing could be loaded.
     public var programs: [Program] = []
     /// What is missing, and what to do; nil: nothing.
@@ -70,9 +74,9 @@ public struct DoctorReport: Sendable {
             let listed = programs.map { "\($0.name) (\($0.instructions) instructions verified)" }.joined(
                 separator: ", ")
             text += "loaded, attached and taken away again: \(listed)\n"
-            text +=
-                "driver: not known; this backend has no mark behind the driver, its time is in network (loopback has none)\n"
+            text += driverUnavailable.map { "driver: not known; \($0)\n" } ?? ""
         }
+        for (other, reason) in others { text += "not \(other): \(Sanitizer.visible(reason))\n" }
         text += advice.map { "cannot trace: \($0)\n" } ?? "Tracing works here: sudo tailrace trace --port PORT\n"
         return text
     }
@@ -84,6 +88,10 @@ public struct DoctorReport: Sendable {
         line.field("kernel", string: kernel)
         line.field("architecture", string: architecture)
         line.field("backend", string: backend)
+        line.object("other_backends") { line in
+            for (other, reason) in others { line.object(named: other) { $0.field("reason", string: reason) } }
+        }
+        line.object("unavailable") { $0.field("driver", string: driverUnavailable) }
         line.object("facts") { line in
             for fact in facts {
                 line.object(named: fact.name) {

@@ -22,8 +22,7 @@ public struct RunDescription: Sendable {
     /// Wall time of the run.
     public var anchor: ClockAnchor
     /// Why the stage `driver` is not known; nil: it is.
-    public var driverUnavailable: String? =
-        "no tracepoint marks the driver's return; its time is in network (the loopback device has none: 0)"
+    public var driverUnavailable: String?
 
     /// A run with no target: everything.
     public init(version: String, host: String, kernel: String, backend: String, anchor: ClockAnchor) {

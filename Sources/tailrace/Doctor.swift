@@ -13,10 +13,12 @@ struct Doctor: ParsableCommand {
     @Flag(help: "Write one JSON object.")
     var json = false
 
+    @OptionGroup var choice: BackendOption
+
     func run() throws {
         let facts = KernelFacts.probe()
         var output = Output(STDOUT_FILENO)
-        let diagnosis = Diagnosis(facts)
+        let diagnosis = Diagnosis(facts, wanted: choice.backend)
         if json || isatty(STDOUT_FILENO) == 0 {
             output.append(diagnosis.report.json())
         } else {
@@ -32,31 +34,54 @@ private struct Diagnosis {
     var report: DoctorReport
     var problem: CaptureError?
 
-    init(_ facts: KernelFacts) {
+    init(_ facts: KernelFacts, wanted: Backend?) {
         report = DoctorReport(
             version: Tailrace.version, kernel: facts.release, architecture: facts.architecture,
-            facts: [
-                .init(
-                    name: "kernel types (BTF)", value: facts.hasTypes ? "present" : "missing", isGood: facts.hasTypes),
-                .init(
-                    name: "may load probes",
-                    value: facts.mayLoad ? "yes" : "no: needs root, or CAP_BPF and CAP_PERFMON",
-                    isGood: facts.mayLoad),
-                .init(name: "lockdown", value: facts.lockdown ?? "the kernel does not say", isGood: nil),
-                .init(name: "MPTCP", value: Self.mptcp(facts), isGood: nil),
-            ])
-        for (point, wanted) in zip(facts.tracepoints, KernelFacts.wanted) {
-            let value = (point.isPresent ? "present" : "missing") + ": " + wanted.purpose
-            report.facts.append(.init(name: "tracepoint \(point.name)", value: value, isGood: point.isPresent))
-        }
+            facts: Self.general(facts))
         do throws(CaptureError) {
-            let source = try KernelSource(target: Target(), facts: facts, ringBytes: 1 << 16)
-            report.backend = source.backend.rawValue
+            let source = try KernelSource(target: Target(), facts: facts, backend: wanted, ringBytes: 1 << 16)
             try source.attach()
+            report.backend = source.backend.rawValue
+            report.driverUnavailable = source.backend.driverUnavailable
             report.programs = source.programs().map { .init(name: $0.name, instructions: Int($0.verifiedInstructions)) }
         } catch {
             problem = error
             report.advice = error.description
+        }
+        report.facts += Self.hooks(facts, isWorking: problem == nil)
+        for backend in Backend.allCases where backend.rawValue != report.backend {
+            let works = wanted == nil ? "it would work too, and tells less" : "it would work too"
+            report.others.append((backend.rawValue, backend.obstacle(in: facts) ?? works))
+        }
+    }
+
+    private static func general(_ facts: KernelFacts) -> [DoctorReport.Fact] {
+        [
+            .init(name: "kernel types (BTF)", value: facts.hasTypes ? "present" : "missing", isGood: facts.hasTypes),
+            .init(name: "loops in programs", value: facts.hasLoops ? "present" : "missing", isGood: facts.hasLoops),
+            .init(
+                name: "may load probes", value: facts.mayLoad ? "yes" : "no: needs root, or CAP_BPF and CAP_PERFMON",
+                isGood: facts.mayLoad),
+            .init(name: "lockdown", value: facts.lockdown ?? "the kernel does not say", isGood: nil),
+            .init(name: "MPTCP", value: mptcp(facts), isGood: nil),
+            .init(
+                name: "preemption",
+                value: facts.isPreemptible ? "also inside the kernel: programs are loaded twice" : "not inside the kernel",
+                isGood: nil),
+            .init(
+                name: "function hooks", value: facts.functionHookRefusal.map { "refused: \($0)" } ?? "allowed",
+                isGood: facts.functionHookRefusal == nil ? true : nil),
+        ]
+    }
+
+    /// Where a backend works, a hook that is missing is none that it needs; else it may be the reason.
+    private static func hooks(_ facts: KernelFacts, isWorking: Bool) -> [DoctorReport.Fact] {
+        let points = zip(facts.tracepoints, KernelFacts.wanted).map { ("tracepoint", $0.0, $0.1.purpose) }
+        let functions = zip(facts.functions, KernelFacts.wantedFunctions).map { ("function", $0.0, $0.1.purpose) }
+        return (points + functions).map { kind, hook, purpose in
+            .init(
+                name: "\(kind) \(hook.name)", value: (hook.isPresent ? "present: " : "missing: ") + purpose,
+                isGood: hook.isPresent ? true : isWorking ? nil : false)
         }
     }
 

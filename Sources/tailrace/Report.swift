@@ -53,8 +53,8 @@ struct ReportCommand: ParsableCommand {
             return try write(gather(run) { try run.run(tell: $0, afterDrain: {}) }, of: run)
         }
         let run = try TracingRun(
-            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
-            tellsFlushes: true)
+            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
+            maxConnections: options.maxConnections, tellsFlushes: true)
         let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         complain("tracing \(options.target.description) \(ending)")
         try run.announceReady(in: options.readyFile)

@@ -39,6 +39,7 @@ extension RunDescription {
         pids = target.pids
         comms = target.comms
         cgroups = target.cgroups
+        driverUnavailable = Backend(rawValue: backend)?.driverUnavailable
     }
 }
 

@@ -29,6 +29,8 @@ struct TargetOptions: ParsableArguments {
         help: ArgumentHelp("Connections that are followed at once (65536); those beyond are counted.", valueName: "n"))
     var maxConnections: UInt32 = 1 << 16
 
+    @OptionGroup var choice: BackendOption
+
     func validate() throws {
         if let bytes = ring?.bytes, !(4096...1 << 30).contains(bytes) || bytes & (bytes - 1) != 0 {
             throw ValidationError("--ring takes a power of two from 4KiB to 1GiB; \(bytes) bytes is none.")

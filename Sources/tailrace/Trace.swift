@@ -29,8 +29,8 @@ struct Trace: ParsableCommand {
 
     func run() throws {
         let run = try TracingRun(
-            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
-            tellsFlushes: flushes)
+            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
+            maxConnections: options.maxConnections, tellsFlushes: flushes)
         let isForPrograms = json || isatty(STDOUT_FILENO) == 0
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)

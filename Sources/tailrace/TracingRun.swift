@@ -20,15 +20,16 @@ final class TracingRun {
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
-    /// Checks the target, loads and attaches.
+    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows.
     init(
-        target: Target, ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16,
-        tellsFlushes: Bool
+        target: Target, backend: Backend? = nil, ringBytes: UInt32 = KernelSource.defaultRingBytes,
+        maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool
     ) throws {
         self.target = target
         facts = KernelFacts.probe()
         try target.check()
-        source = try KernelSource(target: target, facts: facts, ringBytes: ringBytes, socketLimit: maxConnections)
+        source = try KernelSource(
+            target: target, facts: facts, backend: backend, ringBytes: ringBytes, socketLimit: maxConnections)
         correlator = Correlator(tellsFlushes: tellsFlushes)
         // Blocked, so that they are taken where nothing is half done.
         var signals = TracingRun.stopSignals

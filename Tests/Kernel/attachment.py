@@ -7,7 +7,8 @@ import time
 
 from tracer import Skip, require_command
 
-PROGRAMS = {"on_state", "on_recv", "on_send", "on_sent", "on_xmit", "on_packet"}
+PROGRAMS = {"on_state", "on_xmit", "on_packet"}
+SEND_CALL = ({"on_call", "on_called"}, {"on_send", "on_sent"})  # one pair for each backend
 
 
 def listed(kind):
@@ -42,7 +43,8 @@ class Attachment:
         self.programs, self.links = held_by(pid)
         names = {program.get("name") for program in listed("prog") if program["id"] in self.programs}
         assert PROGRAMS <= names, "not attached: %s" % sorted(PROGRAMS - names)
-        assert len(self.links) >= len(PROGRAMS), "only %d links" % len(self.links)
+        assert any(pair <= names for pair in SEND_CALL), "no backend's send call among %s" % sorted(names)
+        assert len(self.links) >= len(PROGRAMS) + 2, "only %d links" % len(self.links)
 
     def left(self):
         return ({program["id"]: program.get("name") for program in listed("prog") if program["id"] in self.programs},

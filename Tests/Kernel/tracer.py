@@ -20,6 +20,8 @@ import tty
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("TAILRACE", ROOT / ".build" / "debug" / "tailrace"))
 
+OPTIONS = os.environ.get("TAILRACE_OPTIONS", "").split()  # for every live run, as `--backend tracepoint`
+
 STAGES = ("accept", "read", "app", "send", "blocked", "queue", "qdisc", "driver", "network")
 CAUSES = ("peer_window", "congestion_window", "qdisc", "other")
 
@@ -189,7 +191,7 @@ class Tracer:
         self.directory = tempfile.TemporaryDirectory(prefix="tailrace-test-")
         self.ready_file = os.path.join(self.directory.name, "ready")
         target = ["--port", str(port)] if port else []
-        self.arguments = [command, *target, "--ready-file", self.ready_file, *map(str, options)]
+        self.arguments = [command, *target, "--ready-file", self.ready_file, *OPTIONS, *map(str, options)]
         if json_lines:
             self.arguments.append("--json")
         self.environment = dict(os.environ, **(environment or {}))
@@ -252,17 +254,27 @@ class Tracer:
 
 
 class Recorder(Tracer):
-    """The same by way of a recording: stop() gives what its export says."""
+    """
+    The same by way of a recording: stop() gives what its export says, with these options.
 
-    def __init__(self, port, *options):
+    `record`: options of `tailrace record`; `file`: where to; `command`: what it runs.
+    """
+
+    def __init__(self, port, *options, record=(), file=None, command=()):
         super().__init__(port, json_lines=False)
         self.options = options
-        self.arguments = ["record", "--port", str(port), "--ready-file", self.ready_file, "-o", self.path("recording")]
+        self.file = file or self.path("recording")
+        self.arguments = ["record", "--port", str(port), "--ready-file", self.ready_file, "-o", self.file, *record]
+        if command:
+            self.arguments += ["--", *command]
+
+    def export(self, *options):
+        done = run_to_end("export", self.file, *(options or self.options))
+        report = Report(done.stdout, done.stderr, done.returncode)
+        report.check_frame()
+        return report
 
     def stop(self):
         code = self.end()
         assert code == 0, "exit code %d: %s" % (code, self.errors()[-500:])
-        done = run_to_end("export", self.path("recording"), *self.options)
-        report = Report(done.stdout, done.stderr, done.returncode)
-        report.check_frame()
-        return report
+        return self.export()

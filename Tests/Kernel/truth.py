@@ -15,7 +15,7 @@ def by_connection(items, key, order):
 
 
 def logged(records):
-    return by_connection(records, lambda record: tuple(record["remote"]), lambda record: record["number"])
+    return by_connection(records, lambda record: tuple(record["remote"]), lambda record: (record.get("received_ns", 0), record["number"]))
 
 
 def pairs(responses, records):

@@ -68,15 +68,15 @@ struct DecoderTests {
 
     @Test("a flush, by offsets")
     func flush() throws {
-        var fields: [any FixedWidthInteger] = [UInt64(900), UInt64(7), UInt16(4), UInt16(160), UInt32(EV_F_LOOPBACK)]
-        fields += (1...8).map { UInt64($0 * 100) } as [any FixedWidthInteger]
+        var fields: [any FixedWidthInteger] = [UInt64(900), UInt64(7), UInt16(4), UInt16(168), UInt32(EV_F_LOOPBACK)]
+        fields += (1...9).map { UInt64($0 * 100) } as [any FixedWidthInteger]
         fields += (1...16).map { UInt32($0) } as [any FixedWidthInteger]
         fields.append(UInt64(0x0a0d_0a0d_3000_0000))
         guard case .flushLeft(let pointer)? = decode(bytes(fields)) else { throw Missing() }
         let flush = pointer.pointee
         #expect(flush.at == 900 && flush.firstEnter == 100 && flush.enter == 200 && flush.exit == 300)
         #expect(flush.queued == 400 && flush.transmitted == 500 && flush.acked == 600)
-        #expect(flush.sendTime == 700 && flush.blockedTime == 800)
+        #expect(flush.sendTime == 700 && flush.blockedTime == 800 && flush.driven == 900)
         #expect(flush.sequenceStart == 1 && flush.sequenceEnd == 2 && flush.writes == 3 && flush.bytes == 1)
         #expect(flush.queuedBytes == 4 && flush.unsentBytes == 5 && flush.unackedBytes == 6 && flush.sndbufBytes == 7)
         #expect(flush.srttMicroseconds == 8 && flush.retransmits == 9)
@@ -146,34 +146,5 @@ struct TargetTests {
         target.pids = []
         target.cgroups = ["/there/is/none"]
         #expect(throws: CaptureError.self) { try target.check() }
-    }
-}
-
-@Suite("The choice of a backend")
-struct BackendTests {
-    private func facts(
-        types: Bool = true, missing: String? = nil, capabilities: UInt64 = .max, machine: String = "x86_64"
-    ) -> KernelFacts {
-        KernelFacts(
-            release: "6.18", architecture: machine, host: "h", hasTypes: types,
-            tracepoints: KernelFacts.wanted.map { ($0.name, $0.name != missing) }, capabilities: capabilities,
-            lockdown: nil, isMPTCPEnabled: nil)
-    }
-
-    private func kind(_ facts: KernelFacts) -> CaptureError.Kind? {
-        do throws(CaptureError) {
-            _ = try Backend.choose(for: facts)
-            return nil
-        } catch { return error.kind }
-    }
-
-    @Test("from facts: what is missing decides between `cannot` and `may not`")
-    func choice() {
-        #expect(kind(facts()) == nil)
-        #expect(kind(facts(capabilities: 0)) == .forbidden)
-        #expect(kind(facts(capabilities: 1 << 39 | 1 << 38)) == nil)
-        #expect(kind(facts(types: false)) == .unsupported)
-        #expect(kind(facts(missing: "tcp_sendmsg_locked")) == .unsupported)
-        #expect(kind(facts(machine: "aarch64")) == .unsupported)
     }
 }

@@ -24,7 +24,7 @@ typedef uint64_t ev_u64;
 #endif
 
 /* Grows when the meaning of an existing field changes. */
-#define EV_WIRE_VERSION 1u
+#define EV_WIRE_VERSION 2u
 
 /* Most bytes of a request head, or of a response head, that the kernel side reads. */
 #define EV_REQUEST_HEAD_BYTES 2048u
@@ -120,6 +120,7 @@ struct ev_flush {
 	ev_u64 ack_ns;		/* the peer's ACK of its last byte was processed */
 	ev_u64 send_ns;		/* time inside its send calls that was not spent waiting for memory */
 	ev_u64 blocked_ns;	/* time since the previous flush's return that a writer waited for room */
+	ev_u64 driver_ns;	/* the driver returned from the packet with its last byte */
 	ev_u32 seq_start;	/* sequence number of its first byte */
 	ev_u32 seq_end;		/* one past its last byte */
 	ev_u32 writes;		/* send calls in it */
@@ -182,7 +183,16 @@ struct ev_settings {
 	ev_u64 cgroups[EV_FILTERS];	/* cgroup v2 ids */
 	ev_u32 cgroup_levels[EV_FILTERS];	/* depth of each below the root */
 	ev_u32 socket_limit;	/* connections that are followed at once */
+	ev_u32 hooks;		/* EV_HOOK_* of the programs that are attached too */
 };
+
+/* ev_settings.hooks */
+#define EV_HOOK_WAIT (1u << 0)		/* when a writer waits for memory */
+#define EV_HOOK_HAND_OVER (1u << 1)	/* TCP's hand-over to IP */
+#define EV_HOOK_ACK (1u << 2)		/* the ACKs of every state */
+#define EV_HOOK_DRIVER (1u << 3)	/* the driver's return */
+#define EV_HOOK_SPARES (1u << 4)	/* a second copy of each, for what the first is skipped at */
+#define EV_HOOK_HOLD (1u << 5)		/* no hook: programs are preempted, and can hold that off for a moment */
 
 /*
  * Per CPU. made[k] == delivered to the ring + lost[k], for every kind; `tailrace` prints both sides.
@@ -198,11 +208,53 @@ struct ev_counters {
 	ev_u64 untracked_mptcp;		/* accepted subflows of MPTCP: their bytes do not come through TCP's send call */
 };
 
+/* Kernel functions whose time is measured where that is asked for: the key of the map `function_times`. */
+enum ev_function {
+	EV_TCP_SENDMSG = 0,
+	EV_TCP_WRITE_XMIT = 1,
+	EV_TCP_TRANSMIT_SKB = 2,	/* __tcp_transmit_skb */
+	EV_IP_QUEUE_XMIT = 3,		/* __ip_queue_xmit */
+	EV_INET6_CSK_XMIT = 4,
+	EV_DEV_HARD_START_XMIT = 5,
+	EV_TCP_ACK = 6,
+	EV_SK_STREAM_WAIT_MEMORY = 7,
+	EV_FUNCTIONS = 8,
+};
+
+/* LogLinear.buckets in Sources/TailraceModel/Histogram.swift */
+#define EV_BUCKETS 320u
+
+/* Per CPU: the calls of one function for traced sockets that returned. */
+struct ev_function_times {
+	ev_u64 count;
+	ev_u64 total_ns;	/* between entry and return, interruptions included */
+	ev_u64 max_ns;
+	ev_u64 buckets[EV_BUCKETS];	/* calls by their time: ev_bucket() */
+};
+
+/* The log-linear bucket of a time: LogLinear.bucket(of:) says what it means, and a test that both agree. */
+static inline ev_u32 ev_bucket(ev_u64 value)
+{
+	ev_u32 octave = 0, index;
+	ev_u64 rest = value;
+
+	if (value < 8)
+		return (ev_u32)value;
+	for (ev_u32 step = 32; step; step /= 2) {
+		if (rest >> step) {
+			rest >>= step;
+			octave += step;
+		}
+	}
+	index = ((octave - 2) << 3) + ((value >> (octave - 3)) & 7);
+	return index < EV_BUCKETS ? index : EV_BUCKETS - 1;
+}
+
 #ifndef __cplusplus
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
 _Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
 _Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
-_Static_assert(sizeof(struct ev_flush) == 24 + 64 + 64 + 8, "ev_flush");
+_Static_assert(sizeof(struct ev_flush) == 24 + 72 + 64 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
 _Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
 _Static_assert(sizeof(struct ev_round) == 24 + 8, "ev_round");

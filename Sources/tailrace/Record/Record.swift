@@ -50,8 +50,8 @@ struct Record: ParsableCommand {
 
     func run() throws {
         let run = try TracingRun(
-            target: options.target, ringBytes: options.ringBytes, maxConnections: options.maxConnections,
-            tellsFlushes: false)
+            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
+            maxConnections: options.maxConnections, tellsFlushes: false)
         let description = RecordingDescription(
             version: Tailrace.version, facts: run.facts, backend: run.source.backend, target: options.target)
         let writer = try RecordingWriter(
