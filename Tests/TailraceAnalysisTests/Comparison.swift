@@ -9,9 +9,9 @@ struct Comparison {
     let traced: TracedConnection
     let truths: [Truth]
 
-    init(_ traced: TracedConnection) {
+    init(_ traced: TracedConnection, truths: [Truth]? = nil) {
         self.traced = traced
-        truths = traced.truths()
+        self.truths = truths ?? traced.truths()
     }
 
     /// nil: none.

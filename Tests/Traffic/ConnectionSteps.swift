@@ -66,8 +66,10 @@ extension TracedConnection {
         if chance(1, in: 4), end <= requests[index + 1], !(isInHead && kernel.reads >= 5) {
             end = Int.random(in: start + 1...end, using: &random)
         }
+        if isWild { end = Int.random(in: start + 1...arrived, using: &random) }
+        let isReadable = !isWild || chance(9, in: 10)
         let told = kernel.records.count
-        kernel.read(requestBytes(start..<end), isReadable: true, isAll: end == arrived, at: now)
+        kernel.read(requestBytes(start..<end), isReadable: isReadable, isAll: end == arrived, at: now)
         let isTold =
             kernel.records.last.map { if case .read = $0 { kernel.records.count > told } else { false } } ?? false
         reads.append(Read(bytes: start..<end, record: isTold ? kernel.records.count - 1 : nil))

@@ -47,8 +47,15 @@ package struct Script {
     /// The client does not wait for its answers.
     package internal(set) var isPipelined = false
 
-    /// Between one and eight requests.
-    package init(_ random: inout SeededGenerator, connection: Int) {
+    /// Between one and eight requests. `isWild`: with all that ends where nothing that is told says so.
+    package init(_ random: inout SeededGenerator, connection: Int, isWild: Bool) {
+        self.init(&random, connection: connection)
+        guard isWild else { return }
+        for index in transactions.indices { transactions[index].makeWild(&random) }
+        if isPipelined { shareCalls(&random) }
+    }
+
+    private init(_ random: inout SeededGenerator, connection: Int) {
         if Int.random(in: 0..<8, using: &random) == 0 {
             opaque(&random)
             return
@@ -58,6 +65,16 @@ package struct Script {
         for index in 0..<count {
             let transaction = http(&random, "/c\(connection)/r\(index)", isLast: index == count - 1)
             transactions.append(transaction)
+        }
+    }
+
+    /// The end of an answer and the beginning of the next in one call.
+    private mutating func shareCalls(_ random: inout SeededGenerator) {
+        for index in transactions.indices.dropLast()
+        where transactions[index].sends.count > 1 && Int.random(in: 0..<3, using: &random) == 0 {
+            let last = transactions[index].sends.removeLast()
+            let first = transactions[index + 1].sends[0]
+            transactions[index + 1].sends[0] = Transaction.Send(bytes: last.bytes + first.bytes, needs: first.needs)
         }
     }
 
@@ -123,6 +140,40 @@ package struct Script {
     }
     private func letters(_ random: inout SeededGenerator, _ range: ClosedRange<Int>) -> [UInt8] {
         Script.letters(&random, range)
+    }
+}
+
+extension Transaction {
+    /// Heads that are longer than what is read of them, requests in chunks, bytes that cannot be read, answers that come
+    /// before their request.
+    fileprivate mutating func makeWild(_ random: inout SeededGenerator) {
+        let long = Array(
+            "X-Long: \(String(repeating: "l", count: Int.random(in: 400...3000, using: &random)))\r\n".utf8)
+        if method != nil, Int.random(in: 0..<5, using: &random) == 0 {
+            request.insert(contentsOf: long, at: headBytes - 2)
+            headBytes += long.count
+        }
+        if headBytes < request.count, Int.random(in: 0..<4, using: &random) == 0 { chunkRequest() }
+        for index in sends.indices {
+            var send = sends[index]
+            if Int.random(in: 0..<10, using: &random) == 0 { send.isReadable = false }
+            if Int.random(in: 0..<12, using: &random) == 0 { send.needs = 0 }
+            send.needs = min(send.needs, Int.random(in: 0..<4, using: &random) == 0 ? headBytes : request.count)
+            if send.bytes.starts(with: "HTTP/1.1 2".utf8), Int.random(in: 0..<5, using: &random) == 0 {
+                let line = (send.bytes.firstIndex(of: 0x0a) ?? 0) + 1
+                send = Send(bytes: Array(send.bytes[..<line]) + long + Array(send.bytes[line...]), needs: send.needs)
+            }
+            sends[index] = send
+        }
+    }
+
+    private mutating func chunkRequest() {
+        let body = Array(request[headBytes...])
+        var head = Array(request[..<(headBytes - 2)])
+        head += Array("Transfer-Encoding: chunked\r\n\r\n".utf8)
+        headBytes = head.count
+        request = head + Array("\(String(body.count, radix: 16))\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8)
+        for index in sends.indices where sends[index].needs > headBytes { sends[index].needs = request.count }
     }
 }
 

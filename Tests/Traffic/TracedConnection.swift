@@ -25,6 +25,7 @@ package struct TracedConnection {
     /// The same for the requests.
     let requests: [Int]
 
+    let isWild: Bool
     var random: SeededGenerator
     var now: Nanoseconds
     // The client.
@@ -47,9 +48,11 @@ package struct TracedConnection {
     var acknowledged = 0
 
     /// What `seed` makes; `index` is part of its paths, `server` its process. `closing`: how it ends, else by chance.
-    package init(seed: UInt64, index: Int, server: Server, closing: Closing? = nil) {
+    /// `isWild`: see `Script`; also what is read ends anywhere, and cannot always be looked at.
+    package init(seed: UInt64, index: Int, server: Server, closing: Closing? = nil, isWild: Bool = false) {
         random = SeededGenerator(state: seed)
-        script = Script(&random, connection: index)
+        script = Script(&random, connection: index, isWild: isWild)
+        self.isWild = isWild
         now = 1_000_000 + Nanoseconds.random(in: 0..<1_000_000, using: &random)
         let endpoint = Endpoint(ipv4: true, bytes: (UInt64(index), 0), port: 80)
         let connection = Connection(
@@ -78,6 +81,8 @@ package struct TracedConnection {
 
     /// Bytes that the server handed over.
     package var writtenBytes: Int { written }
+    /// Bytes that the server read.
+    package var readBytes: Int { read }
 
     func sequence(_ position: Int) -> UInt32 { firstSequence &+ UInt32(truncatingIfNeeded: position) }
 
