@@ -73,4 +73,16 @@ struct TrafficTests {
             return told.compactMap(\.contradiction).first
         }
     }
+
+    @Test("the connections come to everything that they are there for")
+    func reach() {
+        let peculiarities = (UInt64(0)..<400).reduce(into: Set<Peculiarity>()) { peculiarities, seed in
+            for isWild in [false, true] {
+                peculiarities.formUnion(
+                    TracedConnection(seed: seed, index: 0, server: server, isWild: isWild).peculiarities)
+            }
+        }
+        let missing = Peculiarity.allCases.filter { !peculiarities.contains($0) }
+        #expect(missing.isEmpty)
+    }
 }

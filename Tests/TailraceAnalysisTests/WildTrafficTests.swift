@@ -35,7 +35,7 @@ struct WildTrafficTests {
         if requestBytes > traced.readBytes { return "\(requestBytes) request bytes of \(traced.readBytes)" }
         let targets = told.compactMap(\.target)
         if Set(targets).count != targets.count { return "told twice: \(targets)" }
-        if traced.closing != .staysOpen, !open.isEmpty || replay.correlator.connections > 0 {
+        if traced.closing != .staysOpen, traced.isTraced, !open.isEmpty || replay.correlator.connections > 0 {
             return "the connection is gone, and \(open.count) responses are open"
         }
         return nil

@@ -6,6 +6,11 @@ extension KernelSocket {
     /// A send call begins with `bytes`; where they cannot be read (sendfile), nothing is known of them.
     package mutating func beginCall(_ bytes: [UInt8], isReadable: Bool, at now: Nanoseconds) {
         announce(at: now)
+        guard isFollowed else {
+            call = Call(
+                at: now, sequence: written, bytes: UInt32(bytes.count), beginsHead: false, tail: nil, isMerged: false)
+            return
+        }
         if state != .established, unacknowledged != ackedSequence {
             acknowledged(unacknowledged, at: now, isLate: true)
         }
@@ -101,7 +106,7 @@ extension KernelSocket {
     /// The call in progress returns what it took; without a byte: EAGAIN.
     package mutating func endCall(at now: Nanoseconds) {
         guard let call else { return }
-        if taken > 0 { closeFlush(call, at: now) } else { withdraw(call) }
+        if isFollowed { if taken > 0 { closeFlush(call, at: now) } else { withdraw(call) } }
         self.call = nil
     }
 
@@ -161,6 +166,7 @@ extension KernelSocket {
 
     /// The device starts with a packet whose payload ends at `end`; TCP handed it to IP at `handedOver`.
     package mutating func transmit(to end: UInt32, handedOver: Nanoseconds, at now: Nanoseconds) {
+        if !isFollowed { return sent = Self.reached(end, sent) ? end : sent }
         if state != .established { noteUnseenAcknowledgement(at: now) }
         if Self.reached(end, sent) { sent = end } else { retransmits += 1 }
         guard !Self.reached(transmittedSequence, end) else { return }

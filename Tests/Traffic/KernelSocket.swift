@@ -31,6 +31,9 @@ package struct KernelSocket {
     var isLoopback = false
 
     // struct socket_state
+    /// Before tracing began, nobody looks.
+    var isFollowed = true
+    var isAdopted = false
     var first: UInt32 = 0
     var next: UInt32 = 0
     var unstamped: UInt32 = 0
@@ -92,9 +95,34 @@ package struct KernelSocket {
     }
 
     mutating func announce(at now: Nanoseconds) {
-        guard !isAnnounced else { return }
+        guard !isAnnounced, isFollowed else { return }
         isAnnounced = true
-        records.append(.socket(SocketUse(connection: connection, server: server, at: now)))
+        records.append(.socket(SocketUse(connection: connection, server: server, at: now, isAdopted: isAdopted)))
+    }
+
+    /// bpf/adopt.bpf.c: tracing begins with the connection open. What is on its way is a flush of which only the end is seen.
+    package mutating func adopt(at now: Nanoseconds) {
+        isFollowed = true
+        isAdopted = true
+        readableAt = 0
+        ackedSequence = unacknowledged
+        transmittedSequence = sent
+        tailSequence = written &- 1
+        if written != unacknowledged {
+            let (begin, end) = (unacknowledged, written)
+            withSlot(0) { slot in
+                slot = Slot()
+                slot.marks.sequenceStart = begin
+                slot.marks.sequenceEnd = end
+                slot.marks.firstEnter = now
+                slot.marks.enter = now
+                slot.marks.exit = now
+                slot.marks.isAdopted = true
+                slot.isDone = true
+            }
+            next = 1
+        }
+        announce(at: now)
     }
 
     // bpf/acknowledge.bpf.c
@@ -102,7 +130,7 @@ package struct KernelSocket {
     /// A packet of the client, with `payload` or without, that acknowledges up to `ack`.
     package mutating func arrive(ack: UInt32, hasPayload: Bool, isAccepted: Bool, at now: Nanoseconds) {
         // The tracepoint is in tcp_rcv_established().
-        let isSeen = state == .established
+        let isSeen = state == .established && isFollowed
         if hasPayload, isSeen, readableAt == 0 {
             wasUnaccepted = !isAccepted
             readableAt = now
@@ -124,6 +152,7 @@ package struct KernelSocket {
     package mutating func read(_ bytes: [UInt8], isReadable: Bool, isAll: Bool, at now: Nanoseconds) {
         announce(at: now)
         readSequence &+= UInt32(bytes.count)
+        guard isFollowed else { return }
         if !isAfterRead { reads = 0 }
         if reads < (bytes.count <= 512 ? 64 : 8) {
             reads += 1

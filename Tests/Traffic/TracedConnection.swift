@@ -21,7 +21,7 @@ package struct TracedConnection {
     package internal(set) var reads: [Read] = []
     package let closing: Closing
     /// Where each answer begins on the wire, and where the last one ends.
-    let answers: [Int]
+    package let answers: [Int]
     /// The same for the requests.
     let requests: [Int]
 
@@ -46,6 +46,8 @@ package struct TracedConnection {
     var written = 0
     var sent = 0
     var acknowledged = 0
+    /// Acknowledged before tracing began.
+    var untracedBytes = 0
 
     /// What `seed` makes; `index` is part of its paths, `server` its process. `closing`: how it ends, else by chance.
     /// `isWild`: see `Script`; also what is read ends anywhere, and cannot always be looked at.
@@ -80,7 +82,9 @@ package struct TracedConnection {
     package var end: Nanoseconds { now }
 
     /// Bytes that the server handed over.
-    package var writtenBytes: Int { written }
+    package var writtenBytes: Int { kernel.isFollowed ? written - untracedBytes : 0 }
+    /// Tracing began before its end.
+    package var isTraced: Bool { kernel.isFollowed }
     /// Bytes that the server read.
     package var readBytes: Int { read }
 
@@ -92,15 +96,23 @@ package struct TracedConnection {
 
     private mutating func run() {
         // Some end anywhere; the others when all is said.
+        let adoption = isWild && chance(1, in: 3) ? Int.random(in: 1...60, using: &random) : 0
+        kernel.isFollowed = adoption == 0
+        var step = 0
         var stepsLeft = chance(1, in: 3) ? Int.random(in: 1...120, using: &random) : 20_000
         while stepsLeft > 0 {
             let steps = enabledSteps()
             guard !steps.isEmpty else { break }
             pass()
             take(steps[Int.random(in: 0..<steps.count, using: &random)])
+            step += 1
+            if step >= adoption, !kernel.isFollowed, !kernel.isCalling {
+                untracedBytes = acknowledged
+                kernel.adopt(at: now)
+            }
             stepsLeft -= 1
         }
-        close()
+        if kernel.isFollowed { close() }
     }
 
     enum Step { case request, accept, read, beginCall, proceed, transmit, retransmit, deliver, acknowledge, look }

@@ -25,7 +25,7 @@ package struct Truth {
 extension TracedConnection {
     /// The flushes as they were told, with the bytes that they hold, counted from the first.
     package var flushes: [(record: Int, bytes: Range<Int>, marks: FlushMarks)] {
-        var position = 0
+        var position = untracedBytes
         return kernel.records.enumerated().compactMap { index, record in
             guard case .flush(let marks) = record else { return nil }
             precondition(marks.sequenceStart == sequence(position), "flushes tile the sequence space")
