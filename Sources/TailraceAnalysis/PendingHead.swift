@@ -130,7 +130,7 @@ struct PendingHead {
     /// The next call goes on with the same head. What this one could not hand over is in it again.
     mutating func append(_ next: PendingHead) {
         callEnd = next.callEnd
-        guard isContinued else { return }
+        guard !bytes.isEmpty, bytes.count < Self.longestEnding else { return }
         let taken = Int64(next.sequence &- sequence) - offset
         bytes = bytes.prefix(Int(max(0, taken))) + next.bytes
         isCut = next.isCut
