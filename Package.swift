@@ -34,11 +34,14 @@ let package = Package(
             path: "Benchmarks/window"),
 
         .target(name: "SeededRandom", path: "Tests/SeededRandom"),
+        // Connections by chance, as the kernel programs tell them.
+        .target(name: "Traffic", dependencies: ["TailraceModel", "SeededRandom"], path: "Tests/Traffic"),
         .testTarget(
             name: "TailraceModelTests",
             dependencies: ["TailraceModel", "SeededRandom", .product(name: "Histogram", package: "hdrhistogram-swift")]),
         .testTarget(
-            name: "TailraceAnalysisTests", dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom"]),
+            name: "TailraceAnalysisTests",
+            dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom", "Traffic"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
         .testTarget(
             name: "TailraceCaptureTests",

@@ -86,7 +86,8 @@ static __always_inline void withdraw_call(struct sock *sk, struct socket_state *
 
 	if (ret == -EAGAIN && !state->refused_ns)
 		state->refused_ns = state->call_ns;
-	state->tail_seq = state->call_seq - 1;	/* call_tail is not what lies before it any more */
+	/* call_tail is not what lies before the next call any more, but its end, where that tries the same again */
+	state->tail_seq = state->call_seq + (state->call_tail_known ? state->call_bytes : -1);
 	if (state->begins_head)	/* the next attempt brings the head again */
 		state->want_head++;
 	if (slot->enter_ns == state->call_ns) {
@@ -129,8 +130,8 @@ static __always_inline void close_flush(struct sock *sk, struct socket_state *st
 	flags &= ~EV_F_TAIL_UNREAD;
 	if (taken < state->call_bytes || !state->call_tail_known)
 		flags |= EV_F_TAIL_UNREAD;
-	else
-		state->tail_seq = slot->seq_end;
+	if (state->call_tail_known)
+		state->tail_seq = state->call_seq + state->call_bytes;
 	if (tp->packets_out >= tp->snd_cwnd)
 		flags |= EV_F_CWND_LIMITED;
 	if (sk->sk_tsq_flags & 1)	/* TSQ_THROTTLED, enum tsq_enum */
@@ -251,9 +252,11 @@ static __always_inline void begin_call(struct sock *sk, struct socket_state *sta
 		read_head(state, &data, &end);
 	if (!end.is_known)
 		look_at(&data, &end, false);
-	/* Of a call that is shorter than the tail, the rest of it came before. */
+	/* Of a call that is shorter than the tail, the rest of it came before; or the call is the rest of one, with the same end. */
 	if (data.bytes < EV_TAIL_BYTES && state->tail_seq == state->call_seq)
 		end.tail |= state->call_tail >> (8 * data.bytes);
+	else if (data.bytes < EV_TAIL_BYTES && state->tail_seq == state->call_seq + data.bytes)
+		end.tail = state->call_tail;
 	state->call_tail = end.tail;
 	state->call_tail_known = end.is_known;
 	if ((!state->begins_head || data.bytes > EV_RESPONSE_HEAD_BYTES) && may_end_chunks(&data, &end))

@@ -117,7 +117,7 @@ struct socket_state {
 	__u32 uncounted;	/* calls whose bytes lie before those of the next flush, because none was begun for them */
 	__u32 owner_pid;	/* of the last EV_SOCKET */
 	__u32 untold_bytes;	/* of the request, read and not told by an EV_READ */
-	__u32 tail_seq;	/* sequence number behind the bytes of call_tail, once they were taken */
+	__u32 tail_seq;	/* sequence number behind the bytes of call_tail */
 	__u32 lost;		/* records of it were lost since the last that was told */
 	__u64 established_ns;
 	__u64 cookie;		/* minted at ESTABLISHED: the verifier allows it there, and not on the transmit path */

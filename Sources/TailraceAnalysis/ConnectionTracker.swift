@@ -55,6 +55,12 @@ struct ConnectionTracker {
     /// When the client's FIN came; nil: it did not.
     private var clientFin: Nanoseconds?
     private var hasServerFin = false
+    /// How and when the connection ended.
+    private var closing: (ending: Ending, at: Nanoseconds)?
+    /// Flushes that the peer never acknowledged: how their responses ended, the connection's end tells.
+    private var givenUp: [FlushMarks] = []
+    /// The kernel side gives up as many at once.
+    private static let givenUpLimit = 8
     /// When the connection was found, as long as nothing on it has been seen; nil: from its begin, or something has.
     private var adopted: Nanoseconds?
 
@@ -64,6 +70,8 @@ struct ConnectionTracker {
     private static let waitingLimit = 64
     /// Of send calls whose flush has not left yet, in their order.
     private var heads: [PendingHead] = []
+    /// The last of them, also when its flush has left.
+    private var newestCall: PendingHead.CallEnd?
     /// The head of the next flush was understood at its send call.
     private var isHeadKnown = false
     /// As many send calls can be outstanding with a head of their own: the oldest gives way, and what it began is not known.
@@ -167,11 +175,24 @@ struct ConnectionTracker {
             heads.removeLast()
         }
         PendingHead.take(sent, into: &heads, &common.texts)
+        if let newestCall { heads[heads.count - 1].goOn(from: newestCall) }
+        newestCall = heads.last?.end
         if heads.count > Self.headLimit { heads.removeFirst(heads.count - Self.headLimit) }
     }
 
-    /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
+    /// A flush left, or was given up.
     mutating func take(
+        _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if flush.acked == 0, givenUp.count < Self.givenUpLimit {
+            givenUp.append(flush)
+        } else {
+            divide(flush, tellsFlush: tellsFlush, &common, tell)
+        }
+    }
+
+    /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
+    private mutating func divide(
         _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
@@ -198,7 +219,7 @@ struct ConnectionTracker {
             found = true
             if head.sequence == rest.sequenceStart {
                 begun = head
-            } else if head.isHTTP || head.isUnread && !waiting.isEmpty,
+            } else if head.isHTTP || head.isBehindEnd && !waiting.isEmpty,
                 Int32(bitPattern: head.sequence &- rest.sequenceStart) > 0
             {
                 var part = rest.divided(at: head)
@@ -206,7 +227,7 @@ struct ConnectionTracker {
                 part.isAfterRead = part.isAfterRead && begun?.isHTTP == true
                 takePart(part, head: begun, tellsFlush: tellsFlush, &common, tell)
                 begun = head
-            } else if begun?.callEnd == head.sequence {
+            } else if let before = begun, Int32(bitPattern: before.callEnd &- head.sequence) >= 0 {
                 begun?.append(head)
             }
         }
@@ -218,17 +239,29 @@ struct ConnectionTracker {
         _ flush: FlushMarks, head: PendingHead?, tellsFlush: Bool, _ common: inout CommonState,
         _ tell: (borrowing Actions) -> Void
     ) {
-        if !waiting.isEmpty, isBoundary(flush, head) { end(.complete, at: current.acknowledgedAt, &common, tell) }
+        if !waiting.isEmpty, isBoundary(flush, head) { endBefore(flush, &common, tell) }
+        guard isOpen || flush.bytes > 0 || !waiting.isEmpty else { return }
         if !isOpen { beginForFlush(flush, head, &common) }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &common.texts)
-        if tellsFlush { Actions.leave(Flush(flush, stages, of: current.response), tell) }
+        if tellsFlush, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
+        counters.isStale = false
         if current.isComplete {
             end(.complete, at: flush.acked, &common, tell)
             if !waiting.isEmpty { beginWaiting(&common) }
         }
+    }
+
+    /// The next response begins with `flush`.
+    private mutating func endBefore(
+        _ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if current.acknowledgedAt != 0 { return end(.complete, at: current.acknowledgedAt, &common, tell) }
+        if let closing { return end(closing.ending, at: closing.at, &common, tell) }
+        current.markEstimated()
+        end(.unknown, at: flush.firstEnter, &common, tell)
     }
 
     mutating func take(_ sample: SocketSample) {
@@ -237,14 +270,37 @@ struct ConnectionTracker {
         if isOpen { current.take(sample) }
     }
 
-    /// The open response with flushes that are still on their way, as it stands at `now`; nil: none is open.
-    func open(with outstanding: [FlushMarks], at now: Nanoseconds, _ common: CommonState) -> Response? {
-        guard isOpen || !outstanding.isEmpty else { return nil }
-        var (tracker, common) = (self, common)
-        for flush in outstanding { tracker.take(flush, tellsFlush: false, &common) { _ in } }
-        guard tracker.isOpen else { return nil }
-        tracker.current.finish(at: now, endedBy: nil, inFlight: common.inFlight[serverPlace])
-        return tracker.current.response
+    /// Adds the responses that are open, with flushes that are still on their way, as they stand at `now`: that in the
+    /// making, those whose bytes are all on their way, and those whose requests wait.
+    func addOpen(
+        with outstanding: [FlushMarks], at now: Nanoseconds, isEstimated: Bool, _ common: inout CommonState,
+        to responses: inout [Response]
+    ) {
+        guard isOpen || !outstanding.isEmpty || !givenUp.isEmpty else { return }
+        var tracker = self
+        tracker.successor = nil
+        let inFlight = common.inFlight[serverPlace]
+        var open: [Response] = []
+        let tell = { (actions: borrowing Actions) in open += actions.ended }
+        tracker.giveUp(.unknown, at: now, tellsFlush: false, &common, tell)
+        for flush in outstanding { tracker.divide(flush, tellsFlush: false, &common, tell) }
+        tracker.endAll(.unknown, at: now, &common, tell)
+        common.inFlight[serverPlace] = inFlight
+        for var response in open {
+            response.state = .open
+            response.endedBy = nil
+            if isEstimated { response.isEstimated = true }
+            responses.append(response)
+        }
+    }
+
+    private mutating func endAll(
+        _ ending: Ending, at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        while isOpen {
+            end(ending, at: at, &common, tell)
+            if !waiting.isEmpty { beginWaiting(&common) }
+        }
     }
 
     /// A flush after a read answers the waiting request where the response in the making cannot say that it goes on.
@@ -252,14 +308,15 @@ struct ConnectionTracker {
         guard isOpen, current.response.flushes > 0 else { return false }
         return switch current.framing {
         case .untilDirectionChange, .adopted: flush.isAfterRead || head?.isHTTP ?? false
-        case .length, .chunked: head.map { $0.isHTTP || $0.isUnread } ?? false
-        case .unseen: current.isHeadOpen && (flush.isAfterRead || head?.isHTTP ?? false)
+        case .length, .chunked: head.map { $0.isHTTP || $0.isBehindEnd } ?? false
+        // What does not look like a head goes on with one.
+        case .unseen: current.isHeadOpen && head?.isHTTP ?? flush.isAfterRead
         case .untilClose: false
         }
     }
 
     mutating func take(
-        _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ change: StateChange, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         switch change.new {
         case .closeWait: clientFin = change.at
@@ -269,21 +326,25 @@ struct ConnectionTracker {
             && (current.framing == .untilClose || current.framing == .untilDirectionChange
                 || current.framing == .adopted):
             end(.complete, at: current.acknowledgedAt, &common, tell)
-        case .closed: close(change, &common, tell)
+        case .closed: close(change, tellsFlush: tellsFlush, &common, tell)
         default: break
         }
     }
 
     private mutating func close(
-        _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ change: StateChange, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
+        // Before anybody used the connection, nothing was told of it.
+        if change.old == .closeWait || change.old == .lastAck { clientFin = clientFin ?? 0 }
+        giveUp(ending(of: change), at: change.at, tellsFlush: tellsFlush, &common, tell)
         let ending = ending(of: change)
         while isOpen {
-            let isWhole =
-                change.unackedBytes == 0 && change.error == 0 && waiting.isEmpty && current.acknowledgedAt != 0
+            let isWhole = change.unackedBytes == 0 && change.error == 0 && current.acknowledgedAt != 0
             switch current.framing {
-            case .untilClose where isWhole && stillReads, .untilDirectionChange where isWhole,
-                .adopted where isWhole && stillReads:
+            // Where another request waits, the client had its answer.
+            case .untilDirectionChange where isWhole,
+                .untilClose where isWhole && stillReads && waiting.isEmpty,
+                .adopted where isWhole && stillReads && waiting.isEmpty:
                 end(.complete, at: current.acknowledgedAt, &common, tell)
             default:
                 end(ending, at: change.at, &common, tell)
@@ -292,8 +353,27 @@ struct ConnectionTracker {
         }
     }
 
+    private mutating func giveUp(
+        _ ending: Ending, at: Nanoseconds, tellsFlush: Bool, _ common: inout CommonState,
+        _ tell: (borrowing Actions) -> Void
+    ) {
+        closing = (ending, at)
+        for flush in givenUp { divide(flush, tellsFlush: tellsFlush, &common, tell) }
+        givenUp = []
+    }
+
     /// The connection is gone, and nothing told how.
-    mutating func vanish(at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+    mutating func vanish(
+        at: Nanoseconds, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        loseSight()
+        giveUp(.unknown, at: at, tellsFlush: tellsFlush, &common, tell)
+        abandonAll(at: at, &common, tell)
+    }
+
+    private mutating func abandonAll(
+        at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
         while isOpen {
             current.markEstimated()
             end(.unknown, at: at, &common, tell)
@@ -307,6 +387,7 @@ struct ConnectionTracker {
     /// Records of it were lost before the one that comes.
     mutating func loseSight() {
         doubt.arise()
+        counters.isStale = true
         if isOpen { current.markEstimated() }
     }
 
@@ -319,7 +400,7 @@ struct ConnectionTracker {
             end(.unknown, at: current.acknowledgedAt, &common, tell)
             if !waiting.isEmpty { beginWaiting(&common) }
         }
-        vanish(at: time, &common, tell)
+        abandonAll(at: time, &common, tell)
         heads.removeAll()
         isHeadKnown = false
         nextSequence = nil

@@ -50,7 +50,7 @@ public struct Correlator {
             trackers[place].take(flush.pointee, tellsFlush: tellsFlushes, &common, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
-            trackers[place].take(change, &common, tell)
+            trackers[place].take(change, tellsFlush: tellsFlushes, &common, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
             // One that is not known was first used after the ring was drained: what announces it is still in there.
@@ -86,7 +86,7 @@ public struct Correlator {
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
         for cookie in gone.sorted() {
             guard let place = places[cookie] else { continue }
-            trackers[place].vanish(at: begin, &common, tell)
+            trackers[place].vanish(at: begin, tellsFlush: tellsFlushes, &common, tell)
             forget(cookie)
         }
     }
@@ -100,13 +100,15 @@ public struct Correlator {
     public mutating func open(at now: Nanoseconds) -> [Response] {
         var responses: [Response] = []
         places.forEach { cookie, place in
-            guard var response = trackers[place].open(with: outstanding[cookie] ?? [], at: now, common) else { return }
             // The newest look did not meet its socket: it may have ended.
-            if let round = rounds.last, trackers[place].seen < round { response.isEstimated = true }
-            responses.append(response)
+            let isUnsure = rounds.last.map { trackers[place].seen < $0 } ?? false
+            trackers[place].addOpen(
+                with: outstanding[cookie] ?? [], at: now, isEstimated: isUnsure, &common, to: &responses)
         }
         outstanding = [:]
-        return responses.sorted { ($0.begin, $0.connection.cookie) < ($1.begin, $1.connection.cookie) }
+        return responses.sorted {
+            ($0.begin, $0.connection.cookie, $0.number) < ($1.begin, $1.connection.cookie, $1.number)
+        }
     }
 
     @inline(__always)

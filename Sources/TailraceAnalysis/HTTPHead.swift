@@ -138,7 +138,8 @@ enum HTTPHead {
             let authority = HeadBytes(rebasing: behind[2...])
             target = HeadBytes(rebasing: authority[(authority.position(of: 0x2f) ?? authority.count)...])
         }
-        return target.first == 0x2f || (target.count == 1 && target[0] == 0x2a) ? target : HeadBytes(rebasing: target[..<0])
+        return target.first == 0x2f || (target.count == 1 && target[0] == 0x2a)
+            ? target : HeadBytes(rebasing: target[..<0])
     }
 
     private static func field(_ line: HeadBytes, of head: inout ResponseHead) {

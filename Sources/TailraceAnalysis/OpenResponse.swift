@@ -5,6 +5,8 @@ import TailraceModel
 struct ConnectionCounters {
     var retransmits: UInt32 = 0
     var sndbufLimited: Int64 = 0
+    /// Flushes were lost since.
+    var isStale = false
 }
 
 /// A response in the making: fed with its request's reads and its flushes, in their order.
@@ -144,11 +146,11 @@ struct OpenResponse {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
         // The rest of a head is no chunk, whatever it looks like.
         let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
-        if framing == .unseen { learnFraming(from: head, &texts) }
-        if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
-        if last.exit != 0 {
-            response.gapSent.add(max(0, flush.firstEnter - last.enter))
-            if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
+        // Its connection may have ended before the call took a byte.
+        if flush.bytes > 0 {
+            if framing == .unseen { learnFraming(from: head, &texts) }
+            if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
+            takeGaps(to: flush)
         }
         response.requestBytes += flush.untoldBytes
         response.responseBytes += flush.bytes
@@ -157,7 +159,7 @@ struct OpenResponse {
         blockedTime = Self.sum(blockedTime, flush.blockedTime)
         if flush.isMerged || flush.isAckLate { response.isEstimated = true }
         // Of a flush that was under way before tracing began, no stage is known.
-        if flush.writes > 0 { takeDelivery(flush, stages) }
+        if flush.writes > 0, flush.bytes > 0 { takeDelivery(flush, stages) }
         takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
         last = LastMarks(
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
@@ -167,6 +169,12 @@ struct OpenResponse {
         {
             isComplete = true
         }
+    }
+
+    private mutating func takeGaps(to flush: FlushMarks) {
+        guard last.exit != 0 else { return }
+        response.gapSent.add(max(0, flush.firstEnter - last.enter))
+        if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
     }
 
     /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.
@@ -198,7 +206,11 @@ struct OpenResponse {
         case .http10, .http11: break
         default: return framing = .untilDirectionChange
         }
-        guard let head else { return framing = .untilDirectionChange }
+        guard let head else {
+            // An interim head that was told whole may be handed over in pieces.
+            if response.responseBytes >= headStart { framing = .untilDirectionChange }
+            return
+        }
         if !headBytes.isEmpty { return continueHead(with: head, &texts) }
         headStart = response.responseBytes + head.offset
         switch head.beginning {
@@ -214,6 +226,9 @@ struct OpenResponse {
 
     /// The next piece of a head that comes in several calls; interim heads may be among them.
     private mutating func continueHead(with head: PendingHead, _ texts: inout TextCache) {
+        // What a call could not hand over is in the next one again.
+        let taken = Int(clamping: max(0, response.responseBytes - headStart))
+        if headBytes.count > taken { headBytes.removeLast(headBytes.count - taken) }
         headBytes.append(contentsOf: head.bytes)
         let isWhole = head.isCut || headBytes.count >= 1024
         while !headBytes.isEmpty {
@@ -274,6 +289,13 @@ struct OpenResponse {
         response.pressure.srtt = Int64(flush.srttMicroseconds) * 1000
         let rwndBegin = rwndBefore ?? flush.rwndLimitedBefore
         rwndBefore = rwndBegin
+        if before.isStale {
+            // What it has more than that may have come before.
+            if flush.retransmits != before.retransmits || flush.sndbufLimited != before.sndbufLimited {
+                response.isEstimated = true
+            }
+            before.isStale = false
+        }
         response.pressure.rwndLimited = max(0, flush.rwndLimited - rwndBegin)
         response.pressure.sndbufLimited = max(0, flush.sndbufLimited - before.sndbufLimited)
         response.pressure.retransmits = Int64(flush.retransmits &- before.retransmits)

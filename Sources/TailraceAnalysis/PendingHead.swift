@@ -9,7 +9,7 @@ struct PendingHead {
         case http(KnownHead)
         /// Could still become a head together with the next one's bytes.
         case incomplete
-        /// The response before it ends here, and what follows in the same call was not read.
+        /// Its bytes could not be read.
         case unread
         case opaque
     }
@@ -27,19 +27,36 @@ struct PendingHead {
     /// It is the call's end that was read.
     let isEnding: Bool
     /// Whether the call ends with the last chunk of a body; nil: its bytes do not say.
-    let endsChunks: Bool?
+    private(set) var endsChunks: Bool?
+    /// In the same call a response ends before it: it begins another one.
+    private(set) var isBehindEnd = false
 
     /// As many bytes of a call's end are read at most: fewer are a whole piece of it.
     private static let longestEnding = 1024
     /// Responses of one call that are told apart.
     private static let callLimit = 64
 
+    /// Where a call ends, and with what.
+    struct CallEnd {
+        let begin: UInt32
+        let end: UInt32
+        let endsChunks: Bool?
+    }
+    var end: CallEnd { CallEnd(begin: sequence, end: callEnd, endsChunks: endsChunks) }
+
+    /// A call that hands over the rest of one before, which took a part only, ends as that one does; its beginning may be
+    /// anywhere in a chunk.
+    mutating func goOn(from before: CallEnd) {
+        if callEnd == before.end, sequence != before.begin { endsChunks = before.endsChunks }
+    }
+
     /// Servers that answer several requests at once hand over several responses at once.
     static func take(_ sent: SentHead, into heads: inout [PendingHead], _ texts: inout TextCache) {
         if sent.isEnding { return heads.append(PendingHead(ending: sent)) }
         var rest = sent
-        for _ in 0..<callLimit {
-            let (head, length) = read(rest, &texts)
+        for place in 0..<callLimit {
+            var (head, length) = read(rest, &texts)
+            head.isBehindEnd = place > 0
             heads.append(head)
             guard let length, length < rest.callBytes else { return }
             rest.sequence &+= UInt32(truncatingIfNeeded: length)
@@ -110,31 +127,33 @@ struct PendingHead {
             sent, beginning: .opaque, endsChunks: ChunkedBody.isEnd(sent.head, isWhole: isWhole, isCut: isCut))
     }
 
-    /// The next call goes on with the same head.
+    /// The next call goes on with the same head. What this one could not hand over is in it again.
     mutating func append(_ next: PendingHead) {
         callEnd = next.callEnd
         guard !bytes.isEmpty, bytes.count < Self.longestEnding else { return }
-        bytes += next.bytes
+        let taken = Int64(next.sequence &- sequence) - offset
+        bytes = bytes.prefix(Int(max(0, taken))) + next.bytes
         isCut = next.isCut
     }
 
-    /// It begins a response of its own, or could.
+    /// A head that is not whole yet.
+    var isContinued: Bool {
+        if case .incomplete = beginning { bytes.count < Self.longestEnding } else { false }
+    }
+
+    /// It begins a response of its own, or could: what cannot be read may as well be more of a body.
     var isHTTP: Bool {
         switch beginning {
         case .http: true
-        case .incomplete: bytes.count >= 7
-        case .opaque, .unread: false
+        case .incomplete: bytes.count >= 7 || offset > 0
+        // Behind an interim head.
+        case .opaque, .unread: offset > 0
         }
     }
 
     /// A head is in it, from begin to end.
     var isWhole: Bool {
         if case .http = beginning { true } else { false }
-    }
-
-    /// A response of which no more is known than that it begins here.
-    var isUnread: Bool {
-        if case .unread = beginning { true } else { false }
     }
 }
 

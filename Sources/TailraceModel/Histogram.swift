@@ -4,8 +4,8 @@
 /// lower edge of its bucket. Values below 8 have a bucket of their own. The same function may run in the kernel: it is
 /// made of shifts only.
 public enum LogLinear {
-    /// Buckets in all: values from 0 to 2^42 - 1 ns (73 minutes); above that the last bucket.
-    public static let buckets = 8 * 40
+    /// Buckets in all: values from 0 to 2^52 - 1 ns (52 days); above that the last bucket.
+    public static let buckets = 8 * 50
 
     /// The bucket of `value`; negative values count as 0.
     @inlinable
@@ -34,7 +34,7 @@ public enum LogLinear {
 /// A distribution of durations in nanoseconds: exact count, sum and maximum; quantiles from buckets.
 ///
 /// As long as all values are the same there are no buckets. Then only those between the smallest and the largest value are
-/// held, with a margin: most distributions span a few octaves. At most 1.3 KB.
+/// held, with a margin: most distributions span a few octaves. At most 1.6 KB.
 public struct Distribution: Sendable {
     /// How many values.
     public private(set) var count: Int64 = 0
