@@ -222,7 +222,7 @@ enum ev_function {
 };
 
 /* LogLinear.buckets in Sources/TailraceModel/Histogram.swift */
-#define EV_BUCKETS 320u
+#define EV_BUCKETS 400u
 
 /* Per CPU: the calls of one function for traced sockets that returned. */
 struct ev_function_times {
