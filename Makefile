@@ -13,7 +13,7 @@ BPF_FLAGS := -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_x86 -Wall -Wextra -Wno-
 BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
-TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux openssl golang-go nodejs \
+TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
 	python3-jsonschema mandoc man-db zsh fish
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3

@@ -130,15 +130,15 @@ enum HTTPHead {
 
     /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.
     static func path(of target: HeadBytes) -> HeadBytes {
-        var target = target
+        // First of all: what stands in a query is no path, whatever it looks like.
+        var target = HeadBytes(rebasing: target[..<(target.firstIndex { $0 == 0x3f || $0 == 0x23 } ?? target.count)])
         if target.first != 0x2f, let colon = target.position(of: 0x3a) {
             let behind = HeadBytes(rebasing: target[(colon + 1)...])
             guard behind.hasPrefix("//") else { return HeadBytes(rebasing: target[..<0]) }
             let authority = HeadBytes(rebasing: behind[2...])
             target = HeadBytes(rebasing: authority[(authority.position(of: 0x2f) ?? authority.count)...])
         }
-        let path = HeadBytes(rebasing: target[..<(target.firstIndex { $0 == 0x3f || $0 == 0x23 } ?? target.count)])
-        return path.first == 0x2f || (path.count == 1 && path[0] == 0x2a) ? path : HeadBytes(rebasing: path[..<0])
+        return target.first == 0x2f || (target.count == 1 && target[0] == 0x2a) ? target : HeadBytes(rebasing: target[..<0])
     }
 
     private static func field(_ line: HeadBytes, of head: inout ResponseHead) {

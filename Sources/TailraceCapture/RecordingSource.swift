@@ -22,7 +22,7 @@ public final class RecordingSource: EventSource {
     private var decoder: Decoder
     private var counts = RecordedCounts()
     private var missing: UInt64 = 0
-    private var rounds = ReplayedRounds()
+    private var gaps = ReplayedGaps()
     private var records: UInt64 = 0
     private var undecodable: UInt64 = 0
     private let inflater: Inflater
@@ -97,7 +97,7 @@ public final class RecordingSource: EventSource {
     private func noteGap() {
         guard reader.account.missingRecords > missing else { return }
         missing = reader.account.missingRecords
-        rounds.noteGap()
+        gaps.begin()
     }
 
     /// How many records it had; nil: its content makes no sense.
@@ -125,8 +125,10 @@ public final class RecordingSource: EventSource {
         var count: UInt32 = 0
         guard eachRecord(of: bytes, { _ in count += 1 }), count == block.header.count else { return nil }
         _ = eachRecord(of: bytes) { record in
+            // It lies in our own batch.
+            gaps.mark(UnsafeMutableRawBufferPointer(mutating: record))
             switch decoder.decode(record) {
-            case .roundEnded(let round)?: handle(.roundEnded(rounds.take(round)))
+            case .roundEnded(let round)?: handle(.roundEnded(gaps.take(round)))
             case let event?: handle(event)
             case nil: undecodable += 1
             }
@@ -141,20 +143,6 @@ public final class RecordingSource: EventSource {
         loss.undecodable = undecodable + counts.malformed
         loss.unrecorded = reader.account.missingRecords
         return loss
-    }
-}
-
-/// Rounds of samples, where records are missing: a sample may be among them.
-struct ReplayedRounds {
-    private var isTorn = false
-
-    /// Records are missing before the next one.
-    mutating func noteGap() { isTorn = true }
-
-    /// Only where every sample of the round is there, a connection without one is gone.
-    mutating func take(_ round: SamplingRound) -> SamplingRound {
-        defer { isTorn = false }
-        return SamplingRound(begin: round.begin, end: round.end, isComplete: !isTorn)
     }
 }
 

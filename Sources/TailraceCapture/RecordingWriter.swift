@@ -112,7 +112,7 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         self.anchor = anchor
         write()
         _ = writeAnchor()
-        _ = emit(.end, counts(loss).fields, at: now)
+        summary.hasEnd = emit(.end, counts(loss).fields, at: now)
         if let code = file.take()?.close() { say("cannot close the recording \(path): \(describe(errno: code))") }
     }
 
@@ -236,6 +236,8 @@ public struct RecordingSummary: Sendable, Equatable {
     public var bytes: UInt64 = 0
     /// Size of the records in it before they were deflated.
     public var recordBytes: UInt64 = 0
+    /// Its last block is written: it says itself what is missing in it.
+    public var hasEnd = false
 
     /// Nothing yet.
     public init() {}

@@ -25,9 +25,9 @@ def test_the_demo_names_where_each_client_lost_its_time():
     text = run_demo()
     picture = {path: shares for path, shares in re.findall(r"^/(\w+) .*\n  \[.*\n  (.*)$", text, re.M)}
     require_steady("accept" not in picture["think"], "the demo's server was starved: %s" % picture)
-    assert picture["think"].startswith("app 100 %"), picture
+    assert re.match(r"app (9\d|100) %", picture["think"]), picture
     assert picture["tokens"].startswith("app "), picture
-    held = r"(queue|blocked) \d+ %, (queue|blocked) \d+ %; held by peer_window \((9\d|100) %\)"
+    held = r"(queue|blocked) \d+ %, (queue|blocked) \d+ %(, app \d %)?; held by peer_window \((9\d|100) %\)"
     assert re.match(held, picture["download"]), picture
     assert "blocked" not in picture["fast"] and "queue" not in picture["fast"], picture
     return "; ".join("%s: %s" % item for item in picture.items())

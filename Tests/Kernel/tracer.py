@@ -254,17 +254,27 @@ class Tracer:
 
 
 class Recorder(Tracer):
-    """The same by way of a recording: stop() gives what its export says."""
+    """
+    The same by way of a recording: stop() gives what its export says, with these options.
 
-    def __init__(self, port, *options):
+    `record`: options of `tailrace record`; `file`: where to; `command`: what it runs.
+    """
+
+    def __init__(self, port, *options, record=(), file=None, command=()):
         super().__init__(port, json_lines=False)
         self.options = options
-        self.arguments = ["record", "--port", str(port), "--ready-file", self.ready_file, "-o", self.path("recording")]
+        self.file = file or self.path("recording")
+        self.arguments = ["record", "--port", str(port), "--ready-file", self.ready_file, "-o", self.file, *record]
+        if command:
+            self.arguments += ["--", *command]
+
+    def export(self, *options):
+        done = run_to_end("export", self.file, *(options or self.options))
+        report = Report(done.stdout, done.stderr, done.returncode)
+        report.check_frame()
+        return report
 
     def stop(self):
         code = self.end()
         assert code == 0, "exit code %d: %s" % (code, self.errors()[-500:])
-        done = run_to_end("export", self.path("recording"), *self.options)
-        report = Report(done.stdout, done.stderr, done.returncode)
-        report.check_frame()
-        return report
+        return self.export()

@@ -36,7 +36,8 @@ struct HTTPHeadTests {
         "of a target, only the path is kept",
         arguments: [
             ("/a/b?secret=1", "/a/b"), ("/a#secret", "/a"), ("http://user:secret@host:80/a?secret", "/a"),
-            ("http://user:secret@host", ""), ("*", "*"), ("secret:443", ""), ("/", "/"), ("//x/y", "//x/y"),
+            ("http://user:secret@host", ""), ("http://host?x=/secret", ""), ("*", "*"), ("secret:443", ""), ("/", "/"),
+            ("//x/y", "//x/y"),
         ])
     func paths(target: String, path: String) {
         #expect(request("GET \(target) HTTP/1.1\r\n\r\n").target == path)

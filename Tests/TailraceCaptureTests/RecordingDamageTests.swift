@@ -110,6 +110,41 @@ struct RecordingDamageTests {
         }
     }
 
+    @Test("with a block taken out, every connection that goes on behind it is told to have lost records, once")
+    func doubt() throws {
+        var maker = WireMaker(seed: 3)
+        let path = directory.file("d")
+        let writer = try RecordingWriter(
+            path: path, description: RecordingDescription(), longest: 1 << 20, redactor: WholePayload(), say: { _ in })
+        for block in 0..<3 {
+            for socket: UInt64 in [7, 8, 7, 8] {
+                maker.flush(socket, bytes: 10).withUnsafeBytes { writer.take($0) }
+            }
+            let now = Nanoseconds(block) * 2_000_000_000
+            writer.tick(at: now, anchor: ClockAnchor(monotonic: 1, wall: 1), loss: { Loss() })
+        }
+        writer.finish(at: 9, anchor: ClockAnchor(monotonic: 1, wall: 1), loss: Loss())
+        let whole = content(of: path)
+        let all = RecordingSample.blocks(of: whole).filter { $0.records.count > 0 }
+        let missing = all[1].offset..<all[1].offset + Int(all[1].header.length)
+        for (bytes, expected) in [
+            (whole, [Bool](repeating: false, count: 12)),
+            (
+                Array(whole[..<missing.lowerBound] + whole[missing.upperBound...]),
+                [false, false, false, false, true, true, false, false]
+            ),
+        ] {
+            let source = try RecordingSource(path: directory.write(bytes))
+            var told: [Bool] = []
+            while !source.isAtEnd {
+                try source.drain { event in
+                    if case .flushLeft(let flush) = event { told.append(flush.pointee.isAfterLoss) }
+                }
+            }
+            #expect(told == expected)
+        }
+    }
+
     @Test("with blocks of another recording, or bytes of none, in between or behind, uses its own only")
     func foreign() throws {
         let other = try RecordingSample(seed: 9, blocks: 2)

@@ -16,7 +16,7 @@ struct Record: ParsableCommand {
 
             FILE is created for its owner only (0600). A file that is there is kept as FILE.old; symbolic links, directories and
             pipes are refused. When --max-size is reached, or the disk is full, tracing goes on: what is dropped is counted, and
-            said here and in the recording. `kill -9` leaves a recording that is good up to its last second.
+            said here and in the recording; where not even that could be written, the exit code is 1. `kill -9` leaves a recording that is good up to its last second.
 
             With CMD it is started once everything is attached, and recording ends with it; TARGET says what is traced, CMD or
             others. CMD's exit code is then ours (128 + N where signal N killed it, 127 where it is not there). Ctrl-C and --for
@@ -61,7 +61,7 @@ struct Record: ParsableCommand {
         try run.announceReady(in: options.readyFile)
         let code = try record(run, writer)
         complain(summary(of: writer, run))
-        if code != 0 { throw ExitCode(code) }
+        if code != 0 || !writer.summary.hasEnd { throw ExitCode(code != 0 ? code : 1) }
     }
 
     /// The exit code.
