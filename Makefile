@@ -15,10 +15,11 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
 TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
 	python3-jsonschema mandoc man-db zsh fish
+VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test nio-server check lint layers reproducible bench deps test-deps \
-	bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server check lint layers reproducible bench deps \
+	test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -44,6 +45,11 @@ unit-test: deps
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
 kernel-test: build nio-server test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
+
+# The same in guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
+test-kernels: release vm-deps
+	$(Q)TAILRACE="$$($(SWIFT) build -c release --show-bin-path)/tailrace" python3 Tests/Kernel/vm/run.py \
+		$(foreach kernel,$(KERNELS),-k $(kernel)) $(TESTS)
 
 # A SwiftNIO server for the kernel tests: a package of its own, so that tailrace depends on nothing of it.
 nio-server: deps
@@ -83,6 +89,8 @@ deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)
 test-deps:
 	$(Q)sh scripts/packages.sh $(TEST_PACKAGES)
+vm-deps:
+	$(Q)sh scripts/packages.sh $(VM_PACKAGES)
 bench-deps:
 	$(Q)sh scripts/packages.sh $(BENCH_PACKAGES)
 

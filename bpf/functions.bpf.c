@@ -5,7 +5,7 @@
  */
 #include "flush.bpf.h"
 
-#define NETDEV_TX_OK 0
+#define NET_XMIT_MASK 0x0f	/* dev_xmit_complete(): beyond it the packet comes again */
 
 struct page;
 
@@ -184,7 +184,7 @@ int BPF_PROG(on_ack, struct sock *sk, const struct sk_buff *skb)
 SEC("?tp_btf/net_dev_xmit")
 int BPF_PROG(on_driver, struct sk_buff *skb, int rc)
 {
-	PROBE_BODY({ leave_driver(skb, rc == NETDEV_TX_OK); });
+	PROBE_BODY({ leave_driver(skb, rc < NET_XMIT_MASK); });
 }
 
 /* Where sock_recv_length is missing (before Linux 6.3). The arguments after `flags` differ from kernel to kernel. */

@@ -83,7 +83,7 @@ class Image:
             self.add(path, "/tailrace/native/" + os.path.basename(path))
 
     def add_project(self, binary, environment, tests):
-        for name in ("Tests/Kernel", "Tests/Scenarios"):
+        for name in ("Tests/Kernel", "Tests/Scenarios", "schema"):
             shutil.copytree(ROOT / name, self.root / "tailrace" / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.add(binary, "/tailrace/bin/tailrace")
         lines = ["export TAILRACE=/tailrace/bin/tailrace TAILRACE_NATIVE=/tailrace/native"]
