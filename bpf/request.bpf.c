@@ -122,7 +122,8 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 		state->untold_bytes += bytes;
 	}
 	state->after_read = 1;
-	state->want_head = 2;
+	if (state->want_head < 2)	/* more: the lines of a head come one by one */
+		state->want_head = 2;
 	if (tp->copied_seq == tp->rcv_nxt) {
 		state->readable_ns = 0;
 		state->unaccepted = 0;

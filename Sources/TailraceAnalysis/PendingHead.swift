@@ -136,11 +136,6 @@ struct PendingHead {
         isCut = next.isCut
     }
 
-    /// A head that is not whole yet.
-    var isContinued: Bool {
-        if case .incomplete = beginning { bytes.count < Self.longestEnding } else { false }
-    }
-
     /// It begins a response of its own, or could: what cannot be read may as well be more of a body.
     var isHTTP: Bool {
         switch beginning {

@@ -66,6 +66,13 @@ extension TracedConnection {
         if chance(1, in: 4), end <= requests[index + 1], !(isInHead && kernel.reads >= 5) {
             end = Int.random(in: start + 1...end, using: &random)
         }
+        // What is told of a read tells where the next request in it begins.
+        if end - start <= 512 || start == requests[index], chance(1, in: 3) {
+            end = Int.random(
+                in: start + 1...min(arrived, start + (start == requests[index] ? 2000 : 512)), using: &random)
+        }
+        // An upload comes in more pieces than are told.
+        if requests[index + 1] - start > 4000 { end = min(arrived, start + 1200) }
         if isWild { end = Int.random(in: start + 1...arrived, using: &random) }
         let isReadable = !isWild || chance(9, in: 10)
         let told = kernel.records.count

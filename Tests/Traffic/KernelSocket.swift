@@ -161,7 +161,7 @@ package struct KernelSocket {
             untoldBytes += Int64(bytes.count)
         }
         isAfterRead = true
-        wantedHeads = 2
+        wantedHeads = max(2, wantedHeads)
         if isAll {
             readableAt = 0
             wasUnaccepted = false

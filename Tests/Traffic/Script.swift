@@ -99,7 +99,8 @@ package struct Script {
         let methods = ["GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE"]
         let method = methods[Int.random(in: 0..<methods.count, using: &random)]
         let hasBody = method == "POST" || method == "PUT"
-        let body = hasBody ? letters(&random, 0...3000) : []
+        let longest = Int.random(in: 0..<8, using: &random) == 0 ? 30_000 : 3000
+        let body = hasBody ? letters(&random, 0...longest) : []
         let expects = hasBody && !body.isEmpty && Int.random(in: 0..<3, using: &random) == 0
         var head = "\(method) \(path)?q=secret HTTP/1.1\r\nHost: x\r\n"
         if hasBody { head += "Content-Length: \(body.count)\r\n" }
@@ -281,9 +282,15 @@ struct Answer {
             calls.append(head)
             calls += body
         default:
-            let at = Int.random(in: 12..<min(64, head.count), using: &random)
-            calls.append(Array(head[..<at]))
-            calls.append(Array(head[at...]) + (body.first ?? []))
+            // The first piece is short: a longer one is not known to go on.
+            var rest = head[Int.random(in: 8..<min(64, head.count), using: &random)...]
+            calls.append(Array(head[..<rest.startIndex]))
+            for _ in 0..<Int.random(in: 0...6, using: &random) where rest.count > 1 {
+                let piece = rest.prefix(Int.random(in: 1..<rest.count, using: &random))
+                calls.append(Array(piece))
+                rest = rest.dropFirst(piece.count)
+            }
+            calls.append(Array(rest) + (body.first ?? []))
             calls += body.dropFirst()
         }
     }
