@@ -58,11 +58,11 @@ def flowing(reader, port, target, count):
     return names
 
 
-def stalled(port, target, count):
-    """Clients with a small receive buffer that ask and never read."""
+def stalled(port, target, count, source=None):
+    """Clients with a small receive buffer that ask and never read. `source`: their address, where their ports might be another's."""
     connections = []
     for _ in range(count):
-        connection = connect("127.0.0.1", port, 4096)
+        connection = connect("127.0.0.1", port, 4096, source)
         ask(connection, target)
         connections.append(connection)
     return connections

@@ -14,11 +14,13 @@ def realtime_ns():
     return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
 
-def connect(host, port, receive_buffer):
-    """SO_RCVBUF must be set before connect(): the window scale is settled in the handshake."""
+def connect(host, port, receive_buffer, source=None):
+    """SO_RCVBUF must be set before connect(): the window scale is settled in the handshake. `source`: an address of its own."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     connection = socket.socket(family, socket.SOCK_STREAM)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if source:
+        connection.bind((source, 0))
     connection.connect((host, port))
     return connection
 
