@@ -1,43 +1,6 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// What an event led to. It lives only while it is told: whoever wants more of it later copies it.
-public struct Actions {
-    /// The response that ended; or none.
-    public let ended: UnsafeBufferPointer<Response>
-    private let left: UnsafePointer<Flush>?
-    /// The flush that left, if flushes are told.
-    public var flush: Flush? { left?.pointee }
-    /// Of each server, when all its sockets were sampled.
-    public let samples: [ServerSample]
-
-    /// Tells one ended response in place: it is large.
-    @inline(__always)
-    static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
-        withUnsafePointer(to: &response) {
-            tell(Actions(ended: UnsafeBufferPointer(start: $0, count: 1), left: nil, samples: []))
-        }
-    }
-
-    static func sample(_ samples: [ServerSample], _ tell: (borrowing Actions) -> Void) {
-        guard !samples.isEmpty else { return }
-        tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: nil, samples: samples))
-    }
-
-    static func leave(_ flush: Flush, _ tell: (borrowing Actions) -> Void) {
-        withUnsafePointer(to: flush) {
-            tell(Actions(ended: UnsafeBufferPointer(start: nil, count: 0), left: $0, samples: []))
-        }
-    }
-}
-
-/// What the connections of one correlator have in common.
-struct CommonState {
-    /// Responses in flight, by the place of their server.
-    var inFlight: ContiguousArray<InFlight> = []
-    var texts = TextCache()
-}
-
 /// The state machine of one connection: which response is in the making, and which requests wait behind it.
 struct ConnectionTracker {
     private(set) var server: Server
@@ -52,11 +15,7 @@ struct ConnectionTracker {
     private var waiting: [WaitingRequest] = []
     private var nextSequence: UInt32?
     private var counters = ConnectionCounters()
-    /// When the client's FIN came; nil: it did not.
-    private var clientFin: Nanoseconds?
-    private var hasServerFin = false
-    /// How and when the connection ended.
-    private var closing: (ending: Ending, at: Nanoseconds)?
+    private var closing = Closing()
     /// Flushes that the peer never acknowledged: how their responses ended, the connection's end tells.
     private var givenUp: [FlushMarks] = []
     /// The kernel side gives up as many at once.
@@ -68,14 +27,9 @@ struct ConnectionTracker {
     private var requests: RequestStream
     /// Requests of one connection that may wait: more are counted into the last.
     private static let waitingLimit = 64
-    /// Of send calls whose flush has not left yet, in their order.
-    private var heads: [PendingHead] = []
-    /// The last of them, also when its flush has left.
-    private var newestCall: PendingHead.CallEnd?
+    private var heads = PendingHeads()
     /// The head of the next flush was understood at its send call.
     private var isHeadKnown = false
-    /// As many send calls can be outstanding with a head of their own: the oldest gives way, and what it began is not known.
-    private static let headLimit = 256
     /// The kernel side told of it last.
     private(set) var seen: Nanoseconds
     /// The newest look at its socket.
@@ -107,9 +61,7 @@ struct ConnectionTracker {
     }
 
     /// One read may bring the end of one request and several others.
-    mutating func take(
-        _ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
-    ) {
+    mutating func take(_ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
         adopted = nil
         if doubt.isThere, doubt.ends(with: read) {
             abandon(at: read.readable != 0 ? read.readable : read.at, &common, tell)
@@ -170,30 +122,21 @@ struct ConnectionTracker {
     /// A send call began.
     mutating func take(_ sent: SentHead, _ common: inout CommonState) {
         if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
-        // What an earlier call told of these bytes was refused with it.
-        while !sent.isEnding, let last = heads.last, Int32(bitPattern: last.sequence &- sent.sequence) >= 0 {
-            heads.removeLast()
-        }
-        PendingHead.take(sent, into: &heads, &common.texts)
-        if let newestCall { heads[heads.count - 1].goOn(from: newestCall) }
-        newestCall = heads.last?.end
-        if heads.count > Self.headLimit { heads.removeFirst(heads.count - Self.headLimit) }
+        heads.take(sent, &common.texts)
     }
 
     /// A flush left, or was given up.
-    mutating func take(
-        _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
-    ) {
+    mutating func take(_ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
         if flush.acked == 0, givenUp.count < Self.givenUpLimit {
             givenUp.append(flush)
         } else {
-            divide(flush, tellsFlush: tellsFlush, &common, tell)
+            divide(flush, &common, tell)
         }
     }
 
     /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
     private mutating func divide(
-        _ flush: FlushMarks, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
             abandon(at: flush.firstEnter, &common, tell)
@@ -206,14 +149,13 @@ struct ConnectionTracker {
         var found = isHeadKnown
         isHeadKnown = false
         guard !heads.isEmpty else {
-            takePart(flush, head: nil, tellsFlush: tellsFlush, &common, tell)
+            takePart(flush, head: nil, &common, tell)
             if flush.isHeadTold, !found, isOpen { current.markEstimated() }
             return
         }
         var rest = flush
         var begun: PendingHead?
-        while let head = heads.first, Int32(bitPattern: flush.sequenceEnd &- head.sequence) > 0 {
-            heads.removeFirst()
+        while let head = heads.next(before: flush.sequenceEnd) {
             if head.callEnd == flush.sequenceEnd { rest.endsChunks = head.endsChunks }
             if head.isEnding { continue }
             found = true
@@ -225,18 +167,18 @@ struct ConnectionTracker {
                 var part = rest.divided(at: head)
                 // The read may have come before any of the calls that share the flush: before one with a head, surely.
                 part.isAfterRead = part.isAfterRead && begun?.isHTTP == true
-                takePart(part, head: begun, tellsFlush: tellsFlush, &common, tell)
+                takePart(part, head: begun, &common, tell)
                 begun = head
             } else if let before = begun, Int32(bitPattern: before.callEnd &- head.sequence) >= 0 {
                 begun?.append(head)
             }
         }
-        takePart(rest, head: begun, tellsFlush: tellsFlush, &common, tell)
+        takePart(rest, head: begun, &common, tell)
         if flush.isHeadTold, !found, isOpen { current.markEstimated() }
     }
 
     private mutating func takePart(
-        _ flush: FlushMarks, head: PendingHead?, tellsFlush: Bool, _ common: inout CommonState,
+        _ flush: FlushMarks, head: PendingHead?, _ common: inout CommonState,
         _ tell: (borrowing Actions) -> Void
     ) {
         if !waiting.isEmpty, isBoundary(flush, head) { endBefore(flush, &common, tell) }
@@ -244,7 +186,7 @@ struct ConnectionTracker {
         if !isOpen { beginForFlush(flush, head, &common) }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &common.texts)
-        if tellsFlush, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
+        if common.tellsFlushes, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
         counters.isStale = false
@@ -259,7 +201,7 @@ struct ConnectionTracker {
         _ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         if current.acknowledgedAt != 0 { return end(.complete, at: current.acknowledgedAt, &common, tell) }
-        if let closing { return end(closing.ending, at: closing.at, &common, tell) }
+        if let ended = closing.ended { return end(ended.how, at: ended.at, &common, tell) }
         current.markEstimated()
         end(.unknown, at: flush.firstEnter, &common, tell)
     }
@@ -282,8 +224,8 @@ struct ConnectionTracker {
         let inFlight = common.inFlight[serverPlace]
         var open: [Response] = []
         let tell = { (actions: borrowing Actions) in open += actions.ended }
-        tracker.giveUp(.unknown, at: now, tellsFlush: false, &common, tell)
-        for flush in outstanding { tracker.divide(flush, tellsFlush: false, &common, tell) }
+        tracker.giveUp(.unknown, at: now, &common, tell)
+        for flush in outstanding { tracker.divide(flush, &common, tell) }
         tracker.endAll(.unknown, at: now, &common, tell)
         common.inFlight[serverPlace] = inFlight
         for var response in open {
@@ -315,36 +257,31 @@ struct ConnectionTracker {
         }
     }
 
-    mutating func take(
-        _ change: StateChange, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
-    ) {
+    mutating func take(_ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+        closing.take(change)
         switch change.new {
-        case .closeWait: clientFin = change.at
-        case .finWait1: hasServerFin = true
         case .finWait2
         where isOpen && current.acknowledgedAt != 0
             && (current.framing == .untilClose || current.framing == .untilDirectionChange
                 || current.framing == .adopted):
             end(.complete, at: current.acknowledgedAt, &common, tell)
-        case .closed: close(change, tellsFlush: tellsFlush, &common, tell)
+        case .closed: close(change, &common, tell)
         default: break
         }
     }
 
     private mutating func close(
-        _ change: StateChange, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
-        // Before anybody used the connection, nothing was told of it.
-        if change.old == .closeWait || change.old == .lastAck { clientFin = clientFin ?? 0 }
-        giveUp(ending(of: change), at: change.at, tellsFlush: tellsFlush, &common, tell)
-        let ending = ending(of: change)
+        giveUp(ending(by: change), at: change.at, &common, tell)
+        let ending = ending(by: change)
         while isOpen {
             let isWhole = change.unackedBytes == 0 && change.error == 0 && current.acknowledgedAt != 0
             switch current.framing {
             // Where another request waits, the client had its answer.
             case .untilDirectionChange where isWhole,
-                .untilClose where isWhole && stillReads && waiting.isEmpty,
-                .adopted where isWhole && stillReads && waiting.isEmpty:
+                .untilClose where isWhole && clientReads && waiting.isEmpty,
+                .adopted where isWhole && clientReads && waiting.isEmpty:
                 end(.complete, at: current.acknowledgedAt, &common, tell)
             default:
                 end(ending, at: change.at, &common, tell)
@@ -354,20 +291,18 @@ struct ConnectionTracker {
     }
 
     private mutating func giveUp(
-        _ ending: Ending, at: Nanoseconds, tellsFlush: Bool, _ common: inout CommonState,
+        _ ending: Ending, at: Nanoseconds, _ common: inout CommonState,
         _ tell: (borrowing Actions) -> Void
     ) {
-        closing = (ending, at)
-        for flush in givenUp { divide(flush, tellsFlush: tellsFlush, &common, tell) }
+        closing.ended = (ending, at)
+        for flush in givenUp { divide(flush, &common, tell) }
         givenUp = []
     }
 
     /// The connection is gone, and nothing told how.
-    mutating func vanish(
-        at: Nanoseconds, tellsFlush: Bool, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
-    ) {
+    mutating func vanish(at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
         loseSight()
-        giveUp(.unknown, at: at, tellsFlush: tellsFlush, &common, tell)
+        giveUp(.unknown, at: at, &common, tell)
         abandonAll(at: at, &common, tell)
     }
 
@@ -381,9 +316,9 @@ struct ConnectionTracker {
         }
     }
 
-    /// Nothing says that the client left before the end. A FIN alone does not: who is gone answers what is sent after it with
-    /// RST, and who acknowledges that is only done with sending.
-    private var stillReads: Bool { clientFin.map { current.sentAt > $0 } ?? true }
+    private func ending(by change: StateChange) -> Ending { closing.ending(by: change, after: current.sentAt) }
+    private var clientReads: Bool { closing.clientReads(after: current.sentAt) }
+
     /// Records of it were lost before the one that comes.
     mutating func loseSight() {
         doubt.arise()
@@ -404,15 +339,6 @@ struct ConnectionTracker {
         heads.removeAll()
         isHeadKnown = false
         nextSequence = nil
-    }
-
-    private func ending(of change: StateChange) -> Ending {
-        let timedOut: Int32 = 110
-        if change.error == timedOut { return .timeout }
-        if hasServerFin && stillReads && change.error == 0 { return .serverClose }
-        if clientFin != nil { return .clientFin }
-        if change.error != 0 { return .clientReset }
-        return change.old == .established || change.old == .closeWait ? .serverReset : .unknown
     }
 
     private mutating func begin(_ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState) {
@@ -449,38 +375,5 @@ struct ConnectionTracker {
         current.tell(tell)
         common.inFlight[serverPlace].end()
         if successor != nil { succeed() }
-    }
-}
-
-extension FlushMarks {
-    /// The part before `head`, whose call came later; what is left begins with that call. The way of both is that of the last
-    /// byte of all.
-    fileprivate mutating func divided(at head: PendingHead) -> FlushMarks {
-        var part = self
-        part.sequenceEnd = head.sequence
-        part.exit = min(exit, max(enter, head.at))
-        part.enter = min(enter, head.at)
-        part.writes = 1
-        part.tail = nil
-        part.endsChunks = nil
-        part.sendTime = 0
-        sequenceStart = head.sequence
-        firstEnter = head.at
-        enter = max(enter, head.at)
-        writes = max(2, writes) - 1
-        untoldBytes = 0
-        isMerged = true
-        part.isMerged = true
-        return part
-    }
-}
-
-extension Flush {
-    fileprivate init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: Response) {
-        self.init(
-            connection: flush.socket, number: response.number, server: response.server,
-            port: response.connection.local.port, at: flush.enter, bytes: flush.bytes,
-            writes: Int64(flush.writes), stages: stages.times, total: stages.total,
-            queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
     }
 }

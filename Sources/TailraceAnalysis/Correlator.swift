@@ -11,9 +11,8 @@ public struct Correlator {
     private var vacant: [Int] = []
     private var serverPlaces: [Int32: Int] = [:]
     private var vacantServers: [Int] = []
-    private var common = CommonState()
+    private var common: CommonState
     private var outstanding: [UInt64: [FlushMarks]] = [:]
-    private let tellsFlushes: Bool
 
     /// When the newest looks at all sockets began, the oldest first.
     private var rounds: [Nanoseconds] = []
@@ -24,7 +23,7 @@ public struct Correlator {
     public private(set) var unattributed: UInt64 = 0
 
     /// `tellsFlushes`: each flush is told by itself too.
-    public init(tellsFlushes: Bool = false) { self.tellsFlushes = tellsFlushes }
+    public init(tellsFlushes: Bool = false) { common = CommonState(tellsFlushes: tellsFlushes) }
 
     /// Responses that began and did not end, over all servers.
     public var openResponses: Int { common.inFlight.reduce(0) { $0 + $1.count } }
@@ -47,10 +46,10 @@ public struct Correlator {
         case .flushLeft(let flush):
             guard let place = place(of: flush.pointee.socket, isAfterLoss: flush.pointee.isAfterLoss) else { return }
             if flush.pointee.isOutstanding { return wait(for: flush.pointee) }
-            trackers[place].take(flush.pointee, tellsFlush: tellsFlushes, &common, tell)
+            trackers[place].take(flush.pointee, &common, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
-            trackers[place].take(change, tellsFlush: tellsFlushes, &common, tell)
+            trackers[place].take(change, &common, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
             // One that is not known was first used after the ring was drained: what announces it is still in there.
@@ -86,7 +85,7 @@ public struct Correlator {
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
         for cookie in gone.sorted() {
             guard let place = places[cookie] else { continue }
-            trackers[place].vanish(at: begin, tellsFlush: tellsFlushes, &common, tell)
+            trackers[place].vanish(at: begin, &common, tell)
             forget(cookie)
         }
     }

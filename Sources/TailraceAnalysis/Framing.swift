@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
+/// What of a request's method decides where its response ends.
+enum RequestMethod {
+    case head, connect, other
+
+    init(_ name: HeadBytes) {
+        switch name.count {
+        case 4 where name.hasPrefix("HEAD"): self = .head
+        case 7 where name.hasPrefix("CONNECT"): self = .connect
+        default: self = .other
+        }
+    }
+}
+
 /// What marks a response's end (RFC 9112 section 6.3).
 enum Framing: Equatable {
     /// Its head has not been seen yet.
@@ -18,7 +31,7 @@ enum Framing: Equatable {
 
     /// For a response whose head ends `end` bytes after its first byte (nil: that was not seen), to a request with this
     /// method.
-    init(head: KnownHead, endingAt end: Int64?, method: String?) {
+    init(head: KnownHead, endingAt end: Int64?, method: RequestMethod) {
         guard let end else {
             self = head.isChunked ? .chunked : .untilDirectionChange
             return
@@ -27,9 +40,9 @@ enum Framing: Equatable {
         case 101: self = .untilClose
         case 204, 304: self = .length(end)
         default:
-            if method == "HEAD" {
+            if method == .head {
                 self = .length(end)
-            } else if method == "CONNECT", head.status / 100 == 2 {
+            } else if method == .connect, head.status / 100 == 2 {
                 self = .untilClose
             } else if head.isChunked {
                 self = .chunked

@@ -64,7 +64,8 @@ enum HTTPHead {
     static func request(_ bytes: HeadBytes, isWhole: Bool) -> RequestBeginning {
         if bytes.count >= 2, bytes[0] == 0x16, bytes[1] == 3 { return .tls }
         if bytes.hasPrefix("PRI * HTTP/2.0") { return .http2 }
-        let space = bytes.prefix(20).firstIndex { !isMethodByte($0) } ?? min(20, bytes.count)
+        var space = 0
+        while space < min(20, bytes.count), isMethodByte(bytes[space]) { space += 1 }
         guard space > 0, space < 20 else { return .opaque }
         guard space < bytes.count else { return isWhole ? .opaque : .incomplete }
         guard bytes[space] == 0x20 else { return .opaque }
@@ -131,7 +132,9 @@ enum HTTPHead {
     /// The path alone: no query, no fragment, and of the absolute form no authority, which may hold a password.
     static func path(of target: HeadBytes) -> HeadBytes {
         // First of all: what stands in a query is no path, whatever it looks like.
-        var target = HeadBytes(rebasing: target[..<(target.firstIndex { $0 == 0x3f || $0 == 0x23 } ?? target.count)])
+        var end = 0
+        while end < target.count, target[end] != 0x3f, target[end] != 0x23 { end += 1 }
+        var target = HeadBytes(rebasing: target[..<end])
         if target.first != 0x2f, let colon = target.position(of: 0x3a) {
             let behind = HeadBytes(rebasing: target[(colon + 1)...])
             guard behind.hasPrefix("//") else { return HeadBytes(rebasing: target[..<0]) }

@@ -14,7 +14,6 @@ struct ConnectionCounters {
 /// It is large, so a connection has one, which begins anew with each response and is never copied.
 struct OpenResponse {
     private(set) var response: Response
-    private(set) var framing = Framing.unseen
     /// All its bytes were sent and acknowledged.
     private(set) var isComplete = false
     /// Position among its server's counts of responses in flight.
@@ -22,10 +21,10 @@ struct OpenResponse {
 
     private var readAt: Nanoseconds = 0
     private var wasUnaccepted = false
-    private var headBytes: [UInt8] = []
-    /// Where its head begins and ends, counted from its first byte; interim heads (1xx) come before.
-    private var headStart: Int64 = 0
-    private var headEnd: Int64?
+    /// Of a request's head that comes in several reads.
+    private var requestBytes: [UInt8] = []
+    private var method = RequestMethod.other
+    private var search = HeadSearch()
     private var sendTime: Int64 = 0
     private var blockedTime: Int64 = 0
     private var heldByDevice: Int64 = 0
@@ -34,18 +33,8 @@ struct OpenResponse {
     private var last = LastMarks()
     private var before = ConnectionCounters()
 
-    /// The marks of the newest flush that the next one, or the end, is measured from.
-    private struct LastMarks {
-        var enter: Nanoseconds = 0
-        /// 0: there was no flush.
-        var exit: Nanoseconds = 0
-        var queued: Nanoseconds = 0
-        var transmitted: Nanoseconds = 0
-        /// nil: not known.
-        var driven: Nanoseconds?
-        var acked: Nanoseconds = 0
-        var isLoopback = false
-    }
+    /// What marks its end.
+    var framing: Framing { search.framing }
 
     /// None yet, on `connection`.
     init(on connection: Connection) { response = Response(connection: connection) }
@@ -57,12 +46,11 @@ struct OpenResponse {
         inFlightMark = inFlight.begin()
         response.inFlight = CountRange(begin: inFlight.count, end: 0, max: 0)
         self.before = before
-        framing = .unseen
+        search.restart()
         isComplete = false
         wasUnaccepted = false
-        if !headBytes.isEmpty { headBytes = [] }
-        headStart = 0
-        headEnd = nil
+        method = .other
+        if !requestBytes.isEmpty { requestBytes = [] }
         sendTime = 0
         blockedTime = 0
         heldByDevice = 0
@@ -94,6 +82,7 @@ struct OpenResponse {
     }
 
     private mutating func learn(_ head: RequestHead, _ texts: inout TextCache) {
+        method = RequestMethod(head.method)
         response.method = texts.text(head.method)
         response.target = texts.text(head.target)
         response.protocolName = head.protocolName
@@ -112,7 +101,7 @@ struct OpenResponse {
             response.isAdopted = true
             response.isEstimated = true
             response.protocolName = nil
-            framing = .adopted
+            search.adopt()
         }
         readAt = response.begin
     }
@@ -121,34 +110,32 @@ struct OpenResponse {
     mutating func take(_ read: RequestRead, _ texts: inout TextCache) {
         response.requestBytes += read.bytes
         guard response.protocolName == nil, framing != .adopted else { return }
-        let isFirstPiece = headBytes.isEmpty
-        if !isFirstPiece { headBytes.append(contentsOf: read.head.prefix(512 - min(512, headBytes.count))) }
+        let isFirstPiece = requestBytes.isEmpty
+        if !isFirstPiece { requestBytes.append(contentsOf: read.head.prefix(512 - min(512, requestBytes.count))) }
         let beginning =
             isFirstPiece
             ? HTTPHead.request(read.head, isWhole: read.head.count >= 512 || read.head.isEmpty)
-            : headBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
+            : requestBytes.withUnsafeBytes { HTTPHead.request($0, isWhole: $0.count >= 512) }
         switch beginning {
         case .http(let head): learn(head, &texts)
         case .incomplete:
-            if isFirstPiece { headBytes = Array(read.head) }
+            if isFirstPiece { requestBytes = Array(read.head) }
             return
         case .http2: response.protocolName = .http2
         case .tls: response.protocolName = .tls
         case .opaque: response.protocolName = .opaque
         }
-        if !isFirstPiece { headBytes = [] }
+        if !isFirstPiece { requestBytes = [] }
     }
 
     /// A flush of it left.
-    mutating func take(
-        _ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache
-    ) {
+    mutating func take(_ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
         // The rest of a head is no chunk, whatever it looks like.
         let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
         // Its connection may have ended before the call took a byte.
         if flush.bytes > 0 {
-            if framing == .unseen { learnFraming(from: head, &texts) }
+            if framing == .unseen { lookForHead(in: head, &texts) }
             if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
             takeGaps(to: flush)
         }
@@ -161,9 +148,7 @@ struct OpenResponse {
         // Of a flush that was under way before tracing began, no stage is known.
         if flush.writes > 0, flush.bytes > 0 { takeDelivery(flush, stages) }
         takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
-        last = LastMarks(
-            enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
-            driven: flush.leftDriver, acked: flush.acked, isLoopback: flush.isLoopback)
+        last = LastMarks(flush)
         if flush.acked != 0,
             framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
         {
@@ -184,83 +169,31 @@ struct OpenResponse {
     private mutating func findFirstBody(in flush: FlushMarks) {
         guard framing != .adopted else { return }
         let carriesBody =
-            headEnd.map { response.responseBytes + flush.bytes > $0 } ?? (framing != .unseen)
+            search.end.map { response.responseBytes + flush.bytes > $0 } ?? (framing != .unseen)
         if carriesBody { response.timeToFirstFlush = max(0, flush.firstEnter - response.begin) }
     }
 
     /// The head of the first call since it began, whole: what nearly every response has. False: it is something else, or the
     /// call holds more than its response.
     mutating func takeFirst(_ sent: SentHead, _ texts: inout TextCache) -> Bool {
-        guard framing == .unseen, response.flushes == 0, headBytes.isEmpty,
+        guard response.flushes == 0, requestBytes.isEmpty,
             response.protocolName == .http11 || response.protocolName == .http10,
-            !sent.isEnding,
-            case .http(let head) = HTTPHead.response(sent.head, isWhole: sent.callBytes > Int64(sent.head.count)),
-            !head.isInterim, head.fills(callOf: sent.callBytes, toHead: response.method == "HEAD")
+            let head = search.takeFirst(sent, to: method, &texts)
         else { return false }
-        learn(KnownHead(head, &texts))
+        learn(head)
         return true
     }
 
-    private mutating func learnFraming(from head: PendingHead?, _ texts: inout TextCache) {
-        switch response.protocolName {
-        case .http10, .http11: break
-        default: return framing = .untilDirectionChange
-        }
-        guard let head else {
-            // An interim head that was told whole may be handed over in pieces.
-            if response.responseBytes >= headStart { framing = .untilDirectionChange }
-            return
-        }
-        if !headBytes.isEmpty { return continueHead(with: head, &texts) }
-        headStart = response.responseBytes + head.offset
-        switch head.beginning {
-        case .http(let known) where known.isInterim: headStart += Int64(known.length ?? 0)
-        case .http(let known): learn(known)
-        case .incomplete: continueHead(with: head, &texts)
-        case .unread:
-            framing = .untilDirectionChange
-            response.isEstimated = true
-        case .opaque: framing = .untilDirectionChange
-        }
-    }
-
-    /// The next piece of a head that comes in several calls; interim heads may be among them.
-    private mutating func continueHead(with head: PendingHead, _ texts: inout TextCache) {
-        // What a call could not hand over is in the next one again.
-        let taken = Int(clamping: max(0, response.responseBytes - headStart))
-        if headBytes.count > taken { headBytes.removeLast(headBytes.count - taken) }
-        headBytes.append(contentsOf: head.bytes)
-        let isWhole = head.isCut || headBytes.count >= 1024
-        while !headBytes.isEmpty {
-            var interim = headBytes.count
-            let known = headBytes.withUnsafeBytes { bytes -> KnownHead? in
-                switch HTTPHead.response(bytes, isWhole: isWhole) {
-                case .http(let head):
-                    interim = head.length ?? interim
-                    return KnownHead(head, &texts)
-                case .incomplete:
-                    interim = 0
-                    return nil
-                case .opaque: return nil
-                }
-            }
-            if interim == 0 { return }
-            guard let known, known.isInterim else {
-                if let known { learn(known) } else { framing = .untilDirectionChange }
-                return headBytes = []
-            }
-            headStart += Int64(interim)
-            headBytes.removeFirst(interim)
-        }
+    private mutating func lookForHead(in head: PendingHead?, _ texts: inout TextCache) {
+        guard response.protocolName == .http10 || response.protocolName == .http11 else { return search.giveUp() }
+        if case .unread = head?.beginning { response.isEstimated = true }
+        if let known = search.take(head, after: response.responseBytes, to: method, &texts) { learn(known) }
     }
 
     private mutating func learn(_ head: KnownHead) {
         response.status = head.status
         response.contentType = head.contentType
         response.protocolName = head.protocolName
-        let end = head.length.map { headStart + Int64($0) }
-        headEnd = end
-        framing = Framing(head: head, endingAt: end, method: response.method)
         response.isStreaming = framing == .chunked || framing == .untilClose || head.isEventStream
     }
 
@@ -302,7 +235,7 @@ struct OpenResponse {
     }
 
     /// Its head has begun, and its end was not seen yet: not so behind interim heads alone.
-    var isHeadOpen: Bool { framing == .unseen && response.responseBytes > headStart }
+    var isHeadOpen: Bool { search.isOpen(after: response.responseBytes) }
 
     /// Something of it is not known.
     mutating func markEstimated() {
@@ -337,7 +270,7 @@ struct OpenResponse {
         response.endedBy = ending
         response.end = max(response.begin, end)
         cutTimeline()
-        response.causes = causes
+        splitCauses()
         if let network = response.timeline[.network], let srtt = response.pressure.srtt, acknowledgedAt != 0 {
             response.ackDelay = max(0, network - srtt)
         }
@@ -352,35 +285,23 @@ struct OpenResponse {
         var timeline = Timeline(begin: response.begin, end: response.end)
         response.timeline = StageTimes()
         timeline.advance(&response.timeline, to: readAt, in: wasUnaccepted ? .accept : .read)
-        guard last.exit != 0 else { return timeline.finish(&response.timeline, in: .app) }
-        // The last byte may leave before its send call returns: from then on it is on its way.
-        let left = last.queued != 0 && last.queued < last.exit ? last.queued : last.exit
-        timeline.advance(&response.timeline, to: left, sending: sendTime - (last.exit - left), blocked: blockedTime)
-        timeline.advance(&response.timeline, to: last.queued, in: .queue)
-        timeline.advance(&response.timeline, to: last.transmitted, in: .qdisc)
-        if let driven = last.driven {
-            timeline.advance(&response.timeline, to: driven, in: .driver)
-        } else if !last.isLoopback {
-            response.timeline[.driver] = nil
-        }
-        timeline.advance(&response.timeline, to: last.acked, in: .network)
-        timeline.finish(&response.timeline, in: last.acked != 0 ? .app : last.transmitted != 0 ? .network : .queue)
+        last.cut(&timeline, &response.timeline, send: sendTime, blocked: blockedTime)
     }
 
     /// Splits `blocked` and `queue` by the socket's own clocks, and by what limited its flushes.
-    private var causes: CauseTimes {
+    private mutating func splitCauses() {
+        response.causes = CauseTimes()
         let held = (response.timeline[.blocked] ?? 0) + (response.timeline[.queue] ?? 0)
-        var causes = CauseTimes()
-        guard held > 0 else { return causes }
-        causes.peerWindow = min(held, response.pressure.rwndLimited)
-        let rest = held - causes.peerWindow
+        guard held > 0 else { return }
+        let byPeer = min(held, response.pressure.rwndLimited)
+        let rest = held - byPeer
+        response.causes.peerWindow = byPeer
         if heldByDevice > heldByCongestion {
-            causes.qdisc = rest
+            response.causes.qdisc = rest
         } else if heldByCongestion > 0 {
-            causes.congestionWindow = rest
+            response.causes.congestionWindow = rest
         } else {
-            causes.other = rest
+            response.causes.other = rest
         }
-        return causes
     }
 }

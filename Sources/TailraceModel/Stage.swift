@@ -55,6 +55,9 @@ public enum Stage: String, CaseIterable, Sendable {
         case .network: 8
         }
     }
+
+    @usableFromInline @inline(__always)
+    var bit: UInt16 { 1 &<< UInt16(truncatingIfNeeded: index) }
 }
 
 /// Nanoseconds for each stage, without a heap allocation; a stage may be unknown, which is not 0.
@@ -70,10 +73,10 @@ public struct StageTimes: Equatable, Sendable {
     /// The time of `stage` in nanoseconds, 0 or more; nil: not known.
     @inlinable @inline(__always)
     public subscript(stage: Stage) -> Int64? {
-        get { unknown & (1 << stage.index) == 0 ? values[stage.index] : nil }
+        get { unknown & stage.bit == 0 ? values[stage.index] : nil }
         set {
             values[stage.index] = newValue ?? 0
-            if newValue == nil { unknown |= 1 << stage.index } else { unknown &= ~(1 << stage.index) }
+            if newValue == nil { unknown |= stage.bit } else { unknown &= ~stage.bit }
         }
     }
 
@@ -81,7 +84,7 @@ public struct StageTimes: Equatable, Sendable {
     @inlinable @inline(__always)
     public mutating func add(_ nanoseconds: Int64, to stage: Stage) {
         values[stage.index] &+= nanoseconds
-        unknown &= ~(1 << stage.index)
+        unknown &= ~stage.bit
     }
 
     /// Sum over the known stages, nanoseconds.

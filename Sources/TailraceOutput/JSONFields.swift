@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+extension JSONLine {
+    mutating func run(_ run: RunDescription) {
+        field("version", string: run.version)
+        field("host", string: run.host)
+        field("kernel", string: run.kernel)
+        field("backend", string: run.backend)
+        object("target") {
+            $0.array("ports", numbers: run.ports.map(Int64.init))
+            $0.array("pids", numbers: run.pids.map(Int64.init))
+            $0.array("comms", strings: run.comms)
+            $0.array("cgroups", strings: run.cgroups)
+        }
+        object("unavailable") { $0.field("driver", string: run.driverUnavailable) }
+    }
+
+    mutating func distribution(_ name: StaticString, _ values: Distribution) {
+        object(name) {
+            $0.field("count", values.count)
+            $0.field("mean", values.mean)
+            $0.field("p50", values.quantile(0.5))
+            $0.field("p99", values.p99)
+            $0.field("max", values.count > 0 ? values.max : nil)
+        }
+    }
+
+    mutating func server(_ server: Server?) {
+        field("pid", server.map { Int64($0.pid) })
+        field("comm", string: server?.comm)
+        field("exe", string: server?.executable)
+        field("cgroup", string: server?.cgroup)
+    }
+
+    mutating func gap(_ name: StaticString, _ values: Distribution) {
+        object(name) {
+            $0.field("p50", values.quantile(0.5))
+            $0.field("p99", values.p99)
+            $0.field("max", values.count > 0 ? values.max : nil)
+        }
+    }
+
+    mutating func events(_ loss: Loss) {
+        object("events") {
+            $0.field("made", loss.made)
+            $0.field("delivered", loss.delivered)
+            $0.field("adopted", loss.adopted)
+            $0.field("merged", loss.merged)
+            $0.field("heads_unread", loss.headsUnread)
+        }
+    }
+
+    mutating func loss(_ loss: Loss) {
+        for (name, kind): (StaticString, String) in [
+            ("sockets", "sockets"), ("reads", "reads"), ("heads", "heads"), ("flushes", "flushes"),
+            ("states", "states"),
+        ] { field(name, loss.lost[kind] ?? 0) }
+        field("missed", loss.missed)
+        field("untracked", loss.untracked)
+        field("untracked_mptcp", loss.untrackedMPTCP)
+        field("undecodable", loss.undecodable)
+        field("unrecorded", loss.unrecorded)
+    }
+}
+
+extension Stage {
+    var name: StaticString {
+        switch self {
+        case .accept: "accept"
+        case .read: "read"
+        case .app: "app"
+        case .send: "send"
+        case .blocked: "blocked"
+        case .queue: "queue"
+        case .qdisc: "qdisc"
+        case .driver: "driver"
+        case .network: "network"
+        }
+    }
+}
+
+extension WaitCause {
+    var name: StaticString {
+        switch self {
+        case .peerWindow: "peer_window"
+        case .congestionWindow: "congestion_window"
+        case .qdisc: "qdisc"
+        case .other: "other"
+        }
+    }
+}
