@@ -80,7 +80,7 @@ enum HTTPHead {
         return .http(
             RequestHead(
                 method: HeadBytes(rebasing: bytes[..<space]),
-                target: HeadBytes(rebasing: path.prefix(longestTarget)),
+                target: path.beginning(longestTarget),
                 protocolName: version.hasPrefix("HTTP/1.0") ? .http10 : .http11))
     }
 
@@ -151,7 +151,7 @@ enum HTTPHead {
             head.contentLength = decimal(value)
         } else if let value = value(of: "content-type", in: line) {
             let media = HeadBytes(rebasing: value[..<(value.position(of: 0x3b) ?? value.count)])
-            head.contentType = HeadBytes(rebasing: trimmed(media).prefix(100))
+            head.contentType = trimmed(media).beginning(100)
         } else if let value = value(of: "transfer-encoding", in: line) {
             head.isChunked = isChunked(value)
         }

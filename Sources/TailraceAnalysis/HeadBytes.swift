@@ -10,10 +10,19 @@ extension HeadBytes {
         return UnsafeRawPointer(found) - base
     }
 
+    @inline(__always)
     func hasPrefix(_ prefix: StaticString) -> Bool {
-        guard let base = baseAddress, count >= prefix.utf8CodeUnitCount else { return false }
-        return memcmp(base, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0
+        let length = prefix.utf8CodeUnitCount
+        guard let base = baseAddress, count >= length else { return false }
+        guard length < 8, count >= 8 else { return memcmp(base, prefix.utf8Start, length) == 0 }
+        var expected: UInt64 = 0
+        for index in 0..<length { expected |= UInt64(prefix.utf8Start[index]) &<< UInt64(8 * index) }
+        return base.loadUnaligned(as: UInt64.self) & (1 &<< UInt64(8 * length) &- 1) == expected
     }
+
+    /// Its first `length` bytes, or all.
+    @inline(__always)
+    func beginning(_ length: Int) -> HeadBytes { HeadBytes(start: baseAddress, count: Swift.min(length, count)) }
 
     /// ASCII, without regard to case; `name` of lower-case letters and hyphens. Eight bytes at a time: the bit that
     /// tells cases apart is set in all of them (a hyphen has it).
@@ -22,9 +31,12 @@ extension HeadBytes {
         let count = name.utf8CodeUnitCount
         guard self.count == count, let own = baseAddress else { return false }
         let other = UnsafeRawPointer(name.utf8Start)
-        guard count >= 8 else { return (0..<count).allSatisfy { self[$0] | 0x20 == name.utf8Start[$0] } }
         let lower: UInt64 = 0x2020_2020_2020_2020
         var offset = 0
+        guard count >= 8 else {
+            while offset < count, self[offset] | 0x20 == name.utf8Start[offset] { offset += 1 }
+            return offset == count
+        }
         while offset < count {
             let at = Swift.min(offset, count - 8)
             let word = own.loadUnaligned(fromByteOffset: at, as: UInt64.self) | lower
