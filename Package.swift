@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: MIT
 import PackageDescription
 
+// Debug builds, and so the tests, check every access to what closures and classes hold; in a release build that would be a
+// twentieth of the daemon's time.
+let settings: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 let package = Package(
     name: "tailrace",
     products: [.executable(name: "tailrace", targets: ["tailrace"])],
@@ -17,21 +21,23 @@ let package = Package(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-        .target(name: "TailraceModel"),
-        .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"]),
-        .target(name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf", "CZlib"]),
+        .target(name: "TailraceModel", swiftSettings: settings),
+        .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"], swiftSettings: settings),
+        .target(
+            name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf", "CZlib"],
+            swiftSettings: settings),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
         .executableTarget(
             name: "tailrace",
             dependencies: [
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+            ], swiftSettings: settings),
         // For `make bench` only.
         .executableTarget(
             name: "tailrace-window",
             dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceCapture"],
-            path: "Benchmarks/window"),
+            path: "Benchmarks/window", swiftSettings: settings),
 
         .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         // Connections by chance, as the kernel programs tell them.

@@ -25,7 +25,7 @@ extension FlushMarks {
 }
 
 extension Flush {
-    init(_ flush: FlushMarks, _ stages: DeliveryStages, of response: Response) {
+    init(_ flush: borrowing FlushMarks, _ stages: borrowing DeliveryStages, of response: borrowing Response) {
         self.init(
             connection: flush.socket, number: response.number, server: response.server,
             port: response.connection.local.port, at: flush.enter, bytes: flush.bytes,

@@ -20,7 +20,9 @@ public struct ReportBuilder {
     private var places: [Key: Int] = [:]
     private var otherResponses: Int64 = 0
     /// Most responses come from the server of the one before.
-    private var last: (server: Server?, port: UInt16, place: Int)?
+    private var lastServer: Server?
+    private var lastPort: UInt16 = 0
+    private var lastPlace: Int?
 
     private struct Key: Hashable, Comparable {
         let program: String
@@ -50,7 +52,7 @@ public struct ReportBuilder {
     }
 
     private mutating func place(of server: Server?, port: UInt16) -> Int? {
-        if let last, last.server === server, last.port == port { return last.place }
+        if let lastPlace, lastServer === server, lastPort == port { return lastPlace }
         let key = Key(program: server?.executable ?? server?.comm ?? "", cgroup: server?.cgroup ?? "", port: port)
         var place = places[key]
         if place == nil {
@@ -59,7 +61,7 @@ public struct ReportBuilder {
             places[key] = servers.count
             servers.append(ServerTally(server, port: port))
         }
-        last = place.map { (server, port, $0) }
+        (lastServer, lastPort, lastPlace) = (server, port, place)
         return place
     }
 

@@ -5,6 +5,9 @@ import TailraceModel
 struct ServerTally {
     private var report: ServerReport
     private var pids: Set<Int32> = []
+    private var lastPid: Int32?
+    /// The newest request and its group: most are like the one before.
+    private var lastTarget = (method: String?.none, target: String?.none, name: "-")
     private var plain = TimelineTally(isStreaming: false)
     private var streaming = TimelineTally(isStreaming: true)
     private var paces = [PaceReport(isStreaming: false), PaceReport(isStreaming: true)]
@@ -47,13 +50,18 @@ struct ServerTally {
     var responses: Int64 { report.excluded + report.adopted + plain.count + streaming.count + report.open.count }
 
     mutating func add(_ response: borrowing Response, anchor: ClockAnchor) {
-        if let pid = response.server?.pid, pids.count < Self.pidLimit { pids.insert(pid) }
+        if let pid = response.server?.pid, pid != lastPid { add(pid: pid) }
         report.inFlightMax = max(report.inFlightMax, response.inFlight.max)
         report.flushes = report.flushes.sum(with: response.flushes)
         report.requestBytes = report.requestBytes.sum(with: response.requestBytes)
         report.responseBytes = report.responseBytes.sum(with: response.responseBytes)
         if hasFlushes { queue.forget(connection: response.connection.cookie) }
         if response.state == .open { addOpen(response, anchor) } else { addEnded(response, anchor) }
+    }
+
+    private mutating func add(pid: Int32) {
+        lastPid = pid
+        if pids.count < Self.pidLimit { pids.insert(pid) }
     }
 
     private mutating func addOpen(_ response: borrowing Response, _ anchor: ClockAnchor) {
@@ -76,7 +84,11 @@ struct ServerTally {
         if response.isEstimated { report.estimated += 1 }
         if response.isStreaming { streaming.add(response) } else { plain.add(response) }
         addFlushes(of: response, anchor)
-        let name = TargetGroup.name(method: response.method, target: response.target)
+        if lastTarget.target != response.target || lastTarget.method != response.method {
+            let name = TargetGroup.name(method: response.method, target: response.target)
+            lastTarget = (response.method, response.target, name)
+        }
+        let name = lastTarget.name
         targets.update(name, initial: TargetReport(name: name)) { [duration = response.duration] target in
             target.duration.add(duration)
             target.times.merge(response.timeline)

@@ -108,7 +108,8 @@ private final class Gathering {
 
     func take(_ actions: borrowing Actions) {
         if let flush = actions.flush { builder.add(flush) }
-        // Not `for response in`: that would copy each of them.
-        for place in actions.ended.indices { builder.add(actions.ended[place], anchor: run.anchor) }
+        // Not `for response in`, and nothing else beside it: that would copy each of them.
+        let anchor = run.anchor
+        for place in actions.ended.indices { builder.add(actions.ended[place], anchor: anchor) }
     }
 }
