@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+import TailraceAnalysis
+import TailraceModel
+import TailraceOutput
+import Traffic
+
+/// Everything that events go through, to the last line that is written: no response may contradict itself, and no line may
+/// carry what a terminal must not get.
+final class Engine {
+    private var correlator = Correlator(tellsFlushes: true)
+    private var report = ReportBuilder()
+    private let run: RunDescription
+    private let formats: [any ResponseFormat]
+    private(set) var anchor: ClockAnchor
+    /// What was wrong first; nil: nothing.
+    private(set) var wrong: String?
+    /// Of all that was written.
+    private(set) var fingerprint: UInt64 = 0xcbf2_9ce4_8422_2325
+    /// Response bytes that were told.
+    private(set) var responseBytes: Int64 = 0
+    private(set) var responses = 0
+
+    init(_ run: RunDescription) {
+        self.run = run
+        anchor = run.anchor
+        formats = [NDJSON(run: run), CSV(run: run), TraceTable(width: 100, anchor: run.anchor)]
+        for format in formats { note(format.begin()) }
+    }
+
+    convenience init() {
+        let anchor = ClockAnchor(monotonic: 0, wall: 1_800_000_000_000_000_000)
+        self.init(RunDescription(version: "0", host: "host", kernel: "6.18", backend: "tracepoint", anchor: anchor))
+    }
+
+    func note(_ line: [UInt8]) {
+        for byte in line { fingerprint = (fingerprint ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        // CSV ends its lines with CR LF (RFC 4180), and has no CR anywhere else.
+        let text = line.suffix(2) == [0x0d, 0x0a] ? line.dropLast(2) : line[...]
+        if let found = Harmless.wrong(in: Array(text)) { wrong = wrong ?? "a line has " + found }
+    }
+
+    func take(_ event: KernelEvent, anchor: ClockAnchor? = nil) {
+        if let anchor { self.anchor = anchor }
+        correlator.take(event) { actions in
+            for place in actions.ended.indices { take(actions.ended[place]) }
+            if let flush = actions.flush { take(flush) }
+            for sample in actions.samples { for format in formats { note(format.sample(sample, anchor: self.anchor)) } }
+        }
+    }
+
+    private func take(_ response: borrowing Response) {
+        responses += 1
+        responseBytes &+= response.responseBytes
+        if let contradiction = response.contradiction { wrong = wrong ?? "\(response.id): \(contradiction)" }
+        for format in formats { note(format.response(response, anchor: anchor)) }
+        report.add(response, anchor: anchor)
+    }
+
+    private func take(_ flush: Flush) {
+        for stage in Stage.delivery where flush.stages[stage] ?? 0 < 0 {
+            wrong = wrong ?? "a flush: \(stage) is \(flush.stages[stage] ?? 0)"
+        }
+        if let total = flush.total, Stage.delivery.reduce(0, { $0 + (flush.stages[$1] ?? 0) }) != total {
+            wrong = wrong ?? "a flush: \(flush.stages) do not sum to \(total)"
+        }
+        for format in formats { note(format.flush(flush, anchor: anchor)) }
+        report.add(flush)
+    }
+
+    /// Nothing more comes: what is open is told, and the report is made.
+    func end(at now: Nanoseconds, _ loss: Loss = Loss()) {
+        for response in correlator.open(at: now) { take(response) }
+        for format in formats { note(format.loss(loss, at: anchor.wall(at: now))) }
+        let sum = report.report(
+            begin: anchor.wall, duration: max(0, now), loss: loss, unattributed: correlator.unattributed)
+        for width in [40, 120] { note(Array(ReportText(run: run, width: width).text(sum).utf8)) }
+        note(ReportJSON(run: run).line(sum))
+        if correlator.openResponses < 0 { wrong = wrong ?? "\(correlator.openResponses) responses are open" }
+    }
+}
