@@ -60,8 +60,11 @@ final class Engine {
         for stage in Stage.delivery where flush.stages[stage] ?? 0 < 0 {
             wrong = wrong ?? "a flush: \(stage) is \(flush.stages[stage] ?? 0)"
         }
-        if let total = flush.total, Stage.delivery.reduce(0, { $0 + (flush.stages[$1] ?? 0) }) != total {
-            wrong = wrong ?? "a flush: \(flush.stages) do not sum to \(total)"
+        // A stage that is not known may have taken time too; that of a driver that is not marked is in the one behind it.
+        let sum = flush.stages.total
+        let isKnown = flush.stages[.qdisc] != nil && flush.stages[.network] != nil
+        if let total = flush.total, sum > total || isKnown && sum < total {
+            wrong = wrong ?? "a flush: stages sum to \(sum), and the total is \(total)"
         }
         for format in formats { note(format.flush(flush, anchor: anchor)) }
         report.add(flush)
