@@ -11,6 +11,7 @@ export SWIFT_BACKTRACE=enable=no
 failed=
 for target in "$@"; do
 	work=.build/fuzz/$target
+	rm -rf "$work/corpus"
 	mkdir -p "$work/corpus" "$work/found"
 	echo "  FUZZ  $target, $seconds s"
 	# Value profiles: a magic number is found byte by byte.

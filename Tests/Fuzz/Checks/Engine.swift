@@ -10,6 +10,7 @@ final class Engine {
     private var correlator = Correlator(tellsFlushes: true)
     private var report = ReportBuilder()
     private let run: RunDescription
+    /// Empty: nothing is written.
     private let formats: [any ResponseFormat]
     private(set) var anchor: ClockAnchor
     /// What was wrong first; nil: nothing.
@@ -20,16 +21,19 @@ final class Engine {
     private(set) var responseBytes: Int64 = 0
     private(set) var responses = 0
 
-    init(_ run: RunDescription) {
+    /// `isWritten`: what is told is also written, in every format.
+    init(_ run: RunDescription, isWritten: Bool = true) {
         self.run = run
         anchor = run.anchor
-        formats = [NDJSON(run: run), CSV(run: run), TraceTable(width: 100, anchor: run.anchor)]
+        formats = isWritten ? [NDJSON(run: run), CSV(run: run), TraceTable(width: 100, anchor: run.anchor)] : []
         for format in formats { note(format.begin()) }
     }
 
-    convenience init() {
+    convenience init(isWritten: Bool) {
         let anchor = ClockAnchor(monotonic: 0, wall: 1_800_000_000_000_000_000)
-        self.init(RunDescription(version: "0", host: "host", kernel: "6.18", backend: "tracepoint", anchor: anchor))
+        self.init(
+            RunDescription(version: "0", host: "host", kernel: "6.18", backend: "tracepoint", anchor: anchor),
+            isWritten: isWritten)
     }
 
     func note(_ line: [UInt8]) {
@@ -53,7 +57,7 @@ final class Engine {
         responseBytes &+= response.responseBytes
         if let contradiction = response.contradiction { wrong = wrong ?? "\(response.id): \(contradiction)" }
         for format in formats { note(format.response(response, anchor: anchor)) }
-        report.add(response, anchor: anchor)
+        if !formats.isEmpty { report.add(response, anchor: anchor) }
     }
 
     private func take(_ flush: Flush) {
@@ -67,17 +71,19 @@ final class Engine {
             wrong = wrong ?? "a flush: stages sum to \(sum), and the total is \(total)"
         }
         for format in formats { note(format.flush(flush, anchor: anchor)) }
-        report.add(flush)
+        if !formats.isEmpty { report.add(flush) }
     }
 
     /// Nothing more comes: what is open is told, and the report is made.
     func end(at now: Nanoseconds, _ loss: Loss = Loss()) {
         for response in correlator.open(at: now) { take(response) }
         for format in formats { note(format.loss(loss, at: anchor.wall(at: now))) }
-        let sum = report.report(
-            begin: anchor.wall, duration: max(0, now), loss: loss, unattributed: correlator.unattributed)
-        for width in [40, 120] { note(Array(ReportText(run: run, width: width).text(sum).utf8)) }
-        note(ReportJSON(run: run).line(sum))
+        if !formats.isEmpty {
+            let sum = report.report(
+                begin: anchor.wall, duration: max(0, now), loss: loss, unattributed: correlator.unattributed)
+            note(Array(ReportText(run: run, width: 80).text(sum).utf8))
+            note(ReportJSON(run: run).line(sum))
+        }
         if correlator.openResponses < 0 { wrong = wrong ?? "\(correlator.openResponses) responses are open" }
     }
 }

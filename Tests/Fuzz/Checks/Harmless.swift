@@ -21,6 +21,7 @@ enum Harmless {
 
     /// Of lines that are written out: they are UTF-8 too.
     static func wrong(in bytes: [UInt8]) -> String? {
+        if bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f || $0 == 0x0a }) { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else { return "no UTF-8" }
         return wrong(in: text, isLines: true)
     }

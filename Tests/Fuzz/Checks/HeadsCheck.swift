@@ -80,7 +80,7 @@ enum HeadsCheck {
     // MARK: As a connection
 
     private static func wrongConnection(_ pieces: [Pieces.Piece]) -> String? {
-        let (plain, kept) = (Hearing(), Hearing())
+        let (plain, kept) = (Hearing(isWritten: true), Hearing(isWritten: false))
         var redactor = HeadRedactor()
         for piece in pieces {
             GuardedBytes.with(piece.told) { plain.hear(piece, HeadBytes($0), tail: piece.tail) }

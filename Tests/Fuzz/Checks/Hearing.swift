@@ -45,13 +45,14 @@ extension RequestRead {
 /// An engine that hears one connection.
 final class Hearing {
     static let cookie: UInt64 = 7
-    let engine = Engine()
+    let engine: Engine
     private var now: Int64 = 1000
     private var readSequence: UInt32 = .max - 100
     private var sendSequence: UInt32 = .max - 200
     private var hasRead = false
 
-    init() {
+    init(isWritten: Bool) {
+        engine = Engine(isWritten: isWritten)
         let local = Endpoint(ipv4: true, bytes: (0x0100_007f, 0), port: 80)
         let connection = Connection(cookie: Self.cookie, local: local, remote: local, established: 0)
         let server = Server(pid: 42, started: 1, comm: "server", executable: nil, cgroup: nil)

@@ -10,7 +10,7 @@ extension HeadRedactor: PayloadRedactor {}
 /// Records as the ring holds them, through the decoder into the engine; and once more as a recording keeps them.
 enum RecordsCheck {
     static func wrong(with bytes: UnsafeRawBufferPointer) -> String? {
-        let (told, kept) = (Engine(), Engine())
+        let (told, kept) = (Engine(isWritten: true), Engine(isWritten: false))
         var (now, keptNow): (Nanoseconds, Nanoseconds) = (0, 0)
         var decoder = Decoder(jiffy: 4_000_000, processes: ProcessLookup(isRecorded: true))
         var redactor = HeadRedactor()
