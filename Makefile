@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server check lint layers reproducible bench deps \
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server fuzz check lint layers reproducible bench deps \
 	test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -54,6 +54,15 @@ test-kernels: release vm-deps
 # A SwiftNIO server for the kernel tests: a package of its own, so that tailrace depends on nothing of it.
 nio-server: deps
 	$(Q)$(SWIFT) build --package-path Tests/Scenarios/nio_server --scratch-path .build/nio-server
+
+# Hostile bytes, made by libFuzzer from the corpus that `make unit-test` replays. FUZZ_TARGETS="records heads", FUZZ_SECONDS for each.
+# Optimized, because it is about speed, and still with the checks of a debug build.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(notdir $(wildcard Tests/Fuzz/Corpus/*))
+fuzz: deps
+	$(Q)TAILRACE_FUZZ=1 $(SWIFT) build -c release --sanitize=fuzzer --scratch-path .build/fuzzer --product tailrace-fuzz \
+		-Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug
+	$(Q)sh Tests/Fuzz/run.sh .build/fuzzer/release/tailrace-fuzz "$(FUZZ_SECONDS)" $(FUZZ_TARGETS)
 
 check: reproducible lint layers
 

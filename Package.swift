@@ -58,3 +58,18 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x
 )
+
+let checked: [Target.Dependency] = [
+    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput", "CProbes", "SeededRandom", "Traffic",
+]
+// What `make fuzz` looks for is also looked for in its corpus, by `swift test`: the same sources with another entry.
+let isFuzzing = Context.environment["TAILRACE_FUZZ"] != nil
+package.targets.append(
+    isFuzzing
+        ? .executableTarget(
+            name: "tailrace-fuzz", dependencies: checked, path: "Tests/Fuzz", exclude: ["Corpus", "Replay", "run.sh"],
+            sources: ["Checks", "Driver"])
+        : .testTarget(
+            name: "FuzzTests", dependencies: checked, path: "Tests/Fuzz", exclude: ["Corpus", "Driver", "run.sh"],
+            sources: ["Checks", "Replay"])
+)

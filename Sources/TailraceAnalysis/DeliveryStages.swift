@@ -23,8 +23,10 @@ struct DeliveryStages {
         let transmitted = max(queued, flush.transmitted)
         let driven = flush.leftDriver.map { max(transmitted, $0) }
         driver = flush.isLoopback ? 0 : driven.map { $0 - transmitted }
-        network = flush.acked != 0 && flush.transmitted != 0 ? max(0, flush.acked - (driven ?? transmitted)) : nil
-        total = flush.acked != 0 ? max(0, flush.acked - flush.enter) : nil
+        // The stages sum to the total whatever the marks say.
+        let acked = max(driven ?? transmitted, flush.acked)
+        network = flush.acked != 0 && flush.transmitted != 0 ? acked - (driven ?? transmitted) : nil
+        total = flush.acked != 0 ? acked - flush.enter : nil
     }
 
     /// By stage.

@@ -108,9 +108,9 @@ enum HTTPHead {
     /// A response's first bytes; incomplete until the empty line is among them, unless `isWhole`: no more of it will come.
     static func response(_ bytes: HeadBytes, isWhole: Bool = false) -> ResponseBeginning {
         if bytes.count < 12 { return HeadBytes.magic(isPrefixedBy: bytes) ? .incomplete : .opaque }
-        guard bytes.hasPrefix("HTTP/1."), let status = decimal(HeadBytes(rebasing: bytes[9..<12])) else {
-            return .opaque
-        }
+        guard bytes.hasPrefix("HTTP/1."), (0x30...0x39).contains(bytes[7]), bytes[8] == 0x20,
+            let status = decimal(HeadBytes(rebasing: bytes[9..<12]))
+        else { return .opaque }
         var head = ResponseHead()
         head.status = Int(status)
         head.protocolName = bytes[7] == 0x30 ? .http10 : .http11

@@ -26,7 +26,7 @@ public final class RecordingSource: EventSource {
     private var records: UInt64 = 0
     private var undecodable: UInt64 = 0
     private let inflater: Inflater
-    private let batch = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordingFormat.largestBatch, alignment: 16)
+    private let batch: UnsafeMutableRawBufferPointer
 
     /// Wire versions that `Decoder` reads.
     private static let wireVersions: ClosedRange<UInt32> = EV_WIRE_VERSION...EV_WIRE_VERSION
@@ -65,6 +65,8 @@ public final class RecordingSource: EventSource {
         anchor = description.anchor
         now = description.anchor.monotonic
         decoder = Decoder(jiffy: description.jiffy, processes: ProcessLookup(isRecorded: true))
+        // The last of all: of a recording that is refused nobody frees it.
+        batch = .allocate(byteCount: RecordingFormat.largestBatch, alignment: 16)
     }
 
     deinit { batch.deallocate() }

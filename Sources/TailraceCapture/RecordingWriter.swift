@@ -15,8 +15,8 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     /// Says one sentence to the user.
     private let say: (String) -> Void
 
-    private let batch = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordingFormat.largestBatch, alignment: 16)
-    private let block = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordingFormat.longestBlock, alignment: 16)
+    private let batch: UnsafeMutableRawBufferPointer
+    private let block: UnsafeMutableRawBufferPointer
     private let deflater: Deflater
     private var used = 0
     /// Of the block that is being collected: how many records, and their times.
@@ -46,6 +46,9 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     ) throws(CaptureError) {
         guard let deflater = Deflater() else { throw CaptureError(.failed, "cannot record: there is no memory") }
         file = try RecordingFile(path: path, longest: longest)
+        // Not before: where a file is refused, nobody frees them.
+        batch = .allocate(byteCount: RecordingFormat.largestBatch, alignment: 16)
+        block = .allocate(byteCount: RecordingFormat.longestBlock, alignment: 16)
         self.deflater = deflater
         self.path = path
         self.description = description

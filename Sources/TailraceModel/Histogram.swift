@@ -59,9 +59,17 @@ public struct Distribution: Sendable {
         } else if value != max {
             spread(value, times)
         }
-        // Of a forged recording this may be any number: a wrong mean, and no trap.
         count &+= times
-        sum &+= value &* times
+        let (product, isTooMuch) = value.multipliedReportingOverflow(by: times)
+        addToSum(isTooMuch ? Self.mostSum : product)
+    }
+
+    /// Larger than any value; a forged recording can have more.
+    private static let mostSum: Int64 = 1 << 62
+
+    private mutating func addToSum(_ amount: Int64) {
+        let (total, isTooMuch) = sum.addingReportingOverflow(amount)
+        sum = isTooMuch ? Self.mostSum : Swift.min(total, Self.mostSum)
     }
 
     /// The first value that differs from all before it.
@@ -121,7 +129,7 @@ public struct Distribution: Sendable {
         }
         max = count > 0 ? Swift.max(max, other.max) : other.max
         count &+= other.count
-        sum &+= other.sum
+        addToSum(other.sum)
     }
 
     /// Mean in ns; nil without values.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 import Testing
+import Traffic
 
 @testable import TailraceAnalysis
 

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
 import SeededRandom
-import TailraceAnalysis
-import TailraceModel
 
 /// A connection by chance: requests and responses of many shapes, cut into reads and send calls anywhere, as the kernel side
 /// tells them; with secrets wherever a secret can be.
-struct Conversation {
-    static let secret = "5ecret0f7heCl1ent"
+package struct Conversation {
+    package static let secret = "5ecret0f7heCl1ent"
     /// As the wire has it: a read or a send call with what is told of its payload, or the flush of a call.
-    enum Event {
+    package enum Event {
         case read([UInt8], count: UInt32, sequenceEnd: UInt32, isFirst: Bool, outstanding: UInt32)
         case sent([UInt8], sequence: UInt32, callBytes: Int64, isEnding: Bool)
         case flush(start: UInt32, end: UInt32, tail: UInt64, isAfterRead: Bool, isHeadTold: Bool)
         case closed
     }
     /// What is said.
-    enum Kind {
+    package enum Kind {
         /// As programs say it.
         case plain
         /// With bodies that look like the end of a body, or like the next message.
@@ -24,16 +22,19 @@ struct Conversation {
         case garbage
     }
     private let kind: Kind
-    private var random: SeededGenerator
-    private(set) var events: [Event] = []
+    private var random: any RandomNumberGenerator
+    package private(set) var events: [Event] = []
     private var readSequence: UInt32
     private var sendSequence: UInt32
     private var hasRead = false
     private var headsWanted = 0
 
-    init(seed: Int, _ kind: Kind) {
+    package init(seed: Int, _ kind: Kind) { self.init(choices: SeededGenerator(state: UInt64(seed)), kind) }
+
+    /// `choices` makes every choice.
+    package init(choices: some RandomNumberGenerator, _ kind: Kind) {
         self.kind = kind
-        random = SeededGenerator(state: UInt64(seed))
+        random = choices
         readSequence = .random(in: 0 ... .max, using: &random)
         sendSequence = .random(in: 0 ... .max, using: &random)
         for _ in 0..<Int.random(in: 1...4, using: &random) { converse() }

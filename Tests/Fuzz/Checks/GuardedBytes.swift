@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+import Glibc
+
+/// Bytes whose end is the end of what may be read: one byte beyond is a fault, also without a sanitizer.
+final class GuardedBytes {
+    private let base: UnsafeMutableRawPointer
+    private static let page = 4096
+    /// Longest bytes.
+    static let room = 1 << 20
+
+    private init() {
+        guard
+            let base = mmap(
+                nil, Self.room + Self.page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            base != MAP_FAILED, mprotect(base + Self.room, Self.page, PROT_NONE) == 0
+        else { fatalError("no memory for bytes with a guard") }
+        self.base = base
+    }
+
+    deinit { munmap(base, Self.room + Self.page) }
+
+    /// One each, because the bytes of one may be looked at while another is made.
+    nonisolated(unsafe) private static var unused: [GuardedBytes] = []
+
+    /// Calls `use` with a copy of the first `room` bytes.
+    static func with<Bytes: Collection<UInt8>, Result>(
+        _ bytes: Bytes, _ use: (UnsafeMutableRawBufferPointer) -> Result
+    ) -> Result {
+        let guarded = unused.popLast() ?? GuardedBytes()
+        defer { unused.append(guarded) }
+        let count = min(bytes.count, room)
+        let copy = UnsafeMutableRawBufferPointer(start: guarded.base + room - count, count: count)
+        copy.copyBytes(from: bytes.prefix(count))
+        return use(copy)
+    }
+}
