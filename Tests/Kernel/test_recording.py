@@ -314,6 +314,23 @@ def test_an_export_that_cannot_be_written_is_1():
         assert done.returncode == 0 and not done.stdout and content(recorder.path("out")) == export(recorder.file)
 
 
+def test_an_export_onto_its_own_recording_is_refused():
+    """It would be emptied before it is read."""
+    require_tailrace()
+    with TruthServer() as server, Recorder(server.port) as recorder:
+        recorder.stop()
+        with open(recorder.file, "rb") as file:
+            before = file.read()
+        link = recorder.path("link")
+        os.symlink(recorder.file, link)
+        for output in (recorder.file, link):
+            done = run_to_end("export", recorder.file, "-o", output)
+            assert done.returncode == 1 and not done.stdout, done
+            assert re.fullmatch(rb"tailrace: .*recording itself; give another file.*\n", done.stderr), done.stderr
+        with open(recorder.file, "rb") as file:
+            assert file.read() == before, "the recording is not what it was"
+
+
 def test_wrong_usage_of_record_and_export_is_64():
     require_tailrace()
     for arguments in (("record",), ("record", "-o", "/tmp/x", "--for", "30"), ("record", "-o", "/tmp/x", "--for", "0s"),
