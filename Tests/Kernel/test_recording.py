@@ -131,6 +131,8 @@ def test_the_formats_tell_the_same_responses():
             assert row["timeline_%s_ns" % name] == ("" if value is None else str(value)), name
         for name in ("status", "response_bytes", "flushes", "duration_ns", "ttff_ns"):
             assert row[name] == ("" if item[name] is None else str(item[name])), name
+        for name in ("adopted", "estimated", "streaming"):
+            assert row[name] == str(item[name]).lower(), name
         assert row["connection_remote"] == item["connection"]["remote"] and row["server_pid"] == str(item["server"]["pid"])
     return "%d responses, %d columns" % (len(rows), len(rows[0]))
 
