@@ -142,6 +142,7 @@ public struct CSV: ResponseFormat {
             number("in_flight_begin") { Int64($0.inFlight.begin) },
             number("in_flight_end") { Int64($0.inFlight.end) },
             number("in_flight_max") { Int64($0.inFlight.max) },
+            inside("adopted") { $0.isAdopted ? "true" : "false" },
             inside("estimated") { $0.isEstimated ? "true" : "false" },
         ]
     }

@@ -42,6 +42,9 @@ struct Export: ParsableCommand {
     }
 
     func run() throws {
+        if let output, Output.isSameFile(file, output) {
+            throw Failure("cannot write the export to \(output): it is the recording itself; give another file (-o)")
+        }
         let run = try ReplayRun(path: file, tellsFlushes: flushes)
         let format: any ResponseFormat =
             switch format {

@@ -18,9 +18,18 @@ struct Output {
     /// A file, emptied if it is there.
     init(file path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw Failure("cannot create \(path): \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Failure(
+                "cannot create \(path): \(String(cString: strerror(errno))); give a path that may be written (-o)")
+        }
         self.descriptor = descriptor
         name = path
+    }
+
+    /// Whether both paths lead to one file, which would be emptied before it is read.
+    static func isSameFile(_ path: String, _ other: String) -> Bool {
+        var (one, two) = (stat(), stat())
+        return stat(path, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
     }
 
     mutating func append(_ bytes: [UInt8]) { pending.append(contentsOf: bytes) }

@@ -40,6 +40,8 @@ struct TargetOptions: ParsableArguments {
             throw ValidationError("At most \(Target.limit) of --\(name) can be given; \(count) were.")
         }
         if port.contains(0) { throw ValidationError("Port 0 is no port that a server listens on.") }
+        if comm.contains("") { throw ValidationError("--comm takes a process's name, and \"\" is none.") }
+        if maxConnections == 0 { throw ValidationError("--max-connections takes a number from 1; 0 follows nothing.") }
         if let bad = pid.first(where: { $0 <= 0 }) { throw ValidationError("\(bad) is no process id.") }
     }
 

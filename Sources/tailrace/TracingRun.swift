@@ -52,7 +52,8 @@ final class TracingRun {
         guard let path else { return }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw Failure("cannot create the ready file \(path): \(String(cString: strerror(errno)))")
+            throw Failure(
+                "cannot create the ready file \(path): \(String(cString: strerror(errno))); give a path that may be written")
         }
         close(descriptor)
     }

@@ -56,7 +56,8 @@ def test_a_port_without_a_listener_is_told_after_a_grace():
 
 
 def test_wrong_usage_is_64():
-    for arguments in (("--port", "99999"), ("--port", "http"), ("--port", "-1"), ("--pid", "zero"), ("--nonsense",)):
+    for arguments in (("--port", "99999"), ("--port", "http"), ("--port", "-1"), ("--pid", "zero"), ("--nonsense",), ("--comm", ""),
+                      ("--max-connections", "0")):
         done = run_to_end("trace", *arguments)
         assert done.returncode == 64, "%s: exit code %d" % (arguments, done.returncode)
         assert done.stderr and not done.stdout, "%s: the message belongs on stderr" % (arguments,)

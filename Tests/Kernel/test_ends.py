@@ -166,3 +166,22 @@ def test_a_request_that_is_never_answered():
     report = traced(lambda connection: (read_until(connection, b"\r\n\r\n"), read_nothing_more(connection)), ask,
                     keeps_open=False)
     return check(report, "target status response_bytes ended_by", [("/lost", None, 0, "client_fin")])
+
+
+def test_what_a_server_reads_behind_its_own_fin_is_no_request():
+    """As a server that lingers: it has said all that it will, and reads what still comes to let the client go in peace."""
+    def talk(connection):
+        read_until(connection, b"\r\n\r\n")
+        connection.sendall(CLOSED + b"all of it")
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection)
+
+    def ask(client):
+        client.sendall(request("/linger"))
+        read_all(client)
+        for piece in (b"more", request("/too-late"), b"and more"):
+            client.sendall(piece)
+            time.sleep(0.02)
+
+    report = traced(talk, ask, keeps_open=False)
+    return check(report, "target status response_bytes ended_by", [("/linger", 200, len(CLOSED) + 9, "complete")])

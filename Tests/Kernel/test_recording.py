@@ -131,6 +131,8 @@ def test_the_formats_tell_the_same_responses():
             assert row["timeline_%s_ns" % name] == ("" if value is None else str(value)), name
         for name in ("status", "response_bytes", "flushes", "duration_ns", "ttff_ns"):
             assert row[name] == ("" if item[name] is None else str(item[name])), name
+        for name in ("adopted", "estimated", "streaming"):
+            assert row[name] == str(item[name]).lower(), name
         assert row["connection_remote"] == item["connection"]["remote"] and row["server_pid"] == str(item["server"]["pid"])
     return "%d responses, %d columns" % (len(rows), len(rows[0]))
 
@@ -312,6 +314,23 @@ def test_an_export_that_cannot_be_written_is_1():
         assert done.returncode == 1 and b"cannot create" in done.stderr, done.stderr
         done = run_to_end("export", recorder.file, "-o", recorder.path("out"))
         assert done.returncode == 0 and not done.stdout and content(recorder.path("out")) == export(recorder.file)
+
+
+def test_an_export_onto_its_own_recording_is_refused():
+    """It would be emptied before it is read."""
+    require_tailrace()
+    with TruthServer() as server, Recorder(server.port) as recorder:
+        recorder.stop()
+        with open(recorder.file, "rb") as file:
+            before = file.read()
+        link = recorder.path("link")
+        os.symlink(recorder.file, link)
+        for output in (recorder.file, link):
+            done = run_to_end("export", recorder.file, "-o", output)
+            assert done.returncode == 1 and not done.stdout, done
+            assert re.fullmatch(rb"tailrace: .*recording itself; give another file.*\n", done.stderr), done.stderr
+        with open(recorder.file, "rb") as file:
+            assert file.read() == before, "the recording is not what it was"
 
 
 def test_wrong_usage_of_record_and_export_is_64():
