@@ -5,7 +5,7 @@ import TailraceModel
 struct Closing {
     /// When the client's FIN came; nil: it did not.
     private var clientFin: Nanoseconds?
-    private var hasServerFin = false
+    private(set) var hasServerFin = false
     /// How and when the connection ended; nil: it did not.
     var ended: (how: Ending, at: Nanoseconds)?
     private static let timedOut: Int32 = 110

@@ -91,7 +91,7 @@ struct ConnectionTracker {
         _ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
     ) {
         // Behind its FIN a server reads what the client still sends, and can answer nothing of it.
-        if hasServerFin { return }
+        if closing.hasServerFin { return }
         guard isOpen else { return begin(read, head, &common) }
         if requests.protocolName == .http2 { current.settle(as: .http2) }
         switch current.framing {
