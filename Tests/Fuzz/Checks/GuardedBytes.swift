@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import Glibc
+import Synchronization
 
 /// Bytes whose end is the end of what may be read: one byte beyond is a fault, also without a sanitizer.
-final class GuardedBytes {
-    private let base: UnsafeMutableRawPointer
+final class GuardedBytes: Sendable {
+    nonisolated(unsafe) private let base: UnsafeMutableRawPointer
     private static let page = 4096
     /// Longest bytes.
     static let room = 1 << 20
@@ -19,15 +20,15 @@ final class GuardedBytes {
 
     deinit { munmap(base, Self.room + Self.page) }
 
-    /// One each, because the bytes of one may be looked at while another is made.
-    nonisolated(unsafe) private static var unused: [GuardedBytes] = []
+    /// One each: the bytes of one may be looked at while another is made, and tests run at the same time.
+    private static let unused = Mutex<[GuardedBytes]>([])
 
     /// Calls `use` with a copy of the first `room` bytes.
     static func with<Bytes: Collection<UInt8>, Result>(
         _ bytes: Bytes, _ use: (UnsafeMutableRawBufferPointer) -> Result
     ) -> Result {
-        let guarded = unused.popLast() ?? GuardedBytes()
-        defer { unused.append(guarded) }
+        let guarded = unused.withLock { $0.popLast() } ?? GuardedBytes()
+        defer { unused.withLock { $0.append(guarded) } }
         let count = min(bytes.count, room)
         let copy = UnsafeMutableRawBufferPointer(start: guarded.base + room - count, count: count)
         copy.copyBytes(from: bytes.prefix(count))
