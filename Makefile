@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server fuzz check lint layers reproducible bench deps \
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server fuzz sanitize check lint layers reproducible bench deps \
 	test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -63,6 +63,15 @@ fuzz: deps
 	$(Q)TAILRACE_FUZZ=1 $(SWIFT) build -c release --sanitize=fuzzer --scratch-path .build/fuzzer --product tailrace-fuzz \
 		-Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug
 	$(Q)sh Tests/Fuzz/run.sh .build/fuzzer/release/tailrace-fuzz "$(FUZZ_SECONDS)" $(FUZZ_TARGETS)
+
+# All tests without privilege under the address sanitizer, with leaks, and the thread sanitizer; then, as root, a few kernel tests
+# with the program itself built so, because its threads are there. Builds of their own; a report is a failure.
+SANITIZERS ?= address thread
+SANITIZED_SEEDS ?= 200
+SANITIZED_KERNEL_TESTS ?= completeness. ends. recording.every recording.an_open demo.
+sanitize: deps $(if $(filter 0,$(shell id -u)),test-deps)
+	$(Q)set -e; for sanitizer in $(SANITIZERS); do sh scripts/sanitize.sh "$(SWIFT)" $$sanitizer $(SANITIZED_SEEDS) \
+		$(SANITIZED_KERNEL_TESTS); done
 
 check: reproducible lint layers
 
