@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// What the connections of one correlator have in context.
+/// What the connections of one correlator share.
 struct TrackingContext {
     /// Each flush is told by itself too.
     let tellsFlushes: Bool
