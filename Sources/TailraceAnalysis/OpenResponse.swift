@@ -144,11 +144,11 @@ struct OpenResponse {
         _ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache
     ) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
-        // The rest of a head is no chunk, whatever it looks like.
-        let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
+        var hasBody = framing != .unseen || head?.isWhole == true
         // Its connection may have ended before the call took a byte.
         if flush.bytes > 0 {
             if framing == .unseen { learnFraming(from: head, &texts) }
+            if let headEnd, response.responseBytes + flush.bytes > headEnd { hasBody = true }
             if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
             takeGaps(to: flush)
         }
@@ -165,7 +165,9 @@ struct OpenResponse {
             enter: flush.enter, exit: flush.exit, queued: flush.queued, transmitted: flush.transmitted,
             driven: flush.leftDriver, acked: flush.acked, isLoopback: flush.isLoopback)
         if flush.acked != 0,
-            framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
+            // The rest of a head is no chunk, whatever it looks like.
+            framing.isComplete(
+                bytes: response.responseBytes, tail: flush.tail, endsChunks: hasBody ? flush.endsChunks : nil)
         {
             isComplete = true
         }
@@ -230,7 +232,7 @@ struct OpenResponse {
         let taken = Int(clamping: max(0, response.responseBytes - headStart))
         if headBytes.count > taken { headBytes.removeLast(headBytes.count - taken) }
         headBytes.append(contentsOf: head.bytes)
-        let isWhole = head.isCut || headBytes.count >= 1024
+        let isWhole = head.isCut || headBytes.count >= PendingHead.longestHead
         while !headBytes.isEmpty {
             var interim = headBytes.count
             let known = headBytes.withUnsafeBytes { bytes -> KnownHead? in

@@ -73,6 +73,30 @@ struct DelimitationTests {
         #expect(response.end == 14_000)
     }
 
+    @Test("a long head is told in pieces of one call, as if they were calls of their own")
+    func headInPieces() {
+        let cookies = String(repeating: "Set-Cookie: a=b\r\n", count: 200)
+        let replies = [
+            ("GET", "HTTP/1.1 200 OK\r\n\(cookies)Content-Length: 2000\r\n\r\n", String(repeating: "x", count: 2000)),
+            ("HEAD", "HTTP/1.1 201 OK\r\n\(cookies)Content-Length: 2000\r\n\r\n", ""),
+            (
+                "GET", "HTTP/1.1 202 OK\r\n\(cookies)Transfer-Encoding: chunked\r\n\r\n",
+                "3\r\nabc\r\n0\r\nA: b\r\n\r\n"
+            ),
+        ]
+        let exchange = Exchange()
+        var time: Int64 = 100
+        for (index, (method, head, body)) in replies.enumerated() {
+            exchange.read(request("/\(index)", method: method), readable: time, at: time + 1)
+            exchange.longFlush(head, body, at: time + 10)
+            #expect(exchange.responses.count == index + 1)
+            time += 100
+        }
+        #expect(exchange.responses.map(\.status) == [200, 201, 202])
+        #expect(exchange.responses.map(\.responseBytes) == replies.map { Int64(($0.1 + $0.2).utf8.count) })
+        #expect(exchange.responses.map { $0.timeToFirstFlush == nil } == [false, true, false])
+    }
+
     @Test("a request read in pieces")
     func splitRequest() throws {
         let exchange = Exchange()
