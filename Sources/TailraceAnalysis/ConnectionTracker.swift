@@ -145,9 +145,28 @@ struct ConnectionTracker {
         switch current.framing {
         case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
             end(.complete, at: current.acknowledgedAt, &common, tell)
-            begin(read, head, &common)
+            if waiting.isEmpty { begin(read, head, &common) } else { goOn(with: read, head, &common, tell) }
         case .untilClose: takeMore(read, &common)
         default: wait(read)
+        }
+    }
+
+    /// The client speaks again while requests wait that nothing was seen to answer.
+    private mutating func goOn(
+        with read: RequestRead, _ head: RequestHead?, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+    ) {
+        if requests.protocolName == .http11 {
+            // The answers of some were in the bytes that just ended, and nobody saw of how many.
+            doubt.arise()
+            beginWaiting(&common)
+            abandonAll(at: read.readable != 0 ? read.readable : read.at, &common, tell)
+            begin(read, head, &common)
+        } else {
+            // What has no answer of its own is one request with what follows it.
+            wait(read)
+            for more in waiting.dropFirst() { more.withRead { waiting[0].append($0) } }
+            waiting.removeLast(waiting.count - 1)
+            beginWaiting(&common)
         }
     }
 

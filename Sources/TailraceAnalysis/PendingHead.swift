@@ -65,6 +65,10 @@ struct PendingHead {
             rest.sequence &+= UInt32(truncatingIfNeeded: length)
             rest.callBytes -= length
             rest.head = HeadBytes(rebasing: rest.head.dropFirst(Int(min(length, 1 << 30))))
+            // A few bytes of the next head tell as much as none.
+            if rest.head.count < 12, rest.callBytes > Int64(rest.head.count), HeadBytes.magic(isPrefixedBy: rest.head) {
+                rest.head = HeadBytes(rebasing: rest.head[..<0])
+            }
             guard rest.head.isEmpty || rest.head.hasPrefix("HTTP/1.") else { return }
         }
     }
