@@ -62,7 +62,8 @@ struct Conversation {
             read(piece, isTold: reads <= (piece.count <= 512 ? 64 : 8))
         }
         // A head comes in two calls at most: of others, nothing may be told.
-        let head = kind == .garbage ? responses.count : min(responses.count, count == 1 && responses.count < 1000 ? 230 : .max)
+        let isShort = kind != .garbage && count == 1 && responses.count < 1000
+        let head = isShort ? min(responses.count, 230) : responses.count
         let most = kind == .garbage ? one(of: [1, 2, 3, 6]) : one(of: [1, 1, 2])
         for piece in pieces(of: Array(responses[..<head]), most: most) { send(piece) }
         for piece in pieces(of: Array(responses[head...]), most: one(of: [1, 2, 5])) { send(piece) }
