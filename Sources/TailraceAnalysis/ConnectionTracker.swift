@@ -97,9 +97,29 @@ struct ConnectionTracker {
         switch current.framing {
         case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
             end(.complete, at: current.acknowledgedAt, &context, tell)
-            begin(read, head, &context)
+            if waiting.isEmpty { begin(read, head, &context) } else { goOn(with: read, head, &context, tell) }
         case .untilClose: takeMore(read, &context)
         default: wait(read)
+        }
+    }
+
+    /// The client speaks again while requests wait that nothing was seen to answer.
+    private mutating func goOn(
+        with read: RequestRead, _ head: RequestHead?, _ context: inout TrackingContext,
+        _ tell: (borrowing Actions) -> Void
+    ) {
+        if requests.protocolName == .http11 {
+            // The answers of some were in the bytes that just ended, and nobody saw of how many.
+            doubt.arise()
+            beginWaiting(&context)
+            abandonAll(at: read.readable != 0 ? read.readable : read.at, &context, tell)
+            begin(read, head, &context)
+        } else {
+            // What has no answer of its own is one request with what follows it.
+            wait(read)
+            for more in waiting.dropFirst() { more.withRead { waiting[0].append($0) } }
+            waiting.removeLast(waiting.count - 1)
+            beginWaiting(&context)
         }
     }
 

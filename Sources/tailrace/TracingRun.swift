@@ -53,8 +53,8 @@ final class TracingRun {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw Failure(
-                "cannot create the ready file \(path): \(String(cString: strerror(errno))); give a path that may be written"
-            )
+                "cannot create the ready file \(path): \(String(cString: strerror(errno))); "
+                    + "give a path that may be written (--ready-file)")
         }
         close(descriptor)
     }
