@@ -274,6 +274,9 @@ VERIFIED_ALONE int tell_piece(struct socket_state *state, const struct call_data
 		if (counter)
 			add_one(&counter->heads_unread);
 	}
+	/* What does not begin like a head is its rest at most, and mostly a body. */
+	if (!offset && !begins_head_line(bytes, take))
+		goes_on = false;
 	for (__u32 i = 0; goes_on && i < EV_RESPONSE_HEAD_BYTES; i++) {
 		last = last << 8 | bytes[i];
 		if (last == 0x0d0a0d0a || (last & 0xffff) == 0x0a0a)
