@@ -39,13 +39,19 @@ final class TracingRun {
         try source.adopt()
     }
 
-    private static var stopSignals: sigset_t {
+    private static let stopSignals: sigset_t = {
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
+        // Its terminal is gone; who started it with nohup wants it to go on.
+        var hangUp = sigaction()
+        sigaction(SIGHUP, nil, &hangUp)
+        if unsafeBitCast(hangUp.__sigaction_handler.sa_handler, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) {
+            sigaddset(&signals, SIGHUP)
+        }
         return signals
-    }
+    }()
 
     /// Says to whoever waits that every probe is attached.
     func announceReady(in path: String?) throws {

@@ -101,7 +101,7 @@ def busy_run(server, signals):
 
 def test_one_signal_ends_in_order():
     require_tailrace()
-    for how in (signal.SIGINT, signal.SIGTERM):
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with TruthServer() as server:
             code, output, errors = busy_run(server, [how])
             report = Report(output, errors, code)
