@@ -24,6 +24,8 @@ public struct KernelFacts: Sendable {
     public let mayHoldPreemption: Bool
     /// nil: a program that did nothing could be hooked to a function, and was taken away again; else why it could not.
     public let functionHookRefusal: String?
+    /// Programs may read the kernel's memory, which a locked-down kernel can forbid; nil: this user may not even ask.
+    public let mayReadMemory: Bool?
     /// Effective capabilities of this process, as in /proc/self/status.
     public let capabilities: UInt64
     /// `integrity`, `confidentiality`, `none`; nil where the kernel does not say.
@@ -79,6 +81,7 @@ public struct KernelFacts: Sendable {
             isPreemptible: isPreemptible(release: text(of: name.release), version: text(of: name.version)),
             mayHoldPreemption: hasType("bpf_preempt_disable", BTF_KIND_FUNC),
             functionHookRefusal: hasTypes ? functionHookRefusal(types) : "the kernel does not describe its functions",
+            mayReadMemory: mayReadMemory(),
             capabilities: effectiveCapabilities(),
             lockdown: word(inBracketsOf: "/sys/kernel/security/lockdown", ("[", "]")),
             isMPTCPEnabled: readFile("/proc/sys/net/mptcp/enabled").map { !$0.hasPrefix("0") })
@@ -111,16 +114,25 @@ public struct KernelFacts: Sendable {
         return result < 0 ? describe(errno: -result) : nil
     }
 
+    private static func mayReadMemory() -> Bool? {
+        let result = clibbpf_try_reading()
+        return result == -EPERM ? nil : result == 0
+    }
+
     /// Whether this kernel has a typed tracepoint.
     func has(tracepoint name: String) -> Bool { tracepoints.contains { $0.name == name && $0.isPresent } }
 
     /// Whether this kernel has a function.
     func has(function name: String) -> Bool { functions.contains { $0.name == name && $0.isPresent } }
 
-    /// CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON (include/uapi/linux/capability.h).
-    public var mayLoad: Bool {
+    /// CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON.
+    public var mayLoad: Bool { missingCapabilities.isEmpty }
+
+    /// Names of those that loading needs and this process has not (include/uapi/linux/capability.h).
+    public var missingCapabilities: [String] {
         let has = { (bit: UInt64) in capabilities & (1 << bit) != 0 }
-        return has(21) || (has(39) && has(38))
+        if has(21) { return [] }
+        return [("CAP_BPF", 39), ("CAP_PERFMON", 38)].filter { !has($0.1) }.map(\.0)
     }
 
     private static func text(of field: some BitwiseCopyable) -> String {

@@ -13,7 +13,7 @@ struct BackendTests {
 
     private func facts(
         types: Bool = true, loops: Bool = true, missing: Set<String> = [], refusal: String? = nil,
-        preemptible: Bool = false,
+        preemptible: Bool = false, mayRead: Bool? = true,
         capabilities: UInt64 = .max, machine: String = "x86_64"
     ) -> KernelFacts {
         KernelFacts(
@@ -21,7 +21,7 @@ struct BackendTests {
             tracepoints: KernelFacts.wanted.map { ($0.name, !missing.contains("tracepoint \($0.name)")) },
             functions: KernelFacts.wantedFunctions.map { ($0.name, !missing.contains($0.name)) },
             isPreemptible: preemptible, mayHoldPreemption: true, functionHookRefusal: refusal,
-            capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
+            mayReadMemory: mayRead, capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
     }
 
     private func choice(_ facts: KernelFacts, _ wanted: Backend? = nil) -> Backend? {
@@ -42,6 +42,8 @@ struct BackendTests {
         #expect(kind(facts(capabilities: 1 << 39 | 1 << 38)) == nil)
         #expect(kind(facts(types: false)) == .unsupported)
         #expect(kind(facts(loops: false)) == .unsupported)
+        #expect(kind(facts(mayRead: false)) == .unsupported)
+        #expect(kind(facts(mayRead: nil)) == nil)
         #expect(kind(facts(machine: "aarch64")) == .unsupported)
         #expect(kind(facts(missing: ["tracepoint tcp_sendmsg_locked"], refusal: "no")) == .unsupported)
         #expect(kind(facts(missing: ["tracepoint tcp_probe"])) == .unsupported)
