@@ -17,6 +17,26 @@ public struct TaskCount: Sendable, Equatable {
     }
 }
 
+/// Open tasks of a server while one of its responses was served: read from time to time, not at the very moments.
+public struct TaskRange: Sendable, Equatable {
+    /// Who counted them.
+    public let provider: String
+    /// At the response's begin; nil: nothing was read yet.
+    public let begin: Int?
+    /// At its end.
+    public let end: Int?
+    /// The largest that was read between.
+    public let max: Int?
+
+    /// All of it.
+    public init(provider: String, begin: Int?, end: Int?, max: Int?) {
+        self.provider = provider
+        self.begin = begin
+        self.end = end
+        self.max = max
+    }
+}
+
 /// A place in a program.
 public struct CodePlace: Hashable, Sendable {
     /// As the program's own tables name it. Untrusted.

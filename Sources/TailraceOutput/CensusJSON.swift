@@ -29,6 +29,32 @@ extension TaskCensus {
 }
 
 extension JSONLine {
+    /// The preferred provider's counts; responses in flight are exact, others were read from time to time.
+    mutating func tasks(of response: borrowing Response) {
+        let (read, inFlight) = (response.tasks, response.inFlight)
+        let counts: [(StaticString, Int?)] = [
+            ("begin", read == nil ? inFlight.begin : read?.begin), ("end", read == nil ? inFlight.end : read?.end),
+            ("max", read == nil ? inFlight.max : read?.max),
+        ]
+        object("tasks") { line in
+            for (name, count) in counts {
+                line.object(name) {
+                    $0.field("provider", string: read?.provider ?? "responses")
+                    $0.field("open", count)
+                    $0.field("basis", string: read == nil ? "exact" : "sampled")
+                }
+            }
+        }
+    }
+
+    /// Of all providers.
+    mutating func tasks(of sample: ServerSample) {
+        object("tasks") { line in
+            if let tasks = sample.tasks { line.field(named: tasks.provider, tasks.open) }
+            line.field("responses", sample.inFlight)
+        }
+    }
+
     /// A place in a program; null: not known.
     mutating func place(_ name: StaticString, _ place: CodePlace?) {
         guard let place else { return null(name) }

@@ -22,7 +22,7 @@ public final class Threads: TaskProvider {
     /// Nothing to say.
     public var remark: String? { nil }
 
-    private static func start(of pid: Int32) -> Substring? {
+    static func start(of pid: Int32) -> Substring? {
         ProcessFiles.text(of: "/proc/\(pid)/stat").flatMap { fields($0).dropFirst(19).first }
     }
 

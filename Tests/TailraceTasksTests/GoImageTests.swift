@@ -25,18 +25,17 @@ struct GoImageTests {
 
     @Test("a program says its version, and a session answers")
     func session() throws {
-        try withFile(GoProgramMaker.file()) { descriptor in
-            let file = try ELFFile(UntrustedFile(descriptor: descriptor))
-            #expect(try file.goVersion()?.description == "1.22.1")
-            #expect(
-                try file.symbols(named: ["runtime.allgs"])["runtime.allgs"]?.address == GoProgramMaker.base + 0x2000)
-            let session = try ImageSession(file)
-            #expect(
-                session.answer(to: "functions\t90\tffff") == "function\t80\tmain.stream\t/src/server.go\tc\nunknown")
-            #expect(session.answer(to: "addresses\t400000").hasPrefix("error\t"))
-            #expect(session.answer(to: "nonsense").hasPrefix("error\t"))
-            #expect(session.answer(to: "").hasPrefix("error\t"))
-        }
+        let scratch = try ScratchFile()
+        let file = try ELFFile(UntrustedFile(descriptor: scratch.descriptor(with: GoProgramMaker.file())))
+        #expect(try file.goVersion()?.description == "1.22.1")
+        let symbols = try file.symbols(named: ["runtime.allgs"])
+        #expect(symbols["runtime.allgs"]?.address == GoProgramMaker.base + 0x2000)
+        let session = try ImageSession(file)
+        let answer = session.answer(to: "functions\t90\tffff")
+        #expect(answer == "function\t80\tmain.stream\t/src/server.go\tc\nunknown")
+        #expect(session.answer(to: "addresses\t400000").hasPrefix("error\t"))
+        #expect(session.answer(to: "nonsense").hasPrefix("error\t"))
+        #expect(session.answer(to: "").hasPrefix("error\t"))
     }
 
     /// What liars write: the largest of a size, one off, and what points beyond the end.
@@ -45,20 +44,20 @@ struct GoImageTests {
         UInt64(Int64.max),
     ]
 
-    private func ask(_ bytes: [UInt8]) throws {
-        try withFile(bytes) { descriptor in
-            guard let file = try? ELFFile(UntrustedFile(descriptor: descriptor)), let session = try? ImageSession(file)
-            else {
-                return
-            }
-            _ = session.answer(to: "functions\t0\t40\t90\tbf\tc0\tffffffff")
-            _ = session.answer(to: "addresses\t400000")
-            _ = session.answer(to: "symbols\truntime.allgs\tx")
+    private func ask(_ bytes: [UInt8], _ scratch: ScratchFile) {
+        let descriptor = scratch.descriptor(with: bytes)
+        guard let file = try? ELFFile(UntrustedFile(descriptor: descriptor)), let session = try? ImageSession(file)
+        else {
+            return
         }
+        _ = session.answer(to: "functions\t0\t40\t90\tbf\tc0\tffffffff")
+        _ = session.answer(to: "addresses\t400000")
+        _ = session.answer(to: "symbols\truntime.allgs\tx")
     }
 
     @Test("every number of the file as a lie: an error or an answer, never a trap")
     func lies() throws {
+        let scratch = try ScratchFile()
         let file = GoProgramMaker.file()
         let used = (file.lastIndex { $0 != 0 } ?? 0) + 1
         for offset in stride(from: 0, to: used, by: 4) {
@@ -67,7 +66,7 @@ struct GoImageTests {
                 for place in 0..<(lie > UInt64(UInt32.max) ? 8 : 4) where offset + place < bytes.count {
                     bytes[offset + place] = UInt8(truncatingIfNeeded: lie >> (8 * UInt64(place)))
                 }
-                try ask(bytes)
+                ask(bytes, scratch)
             }
         }
     }
@@ -75,6 +74,7 @@ struct GoImageTests {
     @Test("damage by chance: an error or an answer, never a trap", arguments: [1, 2, 3, 4])
     func damage(seed: UInt64) throws {
         var random = SeededGenerator(state: seed)
+        let scratch = try ScratchFile()
         let file = GoProgramMaker.file()
         let used = (file.lastIndex { $0 != 0 } ?? 0) + 1
         for _ in 0..<500 {
@@ -83,7 +83,7 @@ struct GoImageTests {
                 bytes[Int.random(in: 0..<used, using: &random)] = UInt8.random(in: 0...255, using: &random)
             }
             if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random)) }
-            try ask(bytes)
+            ask(bytes, scratch)
         }
     }
 
@@ -92,9 +92,9 @@ struct GoImageTests {
         let descriptor = open("/dev/null", O_RDONLY)
         defer { close(descriptor) }
         #expect(throws: ImageError.self) { try UntrustedFile(descriptor: descriptor) }
-        try withFile([]) { descriptor in
-            #expect(throws: ImageError.self) { try ELFFile(UntrustedFile(descriptor: descriptor)) }
-        }
+        let scratch = try ScratchFile()
+        let empty = scratch.descriptor(with: [])
+        #expect(throws: ImageError.self) { try ELFFile(UntrustedFile(descriptor: empty)) }
     }
 
     @Test("data that code refers to are found by their bytes")

@@ -119,10 +119,18 @@ extension Sequence<UInt8> {
     }
 }
 
-/// A file that is gone when it is closed.
-func withFile<Result>(_ bytes: [UInt8], _ body: (Int32) throws -> Result) throws -> Result {
-    let stream = try #require(tmpfile())
-    defer { fclose(stream) }
-    _ = bytes.withUnsafeBytes { pwrite(fileno(stream), $0.baseAddress, $0.count, 0) }
-    return try body(fileno(stream))
+/// A file that is gone when it is closed, and may have one content after the other.
+final class ScratchFile {
+    private let stream: UnsafeMutablePointer<FILE>
+
+    init() throws { stream = try #require(tmpfile()) }
+
+    deinit { fclose(stream) }
+
+    /// Its descriptor, once its content is `bytes`.
+    func descriptor(with bytes: [UInt8]) -> Int32 {
+        ftruncate(fileno(stream), off_t(bytes.count))
+        _ = bytes.withUnsafeBytes { pwrite(fileno(stream), $0.baseAddress, $0.count, 0) }
+        return fileno(stream)
+    }
 }
