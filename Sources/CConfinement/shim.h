@@ -24,6 +24,9 @@ extern int setgroups(size_t, const gid_t *);
 extern int pipe2(int[2], int);
 extern long syscall(long, ...);
 
+/* Of the Swift runtime that this program runs on: the readable form of a name, to be freed; NULL: it is none of Swift's. */
+extern char *swift_demangle(const char *name, size_t length, char *buffer, size_t *size, unsigned int flags);
+
 #define CCONFINEMENT_NOBODY 65534
 
 /* A pipe that no other program inherits. */

@@ -170,6 +170,20 @@ final class ImageReader {
         return found
     }
 
+    /// What the functions are called that have these bytes, as the file counts; nil for those that none has.
+    func names(at addresses: [UInt64]) throws(TaskError) -> [String?] {
+        var found: [String?] = []
+        let most = Self.longestQuestion / 17 - 2
+        for start in stride(from: 0, to: addresses.count, by: most) {
+            let part = addresses[start..<min(start + most, addresses.count)]
+            let question = (["names"] + part.map { String($0, radix: 16) }).joined(separator: "\t")
+            for words in try ask(question, lines: part.count) {
+                found.append(words.count == 2 && words[0] == "name" ? words[1] : nil)
+            }
+        }
+        return found
+    }
+
     /// The symbols of these names, nil for those that it does not define.
     func symbols(named names: [String]) throws(TaskError) -> [Symbol?] {
         try ask((["symbols"] + names).joined(separator: "\t"), lines: names.count).map { words in

@@ -7,7 +7,8 @@ import Glibc
 ///     (first)              go VERSION fixed|relocatable FIRST-PAGE CODE-START-AT | other fixed|relocatable FIRST-PAGE
 ///     addresses START      addresses GOROUTINES SCHEDULER PROCESSORS...
 ///     functions OFFSET...  function ENTRY NAME FILE LINE | unknown                     (a line for each)
-///     symbols NAME...      symbol ADDRESS FILE-OFFSET FIRST-BYTES DEMANGLED | unknown  (a line for each)
+///     symbols NAME...      symbol ADDRESS FILE-OFFSET FIRST-BYTES SIZE | unknown       (a line for each)
+///     names ADDRESS...     name NAME | unknown                                         (a line for each)
 ///     (any)                error CLAUSE
 ///
 /// Words are separated by tabs, numbers are hexadecimal. Whoever asks believes nothing of the answers.
@@ -18,6 +19,7 @@ public struct ImageSession {
     private static let processorLimit: UInt64 = 30
     private let file: ELFFile
     private let go: GoImage?
+    private let names: SymbolNames
 
     /// Serves `path` on the standard descriptors until the input ends. Never returns.
     public static func serve(path: String) -> Never {
@@ -41,6 +43,7 @@ public struct ImageSession {
 
     init(_ file: ELFFile) throws(ImageError) {
         self.file = file
+        names = SymbolNames(file)
         go = if let version = try file.goVersion() { try GoImage(file, version) } else { nil }
     }
 
@@ -59,6 +62,7 @@ public struct ImageSession {
             case "addresses": return try addresses(words.dropFirst().first)
             case "functions": return words.dropFirst().map(function).joined(separator: "\n")
             case "symbols": return try symbols(Array(words.dropFirst()))
+            case "names": return try words.dropFirst().map(name).joined(separator: "\n")
             default: throw ImageError("that question is not known")
             }
         } catch {
@@ -99,6 +103,11 @@ public struct ImageSession {
                 Self.hexadecimal(symbol.size),
             ].joined(separator: "\t")
         }.joined(separator: "\n")
+    }
+
+    private func name(_ word: String) throws(ImageError) -> String {
+        guard let address = UInt64(word, radix: 16), let name = try names.name(at: address) else { return "unknown" }
+        return "name\t" + Self.word(name)
     }
 
     private static func hexadecimal(_ number: UInt64) -> String { String(number, radix: 16) }

@@ -265,7 +265,7 @@ def test_executables_that_lie_cost_a_sentence():
     return "%d files" % (len(lies) + 4)
 
 
-QUESTIONS = b"functions\t0\t1000\tfffff\tffffffff\naddresses\t401000\naddresses\tffffffffffffffff\nsymbols\truntime.allgs\n"
+QUESTIONS = b"functions\t0\t1000\tfffff\tffffffff\naddresses\t401000\naddresses\tffffffffffffffff\nsymbols\truntime.allgs\nnames\t401000\tffffffffffffffff\n"
 
 
 def check_refused(name, path, wants_error):

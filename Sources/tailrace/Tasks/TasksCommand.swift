@@ -11,7 +11,7 @@ struct TasksCommand: ParsableCommand {
         commandName: "tasks",
         abstract: "Show the open tasks of a process: how many, where created, waiting for what.",
         discussion: """
-            Goroutines of Go programs and threads of any program. They are read from outside: the process is not stopped, \
+            Goroutines of Go programs, tasks of Swift Concurrency, threads of any program. They are read from outside: the process is not stopped, \
             not changed and not asked. Needs root, or CAP_SYS_PTRACE for processes of others.
 
             EXAMPLES
@@ -66,15 +66,25 @@ struct CensusSubject {
     init(pid: Int32, watches: Bool) throws {
         self.pid = pid
         let threads = try Threads(pid: pid)
-        do throws(TaskError) {
+        try add(Goroutines.name) { () throws(TaskError) in
             let goroutines = try Goroutines(pid: pid)
             goroutines.watches = watches
-            providers.append(goroutines)
+            return goroutines
+        }
+        if providers.isEmpty { try add(SwiftTasks.name) { () throws(TaskError) in try SwiftTasks(pid: pid) } }
+        providers.append(threads)
+    }
+
+    /// One that cannot tell says why; only where this user may not look, nothing is told.
+    private mutating func add(
+        _ name: String, _ make: () throws(TaskError) -> any TaskProvider
+    ) throws(TaskError) {
+        do throws(TaskError) {
+            providers.append(try make())
         } catch {
             guard error.kind != .forbidden else { throw error }
-            silent.append(TaskCount(provider: Goroutines.name, open: nil, remark: error.description))
+            silent.append(TaskCount(provider: name, open: nil, remark: error.description))
         }
-        providers.append(threads)
     }
 
     /// What they tell now.
