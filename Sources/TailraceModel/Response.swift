@@ -149,6 +149,8 @@ public struct Response: Sendable {
     public var pressure = SocketPressure()
     /// Its server's responses in flight.
     public var inFlight = CountRange(begin: 0, end: 0, max: 0)
+    /// Its server's open tasks; nil: none but responses are told of it.
+    public var tasks: TaskRange?
     /// It was under way when tracing began: `begin` is when it was found, and what was before is not known.
     public var isAdopted = false
     /// A part was estimated: flushes were merged, a record was lost, or a mark was noticed late.
@@ -181,6 +183,7 @@ public struct Response: Sendable {
         gapSent.reset()
         gapAcked.reset()
         pressure = SocketPressure()
+        tasks = nil
         isAdopted = false
         isEstimated = false
         missesEvents = false

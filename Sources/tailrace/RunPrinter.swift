@@ -4,18 +4,25 @@ import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
 import TailraceOutput
+import TailraceTasks
 
 /// Writes what a run tells, live or replayed, in one format.
 final class RunPrinter {
     private let run: any ResponseRun
     private let format: any ResponseFormat
+    private let gauge: TaskGauge?
     private var output: Output
     private var end = RunEnd()
     private var shownLoss = Loss()
     private var nextLossCheck: Nanoseconds = 0
 
-    init(run: any ResponseRun, format: any ResponseFormat, output: Output = Output(STDOUT_FILENO)) {
+    /// `gauge`: tells the servers' open tasks; nil: nobody does.
+    init(
+        run: any ResponseRun, format: any ResponseFormat, gauge: TaskGauge? = nil,
+        output: Output = Output(STDOUT_FILENO)
+    ) {
         self.run = run
+        self.gauge = gauge
         self.format = format
         self.output = output
     }
@@ -37,11 +44,23 @@ final class RunPrinter {
             end.counts.flushes += 1
             output.append(format.flush(flush, anchor: run.anchor))
         }
-        for sample in actions.samples { output.append(format.sample(sample, anchor: run.anchor)) }
+        for var sample in actions.samples {
+            sample.tasks = gauge?.newest(of: sample.server)
+            output.append(format.sample(sample, anchor: run.anchor))
+        }
         for index in actions.ended.indices {
             end.counts.responses += 1
-            output.append(format.response(actions.ended[index], anchor: run.anchor))
+            append(actions.ended[index])
         }
+    }
+
+    private func append(_ response: borrowing Response) {
+        guard let server = response.server, let gauge,
+            let tasks = gauge.range(of: server, from: response.begin, to: response.end)
+        else { return output.append(format.response(response, anchor: run.anchor)) }
+        var counted = copy response
+        counted.tasks = tasks
+        output.append(format.response(counted, anchor: run.anchor))
     }
 
     /// What was told leaves, and a loss that grew is said next to it.
@@ -62,7 +81,7 @@ final class RunPrinter {
     private func finish() throws {
         for response in run.openResponses() {
             end.counts.open += 1
-            output.append(format.response(response, anchor: run.anchor))
+            append(response)
         }
         end.loss = run.loss()
         end.unattributed = run.unattributed

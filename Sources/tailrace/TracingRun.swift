@@ -4,6 +4,7 @@ import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
 import TailraceOutput
+import TailraceTasks
 
 /// A run from attaching to the last record: the loop that every live command shares.
 final class TracingRun {
@@ -17,6 +18,8 @@ final class TracingRun {
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
+    /// Told of every server that is met.
+    var gauge: TaskGauge?
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -75,7 +78,11 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+        try run(
+            handle: { [self] event in
+                if let gauge, case .socketUsed(let use) = event { gauge.watch(use.server) }
+                correlator.take(event, tell)
+            }, afterDrain: afterDrain, isDone: isDone)
     }
 
     /// The same without the correlator: for whoever only wants the events.

@@ -6,6 +6,7 @@ import signal
 import tempfile
 import time
 
+from go_servers import GoServer, build, census, releases
 from load_client import Connection
 from schema import Coverage, load, validator
 from servers import Client, TruthServer, wait_acknowledged
@@ -13,7 +14,7 @@ from tracer import Report, Tracer, require_tailrace, run_to_end
 from test_completeness import drive_mixed
 
 # Of this version; the other types of the schema come from commands that do not exist yet.
-WRITTEN = ("meta", "response", "flush", "sample", "loss", "end", "report")
+WRITTEN = ("meta", "response", "flush", "sample", "loss", "end", "report", "census")
 # Nothing in this version knows these, or nothing on this machine.
 NEVER_KNOWN = ("response.serving", "response.left_behind", "sample.pressure", "meta.unavailable.driver",
                "report.unavailable.driver")
@@ -85,11 +86,21 @@ def recorded_objects():
     return [json.loads(line) for line in (exported.stdout + report.stdout).splitlines()]
 
 
+def census_objects():
+    """Of a Go program with goroutines that collections have met while they waited, and of one that is none."""
+    with GoServer(build(releases()[0])) as server:
+        server.ask("/spawn?n=10")
+        server.settled()
+        for _ in range(2):  # the first one notes the begin of one before it
+            server.ask("/gc")
+        return [census(server.pid)[0], census(os.getpid())[0]]
+
+
 def test_real_output_is_what_the_schema_says():
     require_tailrace()
     schema = load()
     checker, coverage = validator(schema), Coverage(schema)
-    objects = trace_objects() + lossy_objects() + recorded_objects()
+    objects = trace_objects() + lossy_objects() + recorded_objects() + census_objects()
     for item in objects:
         errors = ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message) for error in checker.iter_errors(item)]
         assert not errors, "a %s is not valid: %s" % (item["type"], errors[:3])
