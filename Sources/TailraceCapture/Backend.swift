@@ -19,9 +19,10 @@ public enum Backend: String, CaseIterable, Sendable {
         let missing = facts.missingCapabilities
         guard missing.isEmpty else {
             let names = missing.joined(separator: " and ") + (missing.count > 1 ? " are" : " is")
+            let needed = facts.neededCapabilities.joined(separator: " and ")
             throw CaptureError(
                 .forbidden,
-                "this user may not load kernel probes, \(names) missing: run tailrace as root (sudo tailrace ...), or give it CAP_BPF and CAP_PERFMON"
+                "this user may not load kernel probes, \(names) missing: run tailrace as root (sudo tailrace ...), or give it \(needed)"
             )
         }
         if let obstacle = obstacle(to: facts) { throw CaptureError(.unsupported, obstacle) }

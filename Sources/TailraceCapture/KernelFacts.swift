@@ -125,14 +125,22 @@ public struct KernelFacts: Sendable {
     /// Whether this kernel has a function.
     func has(function name: String) -> Bool { functions.contains { $0.name == name && $0.isPresent } }
 
-    /// CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON.
+    /// This process has every one of `neededCapabilities`.
     public var mayLoad: Bool { missingCapabilities.isEmpty }
 
-    /// Names of those that loading needs and this process has not (include/uapi/linux/capability.h).
+    /// What loading needs: names and bits (include/uapi/linux/capability.h). A function of the kernel that the probes can do
+    /// without is looked for in its modules too, where libbpf 1.1 insists on CAP_SYS_ADMIN.
+    private var needed: [(name: String, bit: UInt64)] {
+        [("CAP_BPF", 39), ("CAP_PERFMON", 38)] + (mayHoldPreemption ? [] : [("CAP_SYS_ADMIN", 21)])
+    }
+
+    /// Names of the capabilities that loading needs on this kernel.
+    public var neededCapabilities: [String] { needed.map(\.name) }
+
+    /// Those of them that this process has not; CAP_SYS_ADMIN stands for all.
     public var missingCapabilities: [String] {
         let has = { (bit: UInt64) in capabilities & (1 << bit) != 0 }
-        if has(21) { return [] }
-        return [("CAP_BPF", 39), ("CAP_PERFMON", 38)].filter { !has($0.1) }.map(\.0)
+        return has(21) ? [] : needed.filter { !has($0.bit) }.map(\.name)
     }
 
     private static func text(of field: some BitwiseCopyable) -> String {

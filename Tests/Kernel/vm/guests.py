@@ -11,7 +11,7 @@ SMALL = ("backends.", "budget.", "cards.", "injected.", "hooks.", "refusals.", "
          "ends.a_half_closed_client_gets_a_complete_response_of", "ends.a_client_that_resets", "ends.a_server_that_closes_in", "nginx.",
          "send_calls.every_way_to_send_large", "send_calls.every_way_to_send_tells")
 TOO_OLD = {"5.10": ("refusals.",)}
-LOCKED_DOWN, GOLDEN = ("6.12",), ("6.12", "latest")
+ATTACHED, LOCKED_DOWN, GOLDEN = ("6.12",), ("6.12",), ("6.12", "latest")
 
 
 def guests(kernel, tests):
@@ -19,6 +19,8 @@ def guests(kernel, tests):
     yield Guest(kernel, "plain", tests or TOO_OLD.get(kernel, SMALL))
     if tests:
         return
+    if kernel in ATTACHED:
+        yield Guest(kernel, "attach", ("attachment.",))
     if kernel in LOCKED_DOWN:
         for level in ("integrity", "confidentiality"):
             yield Guest(kernel, level, ("lockdown.",), "lockdown=" + level, {"TAILRACE_LOCKDOWN": level})

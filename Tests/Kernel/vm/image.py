@@ -12,7 +12,7 @@ ROOT = HERE.parents[2]
 # What the tests call; what is not installed here is not in the guest either, and its tests say so.
 COMMANDS = ("busybox", "dash", "python3", "ip", "tc", "ss", "nstat", "nft", "tcpdump", "nginx", "curl", "bpftool", "env", "sleep",
             "unshare", "nsenter", "setpriv", "mount", "true")
-MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "sch_tbf", "sch_fq", "sch_fq_codel", "tls", "tcp_diag", "nf_tables",
+MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "sch_tbf", "sch_fq", "sch_fq_codel", "tls", "gcm", "ctr", "ghash_generic", "tcp_diag", "nf_tables",
            "nft_numgen", "af_packet", "bridge")
 
 

@@ -9,6 +9,7 @@ OPTION: given to every live run of the tests, as `--option=--backend --option=tr
 --static-swift-stdlib. Without QEMU nothing is tested, and that is said; with REQUIRE_KERNEL=1 it is a failure.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -67,7 +68,7 @@ class Verdicts:
 
 
 class Guests:
-    """Boots them, one after the other: their tests want the machine's processors."""
+    """Boots them, one after the other: their tests want the machine's processors. Runs that must tell the same go together."""
 
     def __init__(self, binary, options, logs, scratch, verdicts):
         self.logs, self.scratch, self.verdicts, self.options = pathlib.Path(logs), pathlib.Path(scratch), verdicts, options
@@ -90,21 +91,35 @@ class Guests:
         return path
 
     def run(self, kernel, guest):
-        archive, told = self.archive(kernel, guest), []
-        for number in range(guest.runs):
-            name = "-".join([kernel.name, guest.name] + [str(number + 1)] * (guest.runs > 1))
-            log, path = self.logs / (name + ".log"), self.logs / (name + ".json")
-            status, seconds = machine.boot(kernel, archive, log, path, LIMIT_S, guest.arguments, guest.is_deterministic)
-            told.append(machine.lines_of(path))
-            self.verdicts.take(kernel.name, told[-1])
-            lines = machine.lines_of(log)
-            for line in lines[-40:] if status is None else [line for line in lines if line.startswith(SHOWN)]:
-                print("    " + line)
-            if status is None or (status and not any('"FAIL"' in line for line in told[-1])):
-                self.verdicts.count("FAIL", "%s: it did not come to an end; its console is %s" % (name, log))
-            print("---- %s (Linux %s, %.0f s)" % (name, kernel.version, seconds), flush=True)
+        archive = self.archive(kernel, guest)
+        name = "%s-%s" % (kernel.name, guest.name)
+        names = [name] if guest.runs == 1 else ["%s-%d" % (name, number + 1) for number in range(guest.runs)]
+
+        def boot(name):
+            return machine.boot(kernel, archive, self.log(name), self.told(name), LIMIT_S, guest.arguments, guest.is_deterministic)
+
+        with concurrent.futures.ThreadPoolExecutor(guest.runs) as pool:  # their time is their own
+            ends = list(pool.map(boot, names))
+        for run_name, (status, seconds) in zip(names, ends):
+            self.settle(kernel, run_name, status)
+            print("---- %s (Linux %s, %.0f s)" % (run_name, kernel.version, seconds), flush=True)
         if guest.runs > 1:
-            self.compare("%s-%s" % (kernel.name, guest.name), told)
+            self.compare(name, [machine.lines_of(self.told(run_name)) for run_name in names])
+
+    def log(self, name):
+        return self.logs / (name + ".log")
+
+    def told(self, name):
+        return self.logs / (name + ".json")
+
+    def settle(self, kernel, name, status):
+        """Shows what a guest said, and counts it."""
+        told, lines = machine.lines_of(self.told(name)), machine.lines_of(self.log(name))
+        self.verdicts.take(kernel.name, told)
+        for line in lines[-40:] if status is None else [line for line in lines if line.startswith(SHOWN)]:
+            print("    " + line)
+        if status is None or (status and not any('"FAIL"' in line for line in told)):
+            self.verdicts.count("FAIL", "%s: it did not come to an end; its console is %s" % (name, self.log(name)))
 
     def compare(self, name, told):
         """Every byte that the tests told is the same."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two network cards with a real driver (virtio), wired to each other: the driver's time, and packets that it hands back."""
+"""Two network cards with a real driver (virtio), wired to each other: the driver's time."""
 import os
 import re
 import subprocess
@@ -40,12 +40,11 @@ class Cards(Namespaces):
         super().__exit__()
 
 
-def test_a_real_driver_has_its_time_and_hands_back_packets():
+def test_a_real_driver_has_its_time():
     with Cards() as link, TruthServer("--host", SERVER_ADDRESS, prefix=link.server) as server:
         with traced(server.port, "--flushes") as tracers:
             connections = connected(link, server.port, 4)
-            for _ in range(2):
-                ask_all(connections, "/length/20x100000")
+            ask_all(connections, "/length/20x60000")
             wait_acknowledged(server.port, prefix=link.server, seconds=20)
             requeued = link.requeued()
             reports = reports_of(tracers)
