@@ -15,7 +15,7 @@ def missing_packages():
 
 
 # Software emulation, never KVM: what a guest does must not depend on whose machine this is.
-EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2")
+EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
 # The guest's time is its count of instructions, a nanosecond each, and no chance comes in from outside: the same in every run.
 DETERMINISTIC = ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
                  "-cpu", "max,-rdrand,-rdseed", "-smp", "1")
@@ -25,9 +25,9 @@ CARD = "virtio-net-pci,romfile=,csum=off,gso=off,host_tso4=off,host_tso6=off,net
 CARDS = ("-netdev", "hubport,hubid=0,id=one", "-netdev", "hubport,hubid=0,id=other", "-device", CARD + "one", "-device", CARD + "other")
 
 
-def boot(kernel, archive, log, told, limit_s, arguments="", is_deterministic=False):
+def boot(kernel, archive, log, told, limit_s, arguments="", is_deterministic=False, processors=2):
     """Boots, and gives (the tests' exit status, or None where there was none; seconds). What the tests tell goes to `told`."""
-    emulation = (*DETERMINISTIC,) if is_deterministic else (*EMULATION, *CARDS)
+    emulation = DETERMINISTIC if is_deterministic else (*EMULATION, "-smp", str(processors), *CARDS)
     command = ["timeout", "-k", "5", str(limit_s), "qemu-system-x86_64", "-M", "q35", *emulation, "-m", "2G", "-nodefaults",
                "-no-user-config", "-display", "none", "-serial", "stdio", "-serial", "file:" + str(told), "-no-reboot",
                "-kernel", str(kernel.image), "-initrd", str(archive), "-append", ARGUMENTS + " " + arguments]

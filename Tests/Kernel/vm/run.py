@@ -96,7 +96,8 @@ class Guests:
         names = [name] if guest.runs == 1 else ["%s-%d" % (name, number + 1) for number in range(guest.runs)]
 
         def boot(name):
-            return machine.boot(kernel, archive, self.log(name), self.told(name), LIMIT_S, guest.arguments, guest.is_deterministic)
+            return machine.boot(kernel, archive, self.log(name), self.told(name), LIMIT_S, guest.arguments, guest.is_deterministic,
+                                guest.processors)
 
         with concurrent.futures.ThreadPoolExecutor(guest.runs) as pool:  # their time is their own
             ends = list(pool.map(boot, names))

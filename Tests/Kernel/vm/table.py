@@ -23,7 +23,7 @@ def rows(kernels, told):
         release = ".".join(kernel.version.split(".")[:2])
         found = {}
         for row in told.get(name, ()):
-            if "backend" in row:
+            if "stages" in row:
                 found.setdefault(row["backend"], []).append(row["stages"])
             elif "too_old" in row:
                 lines[release, "none"] = "| %s | none: %s |%s" % (release, row["too_old"], " |" * len(STAGES))
@@ -54,6 +54,9 @@ def settle(kernels, verdicts, is_written):
     if is_written:
         README.write_text(before + BEGIN + text({**known, **found}) + END + behind)
         return
+    gone = [key for key in known if key not in found and any(key[0] == release for release, _ in found)]
+    for key in gone:
+        verdicts.count("FAIL", "README's table knows Linux %s, %s: this run does not" % key)
     for key, line in sorted(found.items()):
         if key not in known and not any(release == key[0] for release, _ in known):
             print("README's table does not know Linux %s; make kernel-table adds it" % key[0])

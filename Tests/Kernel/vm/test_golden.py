@@ -23,14 +23,14 @@ SMALLEST = 250  # bytes: no packet of the client is as large, and of the server 
 
 
 def kernel_trace(port):
-    """Marks of a server's socket: arguments by their places in sk_buff (cb, len) and tcp_skb_cb, the same on all x86-64 kernels."""
+    """Marks of a server's socket: arguments by their places in sk_buff.cb, which is tcp_skb_cb; ack_seq has moved (Linux 6.18)."""
     mine = "port == %d" % port
     probes = {
         "sends": ("p tcp_sendmsg " + OF_SOCKET, mine), "sent": ("r tcp_sendmsg", ""),
         "waits": ("p sk_stream_wait_memory " + OF_SOCKET, mine), "waited": ("r sk_stream_wait_memory", ""),
         "reads": ("p tcp_recvmsg " + OF_SOCKET, mine), "read": ("r tcp_recvmsg ret=$retval:s32", "ret > 0"),
         "hands_over": ("p __tcp_transmit_skb %s seq=+40(%%si):u32 end=+44(%%si):u32" % OF_SOCKET, mine),
-        "acked": ("p tcp_ack %s ack=+56(%%si):u32" % OF_SOCKET, mine),
+        "acked": ("p tcp_ack %s ack=+56(%%si):u32 ack_later=+60(%%si):u32" % OF_SOCKET, mine),
     }
     points = dict.fromkeys(("net/net_dev_start_xmit", "net/net_dev_xmit"), 'name == "way" && len >= %d' % SMALLEST)
     return KernelTrace(probes, points)
@@ -56,7 +56,7 @@ def stages_of(events):
     handed = [event for event in events if event.name == "hands_over" and event.fields["seq"] != event.fields["end"]]
     last = handed[-1].fields["end"]  # no number wraps in so few bytes, and nothing is sent twice
     hand_over = next(event.at_us for event in handed if event.fields["end"] == last)
-    acked = next(event.at_us for event in events if event.name == "acked" and event.fields["ack"] == last)
+    acked = next(event.at_us for event in events if event.name == "acked" and last in event.fields.values())
     # Those before it may leave after it was handed over; none comes behind it.
     begun = [event for event in events if event.name == "net_dev_start_xmit" and hand_over <= event.at_us <= acked]
     assert begun, "the rig: the last packet is missing among %s" % [event[1:] for event in events][-20:]
