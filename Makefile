@@ -29,10 +29,13 @@ release: deps
 	$(Q)$(RELEASE)
 
 # The probe object is committed, so that `swift build` alone works; this makes it anew after a change.
-bpf: bpf/probes.bpf.o
+bpf: bpf/probes.bpf.o bpf/tasks.bpf.o
 bpf/probes.bpf.o: $(BPF_SOURCES) Makefile
 	@echo "  BPF  $@"
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o probes.bpf.o && $(OBJCOPY) --strip-debug probes.bpf.o
+bpf/tasks.bpf.o: bpf/tasks.bpf.c bpf/include/tasks.h Makefile
+	@echo "  BPF  $@"
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c tasks.bpf.c -o tasks.bpf.o && $(OBJCOPY) --strip-debug tasks.bpf.o
 
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
@@ -89,13 +92,14 @@ go-versions:
 
 check: reproducible lint layers
 
-# The committed object is what these sources give, byte for byte.
+# The committed objects are what these sources give, byte for byte.
 reproducible: deps
-	@echo "  CHECK  bpf/probes.bpf.o is reproducible"
-	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o /tmp/tailrace-check.$$$$.o && \
-	$(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
-	if cmp -s probes.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
-	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/probes.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; exit 1; fi
+	@echo "  CHECK  bpf/*.bpf.o are reproducible"
+	$(Q)cd bpf && for name in probes tasks; do \
+	$(CLANG) $(BPF_FLAGS) -c $$name.bpf.c -o /tmp/tailrace-check.$$$$.o && $(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
+	if cmp -s $$name.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
+	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/$$name.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; \
+	exit 1; fi; done
 
 lint:
 	@echo "  CHECK  format and names"

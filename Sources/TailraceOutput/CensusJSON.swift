@@ -47,6 +47,15 @@ extension JSONLine {
         }
     }
 
+    /// The task that serves it; null: not known.
+    mutating func serving(_ response: borrowing Response) {
+        guard let task = response.serving, let provider = response.tasks?.provider else { return null("serving") }
+        object("serving") {
+            $0.field("provider", string: provider)
+            $0.field("task", string: String(task))
+        }
+    }
+
     /// Of all providers.
     mutating func tasks(of sample: ServerSample) {
         object("tasks") { line in

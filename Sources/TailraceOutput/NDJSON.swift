@@ -100,8 +100,8 @@ public struct NDJSON: ResponseFormat {
             $0.field("begin", response.inFlight.begin)
             $0.field("end", response.inFlight.end)
         }
-        line.null("serving")
-        line.null("left_behind")
+        line.serving(response)
+        line.field("left_behind", response.leftBehind)
     }
 
     /// One flush.

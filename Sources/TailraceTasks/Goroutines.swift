@@ -27,7 +27,7 @@ public final class Goroutines: TaskProvider {
         return count
     }
 
-    private func gone() -> TaskError {
+    func gone() -> TaskError {
         TaskError(.failed, "cannot read the goroutines of process \(pid): it has ended, or runs another program now")
     }
 

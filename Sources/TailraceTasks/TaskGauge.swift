@@ -30,13 +30,24 @@ public final class TaskGauge: Sendable {
         var known: Set<Process> = []
         var histories: [Process: TaskHistory] = [:]
         var provider: [Process: String] = [:]
+        var questions: [Question] = []
+        var answers: [(token: UInt64, count: Int?)] = []
         var isStopped = false
         var isBusy = false
     }
+    private struct Question {
+        let token: UInt64
+        let process: Process
+        let root: UInt64
+        let due: Nanoseconds
+    }
     private let state = Mutex(State())
+    private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
 
-    /// Begins to read; nothing is wanted yet.
-    public init() {
+    /// Begins to read; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and
+    /// where its runtime keeps a goroutine's id, bytes.
+    public init(found: @escaping @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void = { _, _ in }) {
+        self.found = found
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
         let result = pthread_create(
@@ -90,11 +101,31 @@ public final class TaskGauge: Sendable {
         }
     }
 
+    /// Asks how many tasks are there at `due` of `root` and those that it and its descendants created.
+    public func ask(_ token: UInt64, tasksOf root: UInt64, in server: Server, at due: Nanoseconds) {
+        let question = Question(token: token, process: Process(server), root: root, due: due)
+        state.withLock { $0.questions.append(question) }
+    }
+
+    /// What was asked and is known by now; nil: it cannot be told.
+    public func answers() -> [(token: UInt64, count: Int?)] {
+        state.withLock { state in
+            defer { state.answers = [] }
+            return state.answers
+        }
+    }
+
     /// Until those that are wanted so far are read, or cannot be; at most `patience`, ns.
     public func settle(patience: Nanoseconds) {
         let deadline = monotonic() + patience
         while state.withLock({ !$0.wanted.isEmpty || $0.isBusy }), monotonic() < deadline { pause(1_000_000) }
     }
+
+    /// ns of CLOCK_MONOTONIC.
+    public var now: Nanoseconds { monotonic() }
+
+    /// For whoever waits for an answer.
+    public func rest() { pause(1_000_000) }
 
     private func pause(_ nanoseconds: Nanoseconds) {
         var time = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
@@ -112,6 +143,7 @@ public final class TaskGauge: Sendable {
             if state.withLock({ $0.isStopped }) { return }
             if let next, readers.count < Self.mostProcesses { begin(next, &readers, &silent) }
             for (process, reader) in readers { read(reader, of: process, &readers) }
+            answer(readers)
             if next == nil { pause(Self.interval) }
         }
     }
@@ -123,6 +155,7 @@ public final class TaskGauge: Sendable {
         do throws(TaskError) {
             readers[process] = try Goroutines(pid: process.pid)
             state.withLock { $0.provider[process] = Goroutines.name }
+            if let reader = readers[process] { found(process.pid, reader.runtime.layout.goroutine.id) }
         } catch {
             if silent.count >= Self.mostExecutables { silent = [] }
             silent.insert(executable)
@@ -144,6 +177,23 @@ public final class TaskGauge: Sendable {
                     state.provider[gone] = nil
                 }
             }
+        }
+    }
+
+    /// One look at a process answers all that is due of it.
+    private func answer(_ readers: [Process: Goroutines]) {
+        let now = monotonic()
+        let due = state.withLock { state in
+            let due = state.questions.filter { $0.due <= now }
+            state.questions.removeAll { $0.due <= now }
+            return due
+        }
+        for (process, questions) in Dictionary(grouping: due, by: \.process) {
+            // Of a process that has ended nothing is left.
+            let counts = try? readers[process]?.remaining(of: questions.map(\.root))
+            let isGone = readers[process] == nil
+            let answers = questions.map { ($0.token, isGone ? 0 : counts?[$0.root]) }
+            state.withLock { $0.answers += answers }
         }
     }
 }

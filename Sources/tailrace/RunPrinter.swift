@@ -4,25 +4,24 @@ import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
 import TailraceOutput
-import TailraceTasks
 
 /// Writes what a run tells, live or replayed, in one format.
 final class RunPrinter {
     private let run: any ResponseRun
     private let format: any ResponseFormat
-    private let gauge: TaskGauge?
+    private let witness: TaskWitness?
     private var output: Output
     private var end = RunEnd()
     private var shownLoss = Loss()
     private var nextLossCheck: Nanoseconds = 0
 
-    /// `gauge`: tells the servers' open tasks; nil: nobody does.
+    /// `witness`: tells the servers' open tasks; nil: nobody does.
     init(
-        run: any ResponseRun, format: any ResponseFormat, gauge: TaskGauge? = nil,
+        run: any ResponseRun, format: any ResponseFormat, witness: TaskWitness? = nil,
         output: Output = Output(STDOUT_FILENO)
     ) {
         self.run = run
-        self.gauge = gauge
+        self.witness = witness
         self.format = format
         self.output = output
     }
@@ -45,7 +44,7 @@ final class RunPrinter {
             output.append(format.flush(flush, anchor: run.anchor))
         }
         for var sample in actions.samples {
-            sample.tasks = gauge?.newest(of: sample.server)
+            sample.tasks = witness?.gauge.newest(of: sample.server)
             output.append(format.sample(sample, anchor: run.anchor))
         }
         for index in actions.ended.indices {
@@ -55,12 +54,10 @@ final class RunPrinter {
     }
 
     private func append(_ response: borrowing Response) {
-        guard let server = response.server, let gauge,
-            let tasks = gauge.range(of: server, from: response.begin, to: response.end)
-        else { return output.append(format.response(response, anchor: run.anchor)) }
-        var counted = copy response
-        counted.tasks = tasks
-        output.append(format.response(counted, anchor: run.anchor))
+        guard let counted = witness?.counted(response, at: run.now) else {
+            return output.append(format.response(response, anchor: run.anchor))
+        }
+        if let now = counted.now { output.append(format.response(now, anchor: run.anchor)) }
     }
 
     /// What was told leaves, and a loss that grew is said next to it.
@@ -75,13 +72,16 @@ final class RunPrinter {
                 if !format.tellsLoss { complain(loss.words) }
             }
         }
+        for response in witness?.settled() ?? [] { output.append(format.response(response, anchor: run.anchor)) }
         try output.flush()
     }
 
     private func finish() throws {
-        for response in run.openResponses() {
+        for response in witness?.all() ?? [] { output.append(format.response(response, anchor: run.anchor)) }
+        let open = run.openResponses()
+        for response in witness?.counted(open: open, at: run.now) ?? open {
             end.counts.open += 1
-            append(response)
+            output.append(format.response(response, anchor: run.anchor))
         }
         end.loss = run.loss()
         end.unattributed = run.unattributed

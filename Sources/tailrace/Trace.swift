@@ -5,7 +5,6 @@ import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
 import TailraceOutput
-import TailraceTasks
 
 /// `tailrace trace`: a line for each response as it ends.
 struct Trace: ParsableCommand {
@@ -36,21 +35,11 @@ struct Trace: ParsableCommand {
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)
         if !isForPrograms { complain("tracing \(options.target.description); Ctrl-C ends") }
-        let gauge = startGauge()
-        run.gauge = gauge
-        defer { gauge.stop() }
-        try RunPrinter(run: run, format: format, gauge: gauge).print { try run.announceReady(in: options.readyFile) }
+        let witness = TaskWitness(options)
+        run.witness = witness
+        defer { witness.gauge.stop() }
+        try RunPrinter(run: run, format: format, witness: witness).print {
+            try run.announceReady(in: options.readyFile)
+        }
     }
-
-    /// Servers that can be named already are read from now on.
-    private func startGauge() -> TaskGauge {
-        let gauge = TaskGauge()
-        let found = ListenerProcesses.listening(on: options.port) + ListenerProcesses.named(options.comm)
-        for pid in options.pid + found { gauge.watch(pid: pid) }
-        gauge.settle(patience: Self.patience)
-        return gauge
-    }
-
-    /// Whoever is not read by then is read a little later, ns.
-    private static let patience: Nanoseconds = 2_000_000_000
 }

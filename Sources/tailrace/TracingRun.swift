@@ -4,7 +4,6 @@ import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
 import TailraceOutput
-import TailraceTasks
 
 /// A run from attaching to the last record: the loop that every live command shares.
 final class TracingRun {
@@ -18,8 +17,8 @@ final class TracingRun {
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
-    /// Told of every server that is met.
-    var gauge: TaskGauge?
+    /// Told of every event.
+    var witness: TaskWitness?
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -80,8 +79,9 @@ final class TracingRun {
     ) throws {
         try run(
             handle: { [self] event in
-                if let gauge, case .socketUsed(let use) = event { gauge.watch(use.server) }
+                witness?.willTake(event)
                 correlator.take(event, tell)
+                witness?.didTake(event)
             }, afterDrain: afterDrain, isDone: isDone)
     }
 

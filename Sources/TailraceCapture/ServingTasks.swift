@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+import CLibbpf
+import CProbes
+import Glibc
+
+/// Which task of its server serves a connection, read in the server's own context. Programs of its own: where the kernel
+/// refuses them, nothing else is lost.
+///
+/// Everything is set once; what changes is in the kernel, and reached by descriptors: it may be used from any thread.
+public final class ServingTasks: @unchecked Sendable {
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = []
+    private let layouts: Int32
+    private let tasks: Int32
+
+    /// Loads and attaches; no process is looked at yet.
+    ///
+    /// - Throws: `CaptureError`, one sentence.
+    public init() throws(CaptureError) {
+        clibbpf_quiet()
+        let bytes = tailrace_task_object
+        guard let object = clibbpf_open(bytes.bytes, bytes.size, "tasks") else {
+            throw CaptureError.step("read the task probes", errno: errno, detail: String(cString: clibbpf_warning()))
+        }
+        self.object = object
+        let result = bpf_object__load(object)
+        layouts = result == 0 ? bpf_object__find_map_fd_by_name(object, "task_layouts") : -1
+        tasks = result == 0 ? bpf_object__find_map_fd_by_name(object, "serving_tasks") : -1
+        guard result == 0 else {
+            throw CaptureError.step("load the task probes", errno: -result, detail: String(cString: clibbpf_warning()))
+        }
+        var program = bpf_object__next_program(object, nil)
+        while let next = program {
+            guard let link = bpf_program__attach(next) else {
+                throw CaptureError.step(
+                    "attach the task probes", errno: errno, detail: String(cString: clibbpf_warning()))
+            }
+            links.append(link)
+            program = bpf_object__next_program(object, next)
+        }
+    }
+
+    deinit {
+        for link in links { bpf_link__destroy(link) }
+        bpf_object__close(object)
+    }
+
+    /// From now on that Go process is looked at. `idOffset`: where its runtime keeps a goroutine's id, bytes.
+    public func look(atGoProcess pid: Int32, idOffset: Int) {
+        var key = UInt32(bitPattern: pid)
+        // The thread's pointer ends the block that the running goroutine is kept in.
+        var layout = ev_task_layout(id_offset: UInt32(clamping: idOffset), slot_offset: 8)
+        bpf_map_update_elem(layouts, &key, &layout, 0)
+    }
+
+    /// No more: it has ended, and its id may be used again.
+    public func forget(process pid: Int32) {
+        var key = UInt32(bitPattern: pid)
+        bpf_map_delete_elem(layouts, &key)
+    }
+
+    /// The goroutine of `pid` that serves the connection with this cookie; nil: it was not seen.
+    public func task(of connection: UInt64, pid: Int32) -> UInt64? {
+        var key = connection
+        var task = ev_serving_task()
+        guard bpf_map_lookup_elem(tasks, &key, &task) == 0, task.pid == UInt32(bitPattern: pid) else { return nil }
+        return task.id
+    }
+}
