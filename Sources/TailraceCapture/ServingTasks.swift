@@ -6,14 +6,14 @@ import Glibc
 /// Which task of its server serves a connection, read in the server's own context. Programs of its own: where the kernel
 /// refuses them, nothing else is lost.
 ///
-/// Everything is set once; what changes is in the kernel, and reached by descriptors: it may be used from any thread.
+/// `look` and `forget` are for one thread; the rest is set once, and what changes is in the kernel, reached by descriptors.
 public final class ServingTasks: @unchecked Sendable {
     private let object: OpaquePointer
     private var links: [OpaquePointer] = []
     private let layouts: Int32
     private let tasks: Int32
 
-    /// Loads and attaches; no process is looked at yet.
+    /// Loads; it is attached when the first process is looked at.
     ///
     /// - Throws: `CaptureError`, one sentence.
     public init() throws(CaptureError) {
@@ -29,13 +29,14 @@ public final class ServingTasks: @unchecked Sendable {
         guard result == 0 else {
             throw CaptureError.step("load the task probes", errno: -result, detail: String(cString: clibbpf_warning()))
         }
+    }
+
+    /// Attaches, once: what does not look at any process costs the host nothing.
+    private func attach() {
+        guard links.isEmpty else { return }
         var program = bpf_object__next_program(object, nil)
         while let next = program {
-            guard let link = bpf_program__attach(next) else {
-                throw CaptureError.step(
-                    "attach the task probes", errno: errno, detail: String(cString: clibbpf_warning()))
-            }
-            links.append(link)
+            if let link = bpf_program__attach(next) { links.append(link) }
             program = bpf_object__next_program(object, next)
         }
     }
@@ -51,6 +52,7 @@ public final class ServingTasks: @unchecked Sendable {
         // The thread's pointer ends the block that the running goroutine is kept in.
         var layout = ev_task_layout(id_offset: UInt32(clamping: idOffset), slot_offset: 8)
         bpf_map_update_elem(layouts, &key, &layout, 0)
+        attach()
     }
 
     /// No more: it has ended, and its id may be used again.
