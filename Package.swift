@@ -18,11 +18,12 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Takes the rights of the process that reads other people's executables.
         .systemLibrary(name: "CConfinement"),
+        .systemLibrary(name: "CProcess"),
 
         .target(name: "TailraceModel"),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"]),
         .target(name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf", "CZlib"]),
-        .target(name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement"]),
+        .target(name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement", "CProcess"]),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
         .executableTarget(
             name: "tailrace",
