@@ -12,43 +12,60 @@ public enum HeldSockets {
     /// nil: this user may not look.
     public static func connections(of pid: Int32) -> ConnectionCount? {
         guard let descriptors = ProcessFiles.names(in: "/proc/\(pid)/fd", most: mostDescriptors) else { return nil }
-        let states = listed(by: pid)
-        let process = cprocess_open(pid)
-        defer { if process >= 0 { close(process) } }
-        var count = ConnectionCount()
-        var asked = 0
-        var met: Set<String> = []
-        for descriptor in descriptors {
-            guard let link = ProcessFiles.link("/proc/\(pid)/fd/\(descriptor)"), link.hasPrefix("socket:["),
-                met.insert(link).inserted
+        var held: [UInt64: Int32] = [:]
+        for name in descriptors {
+            guard let link = ProcessFiles.link("/proc/\(pid)/fd/\(name)"), link.hasPrefix("socket:["),
+                let socket = UInt64(link.dropFirst(8).dropLast()), let descriptor = Int32(name)
             else { continue }
-            if let state = states[link] {
+            held[socket] = descriptor
+        }
+        var count = ConnectionCount()
+        guard !held.isEmpty else { return count }
+        for table in ["tcp", "tcp6", "udp", "udp6", "raw", "unix", "netlink"] {
+            let text = ProcessFiles.content(of: "/proc/\(pid)/net/\(table)", most: longestTable) ?? []
+            let place = table == "unix" ? 6 : 9
+            forEachLine(of: text, socketAt: place) { socket, state in
+                guard held.removeValue(forKey: socket) != nil, table.hasPrefix("tcp") else { return }
                 count.add(state)
-            } else if process >= 0, asked < mostAsked, let number = Int32(descriptor) {
-                asked += 1
-                // What is closed is in no table any more, as long as its descriptor is held.
-                if Int(cprocess_tcp_state(process, number)) == 7 { count.closedHeld += 1 }
             }
         }
+        count.closedHeld = closed(held.values, of: pid)
         return count
     }
 
-    /// States by `socket:[INODE]`, of the process's network namespace; 0: a socket of another kind.
-    private static func listed(by pid: Int32) -> [String: Int] {
-        var states: [String: Int] = [:]
-        for (table, place) in [
-            ("tcp", 9), ("tcp6", 9), ("udp", 9), ("udp6", 9), ("raw", 9), ("unix", 6), ("netlink", 9),
-        ] {
-            guard let text = ProcessFiles.content(of: "/proc/\(pid)/net/\(table)", most: 256 << 20) else { continue }
-            for line in text.split(separator: 0x0a).dropFirst() {
-                let words = line.split(separator: 0x20, maxSplits: place + 1)
-                guard words.count > place else { continue }
-                let inode = String(decoding: words[place], as: UTF8.self)
-                let state = table.hasPrefix("tcp") ? Int(String(decoding: words[3], as: UTF8.self), radix: 16) : 0
-                states["socket:[\(inode)]"] = state ?? 0
+    /// What is closed is in no table any more, as long as its descriptor is held.
+    private static func closed(_ descriptors: some Collection<Int32>, of pid: Int32) -> Int {
+        let process = descriptors.isEmpty ? -1 : cprocess_open(pid)
+        guard process >= 0 else { return 0 }
+        defer { close(process) }
+        return descriptors.prefix(mostAsked).count { cprocess_tcp_state(process, $0) == closedState }
+    }
+
+    /// As TCP numbers it.
+    private static let closedState: Int32 = 7
+    private static let longestTable = 256 << 20
+
+    /// The number of the socket in each line but the first, and the state of TCP's. Tables of a busy machine are long: no
+    /// text is made of them.
+    private static func forEachLine(of text: [UInt8], socketAt place: Int, _ body: (UInt64, Int) -> Void) {
+        var (line, word, isInside) = (0, -1, false)
+        var (state, socket): (Int, UInt64) = (0, 0)
+        for byte in text {
+            if byte == 0x0a {
+                if line > 0, socket > 0 { body(socket, state) }
+                (line, word, isInside, state, socket) = (line + 1, -1, false, 0, 0)
+            } else if byte == 0x20 {
+                isInside = false
+            } else {
+                if !isInside { (word, isInside) = (word + 1, true) }
+                if word == 3 { state = (state << 4 | digit(byte)) & 0xff }
+                if word == place { socket = socket &* 10 &+ UInt64(digit(byte)) }
             }
         }
-        return states
+    }
+
+    private static func digit(_ byte: UInt8) -> Int {
+        Int(byte < 0x3a ? byte &- 0x30 : (byte | 0x20) &- 0x57) & 15
     }
 }
 
