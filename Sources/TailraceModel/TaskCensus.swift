@@ -83,6 +83,21 @@ public struct TaskGroup: Sendable, Equatable {
     }
 }
 
+/// TCP connections that a process holds.
+public struct ConnectionCount: Sendable, Equatable {
+    /// Both sides may send.
+    public var established = 0
+    /// CLOSE_WAIT: the client has said that it sends no more, and the server has not closed.
+    public var clientGone = 0
+    /// Closed, by a reset or a time-out, and its descriptor is still held: no table of the kernel lists it.
+    public var closedHeld = 0
+    /// On their way to be closed by the server.
+    public var ending = 0
+
+    /// None.
+    public init() {}
+}
+
 /// The open tasks of a process at one moment.
 public struct TaskCensus: Sendable {
     /// Whose.
@@ -95,6 +110,9 @@ public struct TaskCensus: Sendable {
     public var counts: [TaskCount] = []
     /// Largest first.
     public var groups: [TaskGroup] = []
+
+    /// nil: not known.
+    public var connections: ConnectionCount?
 
     /// Nothing counted yet.
     public init(pid: Int32, comm: String, wall: Int64) {

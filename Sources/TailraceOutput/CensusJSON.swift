@@ -13,6 +13,16 @@ extension TaskCensus {
             line.field("open", count.open)
             line.field("remark", string: count.remark)
         }
+        if let connections {
+            line.object("connections") {
+                $0.field("established", connections.established)
+                $0.field("close_wait", connections.clientGone)
+                $0.field("closed_held", connections.closedHeld)
+                $0.field("ending", connections.ending)
+            }
+        } else {
+            line.null("connections")
+        }
         line.array("groups", groups) { line, group in
             line.field("provider", string: group.provider)
             line.field("count", group.count)

@@ -17,11 +17,19 @@ public struct CensusText {
             let remark = count.remark.map { "  " + Sanitizer.visible($0) } ?? ""
             text += "  \(count.provider.padded(to: 10))\(open.rightAligned(to: 9))\(remark)\n"
         }
+        if let connections = census.connections { text += "\n" + sentence(connections) }
         for provider in ["go", "swift", "uprobe", "threads"] {
             let groups = census.groups.filter { $0.provider == provider }
             if !groups.isEmpty { text += "\n" + table(groups, provider) }
         }
         return text
+    }
+
+    private func sentence(_ count: ConnectionCount) -> String {
+        var text = "  \(count.established) connections established"
+        if count.clientGone > 0 { text += "; \(count.clientGone) whose client has gone (CLOSE_WAIT)" }
+        if count.closedHeld > 0 { text += "; \(count.closedHeld) closed, and their descriptors still held" }
+        return text + "\n"
     }
 
     private func table(_ groups: [TaskGroup], _ provider: String) -> String {

@@ -38,9 +38,9 @@ public final class Goroutines: TaskProvider {
         let state: UInt64
     }
     private struct Members {
-        var count = 0
-        var oldest: Int64 = 0
-        var sample: Goroutine
+        var count: Int
+        var oldest: Int64
+        let sample: Goroutine
     }
 
     /// By where they were created, what they run and what they wait for; throws where the process has ended.
@@ -73,27 +73,37 @@ public final class Goroutines: TaskProvider {
     }
 
     private func gather(_ now: Int64) throws(TaskError) -> [Key: Members] {
-        var members: [Key: Members] = [:]
+        var places: [Key: Int] = [:]
+        var members: [Members] = []
         var met: [UInt64: (place: UInt64, at: Int64)] = [:]
-        let remembers = firstMet.count < Self.mostRemembered
+        let remembers = watches && firstMet.count < Self.mostRemembered
+        if remembers { met.reserveCapacity(firstMet.count) }
+        // Neighbours are mostly alike: one look-up for a row of them.
+        var newest: (key: Key, place: Int)?
         let isWhole = runtime.forEachGoroutine { goroutine in
             let isWaiting = goroutine.status == Goroutine.waiting
             let key = Key(
                 createdAt: goroutine.createdAt, startsAt: goroutine.startsAt,
                 state: UInt64(goroutine.status) << 8 | UInt64(isWaiting ? goroutine.waitReason : 0))
             var since = isWaiting && goroutine.waitsSince > 0 ? goroutine.waitsSince : now
-            if isWaiting, self.watches, remembers {
-                let place = goroutine.stackPointer
-                let before = self.firstMet[goroutine.id].flatMap { $0.place == place ? $0 : nil }
-                met[goroutine.id] = before ?? (place, now)
+            if isWaiting, remembers {
+                let before = self.firstMet[goroutine.id].flatMap { $0.place == goroutine.stackPointer ? $0 : nil }
+                met[goroutine.id] = before ?? (goroutine.stackPointer, now)
                 since = min(since, before?.at ?? now)
             }
-            members[key, default: Members(sample: goroutine)].count += 1
-            if now - since > members[key]?.oldest ?? 0 { members[key]?.oldest = now - since }
+            let place = newest?.key == key ? newest?.place : places[key]
+            if let place {
+                members[place].count += 1
+                members[place].oldest = max(members[place].oldest, now - since)
+            } else {
+                places[key] = members.count
+                members.append(Members(count: 1, oldest: now - since, sample: goroutine))
+            }
+            newest = (key, place ?? members.count - 1)
         }
         guard isWhole else { throw gone() }
         firstMet = met
-        return members
+        return places.mapValues { members[$0] }
     }
 
     /// Whether ages are kept from one census to the next: for whoever takes several.

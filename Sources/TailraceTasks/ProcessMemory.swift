@@ -51,14 +51,14 @@ final class ProcessMemory {
 
 /// What the kernel says of a process in /proc.
 enum ProcessFiles {
-    /// A whole small file; nil where it cannot be read. At most 4 MiB.
-    static func content(of path: String) -> [UInt8]? {
+    /// A whole file; nil where it cannot be read. At most `most` bytes.
+    static func content(of path: String, most: Int = 4 << 20) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
-        while content.count < 4 << 20 {
+        while content.count < most {
             let count = read(descriptor, &buffer, buffer.count)
             guard count > 0 else { break }
             content.append(contentsOf: buffer[..<count])

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -274,3 +275,50 @@ def check_refused(name, path, wants_error):
     assert done.returncode in (0, 1), "%s: ended with %d, %s" % (name, done.returncode, done.stderr[-300:])
     assert done.stdout.startswith((b"error\t", b"go\t")), "%s: %s" % (name, done.stdout[:200])
     assert not wants_error or done.stdout.startswith(b"error\t"), "%s: %s" % (name, done.stdout[:200])
+
+
+def socket_descriptors(pid):
+    """How many sockets the process holds, listeners too."""
+    links = []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        try:
+            links.append(os.readlink("/proc/%d/fd/%s" % (pid, name)))
+        except FileNotFoundError:
+            pass
+    return sum(link.startswith("socket:") for link in links)
+
+
+def listed_by_ss(port, state):
+    output = subprocess.run(["ss", "-tnH", "state", state, "sport", "=", ":%d" % port], capture_output=True, text=True, check=True)
+    return len(output.stdout.splitlines())
+
+
+def test_connections_whose_client_is_gone_are_told_also_those_that_ss_cannot_list():
+    with GoServer(build(releases()[0])) as server:
+        own = socket_descriptors(server.pid)
+        kept = [server.open("/silent") for _ in range(7)]
+        leak(server, "/waits", finish)
+        leak(server, "/waits", reset)
+        server.settled()
+        told, _ = census(server.pid)
+        half_closed = listed_by_ss(server.port, "close-wait")
+        listed = half_closed + listed_by_ss(server.port, "established")
+        held = socket_descriptors(server.pid) - own
+        for connection in kept:
+            connection.close()
+    assert (half_closed, listed, held) == (CLIENTS, CLIENTS + 7, 2 * CLIENTS + 7), "the rig: %s" % ((half_closed, listed, held),)
+    expected = {"established": 7, "close_wait": half_closed, "closed_held": held - listed, "ending": 0}
+    assert told["connections"] == expected, "told %s, not %s" % (told["connections"], expected)
+
+
+def test_sockets_that_were_never_connected_are_no_orphans():
+    require_tailrace()
+    sockets = [socket.socket(family, kind) for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+               for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
+    refused = socket.socket()
+    assert refused.connect_ex(("127.0.0.1", 1)) != 0, "the rig: something listens on port 1"
+    listener = socket.create_server(("127.0.0.1", 0))
+    told, _ = census(os.getpid())
+    for one in [*sockets, refused, listener]:
+        one.close()
+    assert told["connections"] == {"established": 0, "close_wait": 0, "closed_held": 0, "ending": 0}, told["connections"]

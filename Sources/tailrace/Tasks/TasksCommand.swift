@@ -100,6 +100,7 @@ struct CensusSubject {
             census.add(try provider.groups())
         }
         census.counts += silent
+        census.connections = HeldSockets.connections(of: pid)
         return census
     }
 }
