@@ -10,13 +10,14 @@ Guest = collections.namedtuple("Guest", "kernel name tests arguments environment
 SMALL = ("backends.", "budget.", "cards.", "injected.", "hooks.", "refusals.", "completeness.every", "completeness.flushes",
          "ends.a_half_closed_client_gets_a_complete_response_of", "ends.a_client_that_resets", "ends.a_server_that_closes_in", "nginx.",
          "send_calls.every_way_to_send_large", "send_calls.every_way_to_send_tells")
-TOO_OLD = {"5.10": ("refusals.",)}
+# The latest preempts tasks in the middle of programs: with a hundred threads on emulated processors, too much is missed to compare.
+OTHERS = {"5.10": ("refusals.",), "latest": tuple(name for name in SMALL if not name.startswith("send_calls."))}
 ATTACHED, LOCKED_DOWN, GOLDEN = ("6.12",), ("6.12",), ("6.12", "latest")
 
 
 def guests(kernel, tests):
     """The guests of a kernel; `tests`: only these, in a plain one."""
-    yield Guest(kernel, "plain", tests or TOO_OLD.get(kernel, SMALL))
+    yield Guest(kernel, "plain", tests or OTHERS.get(kernel, SMALL))
     if tests:
         return
     if kernel in ATTACHED:
