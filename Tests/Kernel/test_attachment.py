@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Nothing stays attached, however a run ends; and the servers do not notice."""
 import contextlib
+import os
 import random
 import signal
 import threading
@@ -11,6 +12,8 @@ from load_client import Connection
 from servers import TruthServer
 from tracer import Tracer, require_tailrace
 
+# A guest is slow, and has one processor for this: its load is small, and its runs come one by one.
+TIMES, AT_ONCE, PAUSE_S = (20, 1, 0.1) if "TAILRACE_VM" in os.environ else (100, 4, 0.005)
 SETTLES_S = 5  # the machine is busy, and programs are freed after a grace period of the kernel
 
 
@@ -78,7 +81,7 @@ class Load:
             except OSError as error:
                 self.failed.append(str(error))
             self.asked += 1
-            time.sleep(0.005)
+            time.sleep(PAUSE_S)
         connection.close()
 
     def __enter__(self):
@@ -92,15 +95,15 @@ class Load:
             thread.join(20)
 
 
-def test_attached_and_detached_a_hundred_times_under_load():
-    """Four at once, 25 times; every other time all of them are killed. The servers see nothing of it, and nothing stays."""
+def test_attached_and_detached_many_times_under_load():
+    """Some at once; every other time all of them are killed. The servers see nothing of it, and nothing stays."""
     require_tailrace()
     before = len(listed("prog")), len(listed("link"))
     with TruthServer() as server:
         with Load(server.port) as load:
-            for turn in range(25):
+            for turn in range(TIMES // AT_ONCE):
                 with contextlib.ExitStack() as stack:
-                    tracers = [stack.enter_context(Tracer(server.port)) for _ in range(4)]
+                    tracers = [stack.enter_context(Tracer(server.port)) for _ in range(AT_ONCE)]
                     attachments = [Attachment(tracer.process.pid) for tracer in tracers[:1]]
                     for tracer in tracers:
                         tracer.end(signal.SIGKILL if turn % 2 else signal.SIGINT)
@@ -114,7 +117,7 @@ def test_attached_and_detached_a_hundred_times_under_load():
     while (left := (len(listed("prog")), len(listed("link")))) > before:
         assert time.monotonic() < deadline, "programs and links: %s, before %s" % (left, before)
         time.sleep(0.1)
-    return "%d requests meanwhile" % load.asked
+    return "%d times, %d requests meanwhile" % (TIMES, load.asked)
 
 
-test_attached_and_detached_a_hundred_times_under_load.limit_s = 600
+test_attached_and_detached_many_times_under_load.limit_s = 600
