@@ -6,7 +6,7 @@ import TailraceModel
 /// reader of it, tracing goes on.
 public final class TaskGauge: Sendable {
     /// Time between two readings, ns. One takes some microseconds.
-    public static let interval: Nanoseconds = 20_000_000
+    public static let interval: Nanoseconds = 50_000_000
     /// Processes that are read at once; those beyond are not.
     private static let mostProcesses = 64
     /// Executables that are remembered as having nothing to tell.
