@@ -134,6 +134,13 @@ struct JSONLine {
         bytes.append(contentsOf: scaled.suffix(4).utf8)
     }
 
+    /// Any number, with up to 17 significant digits.
+    mutating func field(_ name: StaticString, number value: Double?) {
+        self.name(name)
+        guard let value, value.isFinite else { return bytes.append(contentsOf: "null".utf8) }
+        bytes.append(contentsOf: String(value).utf8)
+    }
+
     private mutating func number(_ value: Int64?) {
         guard let value else { return bytes.append(contentsOf: "null".utf8) }
         guard value < 0 || value > 9 else { return bytes.append(0x30 + UInt8(value)) }

@@ -37,6 +37,8 @@ struct Export: ParsableCommand {
     @Flag(help: "With ndjson and json, an object for each flush as well.")
     var flushes = false
 
+    @OptionGroup var thresholds: ThresholdOptions
+
     func validate() throws {
         if flushes, format == .csv { throw ValidationError("csv has a line for each response, and none for flushes.") }
     }
@@ -53,6 +55,6 @@ struct Export: ParsableCommand {
             case .csv: CSV(run: run.description)
             }
         let destination = try output.map { try Output(file: $0) } ?? Output(STDOUT_FILENO)
-        try RunPrinter(run: run, format: format, output: destination).print()
+        try RunPrinter(run: run, format: format, limits: try thresholds.limits(), output: destination).print()
     }
 }

@@ -12,9 +12,14 @@ final class RunPrinter {
     private var output: Output
     private var end = RunEnd()
     private var shownLoss = Loss()
+    private var watch: Watch
     private var nextLossCheck: Nanoseconds = 0
 
-    init(run: any ResponseRun, format: any ResponseFormat, output: Output = Output(STDOUT_FILENO)) {
+    init(
+        run: any ResponseRun, format: any ResponseFormat, limits: Thresholds = Thresholds(),
+        output: Output = Output(STDOUT_FILENO)
+    ) {
+        watch = Watch(limits: limits)
         self.run = run
         self.format = format
         self.output = output
@@ -37,7 +42,12 @@ final class RunPrinter {
             end.counts.flushes += 1
             output.append(format.flush(flush, anchor: run.anchor))
         }
-        for sample in actions.samples { output.append(format.sample(sample, anchor: run.anchor)) }
+        let told = watch.take(actions)
+        for sample in told.samples { output.append(format.sample(sample, anchor: run.anchor)) }
+        for finding in told.findings {
+            if finding.state == .opened { end.counts.findings += 1 }
+            output.append(format.finding(finding, anchor: run.anchor))
+        }
         for index in actions.ended.indices {
             end.counts.responses += 1
             output.append(format.response(actions.ended[index], anchor: run.anchor))
