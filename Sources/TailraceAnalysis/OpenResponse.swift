@@ -267,6 +267,7 @@ struct OpenResponse {
         looked.sent = last.enter
         looked.acked = last.acked
         looked.flushes = response.flushes
+        looked.queue = response.delivery.queue
         looked.qdisc = response.delivery.qdisc
         looked.gapSent = response.gapSent
         looked.gapAcked = response.gapAcked

@@ -47,8 +47,10 @@ public struct LookedResponse: Sendable {
     public var sent: Nanoseconds = 0
     /// That flush was acknowledged; 0: there is none.
     public var acked: Nanoseconds = 0
-    /// Acknowledged flushes.
+    /// Acknowledged send calls.
     public var flushes: Int64 = 0
+    /// Time of its flushes in the TCP write queue.
+    public var queue = Distribution()
     /// Time of its flushes with the device layer.
     public var qdisc = Distribution()
     /// Between the starts of adjacent flushes, at the server.

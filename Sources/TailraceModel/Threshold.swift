@@ -62,7 +62,7 @@ extension Anomaly {
         case .queuePressure: [.pressureUnsent, .pressureAge, .pressureQueued, .pressureSum]
         case .slowConsumer: [.slowUnsent, .slowAge, .slowShare]
         case .blockedWriters: [.blockedAge]
-        case .congestedPath: [.pathRetransmits, .pathInflation, .pathRTT]
+        case .congestedPath: [.pathRetransmits, .pathLoss, .pathInflation, .pathRTT]
         case .qdiscPressure: [.qdiscWait]
         case .receivePressure: [.receiveWait, .receiveShare]
         case .stalledStream: [.stallSilence, .stallFactor]
@@ -83,7 +83,8 @@ extension Threshold {
         .queuePressure, "age", .duration, 1e9, "age of its oldest unsent byte")
     /// Of one connection; a notice.
     public static let pressureQueued = Threshold(
-        .queuePressure, "queued", .bytes, 131_072, "sk_wmem_queued of one connection, for three looks in a row: a notice")
+        .queuePressure, "queued", .bytes, 131_072,
+        "sk_wmem_queued of one connection, for three looks in a row: a notice")
     /// Of a server; critical.
     public static let pressureSum = Threshold(
         .queuePressure, "sum", .bytes, 67_108_864, "unsent bytes of all connections of a server: critical")
@@ -99,9 +100,12 @@ extension Threshold {
     /// Of one writer.
     public static let blockedAge = Threshold(
         .blockedWriters, "age", .duration, 5e8, "how long one writer waits for room")
-    /// Of one connection.
+    /// Of a server.
     public static let pathRetransmits = Threshold(
-        .congestedPath, "retransmits", .count, 3, "segments that one connection sent again between two looks")
+        .congestedPath, "retransmits", .count, 2, "segments sent again between two looks, averaged over a few")
+    /// Of one connection.
+    public static let pathLoss = Threshold(
+        .congestedPath, "loss", .share, 0.01, "segments that it sent again, by those that arrived")
     /// Of one connection.
     public static let pathInflation = Threshold(
         .congestedPath, "inflation", .factor, 4, "smoothed round trip by the smallest one of the connection")

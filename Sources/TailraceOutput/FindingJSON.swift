@@ -48,9 +48,9 @@ extension JSONLine {
         object(name) { line in
             for (name, averages): (StaticString, StallAverages) in [("some", stall.some), ("full", stall.full)] {
                 line.object(name) {
-                    $0.field("avg10", number: averages.avg10)
-                    $0.field("avg60", number: averages.avg60)
-                    $0.field("avg300", number: averages.avg300)
+                    $0.field("avg10", share: averages.avg10 / 100)
+                    $0.field("avg60", share: averages.avg60 / 100)
+                    $0.field("avg300", share: averages.avg300 / 100)
                     $0.field("total_ns", averages.total)
                 }
             }

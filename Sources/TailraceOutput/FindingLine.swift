@@ -8,7 +8,8 @@ struct FindingLine {
     /// `12:00:01 ! slow-consumer opened, warning: 3 of 40 ...`
     func line(anchor: ClockAnchor) -> String {
         let time = Timestamp.timeOfDay(anchor.wall(at: finding.at)).prefix(8)
-        return "\(time) ! \(finding.anomaly.rawValue) \(finding.state.rawValue), \(finding.severity.rawValue): \(text)\n"
+        return
+            "\(time) ! \(finding.anomaly.rawValue) \(finding.state.rawValue), \(finding.severity.rawValue): \(text)\n"
     }
 
     /// The sentence, harmless to a terminal.

@@ -67,7 +67,8 @@ struct ReportCommand: ParsableCommand {
             return try failOn.split(separator: ",", omittingEmptySubsequences: false).map { name in
                 if let anomaly = Anomaly(rawValue: String(name)) { return anomaly }
                 let known = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValidationError("--fail-on: no anomaly is named \(String(name).debugDescription); known are \(known), any.")
+                throw ValidationError(
+                    "--fail-on: no anomaly is named \(String(name).debugDescription); known are \(known), any.")
             }
         }
     }
@@ -119,7 +120,8 @@ struct ReportCommand: ParsableCommand {
         }
         try output.flush()
         let wanted = try failures
-        let met = report.findings.filter { $0.severity > .notice && wanted.contains($0.anomaly) }.map(\.anomaly.rawValue)
+        let met = report.findings.filter { $0.severity > .notice && wanted.contains($0.anomaly) }.map(
+            \.anomaly.rawValue)
         if !met.isEmpty {
             let names = Set(met).sorted().joined(separator: ", ")
             throw ExitFailure(code: 3, description: "--fail-on met its findings: \(names); the report says where")

@@ -38,7 +38,8 @@ struct ThresholdOptions: ParsableArguments {
     private static func contents(of path: String) throws -> String {
         guard let file = fopen(path, "re") else {
             throw ValidationError(
-                "cannot read the thresholds in \(path): \(String(cString: strerror(errno))); give a file that may be read.")
+                "cannot read the thresholds in \(path): \(String(cString: strerror(errno))); give a file that may be read."
+            )
         }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 16)

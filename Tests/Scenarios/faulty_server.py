@@ -9,7 +9,7 @@ An HTTP/1.1 server with faults to choose from; without any it is a healthy one. 
     /work/ms=20                          a small answer after 20 ms of work, of which `--workers` run at a time
     /wait/ms=3000                        a small answer after that long, whatever the client does meanwhile
 
---nagle leaves TCP_NODELAY off; --serial serves one connection after the other; --blocking-loop handles all connections in one
+--nagle leaves TCP_NODELAY off; --cork sets TCP_CORK and never takes it away; --serial serves one connection after the other; --blocking-loop handles all connections in one
 loop that sleeps where it works; --leave-open never closes a connection whose client has gone.
 """
 import argparse
@@ -69,7 +69,9 @@ class Server:
             self.small(connection)
 
     def prepare(self, connection):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0 if self.options.nagle else 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0 if self.options.nagle or self.options.cork else 1)
+        if self.options.cork:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         if self.options.sndbuf:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.options.sndbuf)
         if self.options.congestion:
@@ -134,7 +136,7 @@ def main():
     arguments.add_argument("--workers", type=int, default=4)
     arguments.add_argument("--sndbuf", type=int, default=0)
     arguments.add_argument("--congestion")
-    for name in ("nagle", "serial", "blocking-loop", "leave-open"):
+    for name in ("nagle", "cork", "serial", "blocking-loop", "leave-open"):
         arguments.add_argument("--" + name, action="store_true")
     try:
         Server(arguments.parse_args()).run()

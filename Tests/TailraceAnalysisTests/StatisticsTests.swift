@@ -144,7 +144,8 @@ struct StatisticsTests {
         #expect((23.0...27.0).contains(knee.tasks), "\(knee)")
         #expect(curve.base(upTo: knee) == 5e6)
         #expect(LatencyCurve(tasks: [], latency: []).knee == nil)
-        #expect(LatencyCurve(tasks: Array(repeating: 3, count: 99), latency: Array(repeating: 1, count: 99)).knee == nil)
+        #expect(
+            LatencyCurve(tasks: Array(repeating: 3, count: 99), latency: Array(repeating: 1, count: 99)).knee == nil)
     }
 
     @Test("quantiles of few values, and of none")

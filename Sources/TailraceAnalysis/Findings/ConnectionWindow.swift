@@ -15,6 +15,8 @@ public struct ConnectionWindow: Sendable {
     public let peerWindowShare: Double?
     /// Segments sent again.
     public let retransmits: Int64
+    /// The same, averaged over a few looks: a timeout may be longer than the time between two.
+    public let recentRetransmits: Double
     /// Smallest smoothed round trip so far, ns; nil: none is known.
     public let leastRTT: Int64?
     /// Time of its flushes with the device layer, ns, and how many flushes those are.
@@ -40,9 +42,11 @@ public struct ConnectionWindow: Sendable {
         if let peerWindowShare, peerWindowShare >= 0.5 { return .peerWindow }
         // The first look has nothing to compare with: a window that is full now is as good.
         if peerWindowShare == nil, Int64(sample.unackedBytes) + 1460 > Int64(sample.peerWindow) { return .peerWindow }
+        // What is lost keeps the device idle, whatever TCP kept back for it before.
+        if recentRetransmits > 0.25 { return .congestionWindow }
         if heldByDevice > heldByCongestion { return .qdisc }
         let isWindowFull = Int64(sample.unackedBytes) + 1460 > Int64(sample.congestionWindow) * 1400
-        return heldByCongestion > 0 || retransmits > 0 || isWindowFull ? .congestionWindow : .other
+        return heldByCongestion > 0 || isWindowFull ? .congestionWindow : .other
     }
 }
 
@@ -52,6 +56,7 @@ struct ConnectionMemory {
     let drained: Double?
     let written: Double?
     let leastRTT: Int64?
+    let recentRetransmits: Double
     let looksQueued: Int
 
     /// Of the newest look.
@@ -60,6 +65,7 @@ struct ConnectionMemory {
         drained = window.drained
         written = window.written
         leastRTT = window.leastRTT
+        recentRetransmits = window.recentRetransmits
         looksQueued = window.looksQueued
     }
 }
@@ -77,6 +83,7 @@ extension ConnectionWindow {
                 ? min(1, Double(max(0, sample.rwndLimited - before.sample.rwndLimited)) / Double(length)) : nil
         }
         retransmits = before.map { Int64(Int32(bitPattern: sample.retransmits &- $0.sample.retransmits)) } ?? 0
+        recentRetransmits = 0.5 * (memory?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits))
         let rtt = sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil
         leastRTT = [memory?.leastRTT, rtt].compactMap { $0 }.min()
         looksQueued = Int64(sample.queuedBytes) > queuedLimit ? (memory?.looksQueued ?? 0) + 1 : 0

@@ -22,6 +22,9 @@ struct FindingBook {
         relaxed = limits.relaxed
     }
 
+    /// Something is open, or about to be.
+    var isBusy: Bool { pages.contains { $0.open != nil || $0.windows > 0 } }
+
     /// Those that are open.
     var open: [Finding] { pages.compactMap(\.open) }
 

@@ -15,6 +15,8 @@ struct ServerWatch {
     private(set) var book: FindingBook
     /// The look before.
     private var last: Nanoseconds
+    /// It had a connection or a response last.
+    var seen: Nanoseconds { max(last, points.newest) }
     private var windows = 0
     private var inFlight = 0
     private let limits: Thresholds

@@ -21,6 +21,14 @@ struct StallGrid {
             changes[to] &-= 1
         }
 
+        /// Over points at which nothing else is asked.
+        mutating func skip(from first: Int64, to end: Int64) {
+            guard !changes.isEmpty, now != 0 || changes.contains(where: { $0 != 0 }) else { return }
+            for point in first..<max(first, min(end, first + Int64(StallGrid.points))) {
+                step(at: Int(point % Int64(StallGrid.points)))
+            }
+        }
+
         mutating func step(at place: Int) {
             guard !changes.isEmpty else { return }
             now &+= changes[place]
@@ -62,6 +70,12 @@ struct StallGrid {
     mutating func settle(to time: Nanoseconds) -> [(some: Int64, full: Int64)] {
         var sums = [(some: Int64, full: Int64)](repeating: (0, 0), count: held.count)
         let end = Self.point(time)
+        // Most servers are never held.
+        guard held.contains(where: { !$0.changes.isEmpty }) else {
+            inFlight.skip(from: first, to: end)
+            first = max(first, end)
+            return sums
+        }
         for point in first..<max(first, min(end, first + Int64(Self.points))) {
             let place = Int(point % Int64(Self.points))
             inFlight.step(at: place)

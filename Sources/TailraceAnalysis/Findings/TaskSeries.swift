@@ -65,8 +65,10 @@ struct TaskSeries {
     /// compared, not the values: a leak adds the same to each of them, and so nothing to the slope.
     private static func explain(_ tasks: inout [Double], by cause: [Double]) -> Double? {
         let changes = { (values: [Double]) in zip(values.dropFirst(), values).map { $0 - $1 } }
-        guard let line = RobustLine(x: changes(cause), y: changes(tasks)) else { return nil }
-        let each = max(0, min(line.slope, 64))
+        // One more each time: whether these or a leak bring the tasks cannot be told, and a ramp of clients is likelier.
+        guard let slope = (RobustLine(x: changes(cause), y: changes(tasks)) ?? RobustLine(x: cause, y: tasks))?.slope
+        else { return nil }
+        let each = max(0, min(slope, 64))
         for place in tasks.indices { tasks[place] -= each * cause[place] }
         return each
     }

@@ -9,6 +9,8 @@ import TailraceModel
 public struct Watch {
     /// Processes that are watched; those beyond are counted.
     static let mostServers = 256
+    /// A server without a connection and a response for that long may have gone, ns.
+    private static let gone: Int64 = 60_000_000_000
     private var servers: [Int32: ServerWatch] = [:]
     private let limits: Thresholds
     /// Looks at servers that were not watched, because there were too many.
@@ -42,7 +44,10 @@ public struct Watch {
         return take(look)
     }
 
-    private mutating func take(_ look: RoundLook) -> Told {
+    /// Processes that are watched.
+    var watched: Int { servers.count }
+
+    mutating func take(_ look: RoundLook) -> Told {
         var told = Told()
         for sample in look.samples { watch(sample.server, at: look.begin) }
         for hold in look.holds { servers[hold.pid]?.add(hold) }
@@ -59,17 +64,22 @@ public struct Watch {
         return told
     }
 
-    /// A server without a connection has a window without one: what was open with it closes.
+    /// A server without a connection has windows without one as long as something is open with it.
     private mutating func quieten(_ seen: Set<Int32>, at: Nanoseconds, to findings: inout [Finding]) {
         for pid in servers.keys.sorted() where !seen.contains(pid) {
-            guard let server = servers[pid]?.server else { continue }
+            guard let watched = servers[pid], watched.book.isBusy else { continue }
+            let server = watched.server
             servers[pid]?.take([], ServerSample(server: server, at: at), to: &findings)
         }
     }
 
     private mutating func watch(_ server: Server, at: Nanoseconds) {
         if let known = servers[server.pid], known.server.started == server.started { return }
-        if servers[server.pid] == nil, servers.count >= Self.mostServers { return unwatched += 1 }
+        if servers[server.pid] == nil, servers.count >= Self.mostServers {
+            // Those that have gone make room.
+            for (pid, watched) in servers where watched.seen < at - Self.gone { servers[pid] = nil }
+            if servers.count >= Self.mostServers { return unwatched += 1 }
+        }
         servers[server.pid] = ServerWatch(server: server, at: at, limits: limits)
     }
 

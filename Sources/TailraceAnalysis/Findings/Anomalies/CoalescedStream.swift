@@ -18,7 +18,8 @@ extension AnomalyCheck {
                 Evidence("responses", .count(Int64(open))),
                 Evidence("flushes_per_lump", .number(worst.size)),
                 Evidence("gap_sent_p50_ns", .duration(worst.sent)),
-                Evidence("gap_acked_p95_ns", .duration(worst.between)),
+                Evidence("between_lumps_ns", .duration(worst.between)),
+                Evidence("queue_mean_ns", .duration(worst.queued)),
                 Evidence("peer", .text(worst.connection.remote.description)),
                 Evidence("response", .text(worst.connection.responseID)),
             ],
@@ -37,24 +38,37 @@ extension AnomalyCheck {
         let size: Double
         let sent: Int64
         let between: Int64
+        let queued: Int64
         private static let fewest: Int64 = 20
+        /// No peer delays its ACK for longer (TCP_DELACK_MAX is 200 ms): what comes in lumps further apart was in lumps.
+        private static let delayedACK: Int64 = 250_000_000
 
         init?(_ connection: ConnectionWindow, _ limits: Thresholds) {
-            guard let response = connection.look.response, response.gapSent.count >= Self.fewest,
-                response.gapAcked.count >= Self.fewest, let sent = response.gapSent.p50,
-                sent >= limits.whole(.coalescedGap), let wide = response.gapSent.quantile(0.9), wide <= 3 * sent,
-                let between = response.gapAcked.quantile(0.95), between >= 2 * sent
+            guard let response = connection.look.response, response.flushes >= Self.fewest,
+                response.gapAcked.count >= 5, let sent = response.gapSent.p50, sent >= limits.whole(.coalescedGap),
+                // Written steadily: the server itself does not write in lumps.
+                let wide = response.gapSent.quantile(0.75), wide <= 3 * sent, let queued = response.queue.mean
             else { return nil }
-            // The share of ACK gaps that are next to nothing says how many flushes come together.
-            var share = 0.0
-            for percent in 1...99 where response.gapAcked.quantile(Double(percent) / 100) ?? .max < sent / 4 {
-                share = Double(percent) / 100
-            }
-            size = 1 / (1 - share)
-            guard size >= limits[.coalescedLump] else { return nil }
+            let lumps = max(
+                1, (1 - Self.share(of: response.gapAcked, below: sent / 4)) * Double(response.gapAcked.count))
+            size = Double(response.flushes) / lumps
+            between = Int64(nearest: Double(response.gapAcked.sum) / lumps)
+            // A delayed ACK alone is no lump: the bytes were there.
+            guard size >= limits[.coalescedLump], between >= 2 * sent, 2 * queued >= sent || between >= Self.delayedACK
+            else { return nil }
             self.connection = connection
             self.sent = sent
-            self.between = between
+            self.queued = queued
+        }
+
+        /// To a percent.
+        private static func share(of values: Distribution, below limit: Int64) -> Double {
+            var (low, high) = (0, 100)
+            while low < high {
+                let middle = (low + high + 1) / 2
+                if values.quantile(Double(middle) / 100) ?? .max < limit { low = middle } else { high = middle - 1 }
+            }
+            return Double(low) / 100
         }
     }
 }

@@ -2,17 +2,24 @@
 import TailraceModel
 
 extension AnomalyCheck {
-    /// The path to a peer carries no more: loss, or a round trip that grows, with bytes waiting behind it. Two windows in a row:
-    /// one loss is nobody's fault.
+    /// The path to a peer carries no more: loss beyond what congestion control needs to find its rate, or a round trip that
+    /// grows. Two windows in a row: one loss is nobody's fault.
     static let congestedPath = AnomalyCheck(opensAfter: 2) { window, limits in
         let congested = window.connections.filter { connection in
             let sample = connection.sample
             guard sample.unsentBytes > 0 || sample.unackedBytes > 0, connection.holder != .peerWindow,
                 connection.holder != .qdisc
             else { return false }
-            return connection.retransmits >= limits.whole(.pathRetransmits) || isInflated(connection, limits)
+            return isLossy(connection, limits) || isInflated(connection, limits)
         }
-        guard let worst = window.most(of: congested, by: { $0.retransmits << 40 + ($0.rtt ?? 0) }) else { return nil }
+        let recent = congested.reduce(0) { $0 + $1.recentRetransmits }
+        guard recent >= limits[.pathRetransmits] || congested.contains(where: { isInflated($0, limits) }) else {
+            return nil
+        }
+        guard
+            let worst = window.most(
+                of: congested, by: { Int64(nearest: $0.recentRetransmits * 1e6) << 24 + ($0.rtt ?? 0) / 1000 })
+        else { return nil }
         let unsent = congested.reduce(0) { $0 + Int64($1.sample.unsentBytes) }
         let retransmits = congested.reduce(0) { $0 + $1.retransmits }
         let isWaiting = (congested.map(\.wait).max() ?? 0) >= limits.whole(.pressureAge)
@@ -22,6 +29,7 @@ extension AnomalyCheck {
                 Evidence("congested_connections", .count(Int64(congested.count))),
                 Evidence("connections", .count(Int64(window.connections.count))),
                 Evidence("retransmits", .count(retransmits)),
+                Evidence("retransmits_per_look", .number(recent)),
                 Evidence("unsent_bytes", .bytes(unsent)),
                 Evidence("peer", .text(worst.remote.description)),
                 Evidence("srtt_ns", .duration(worst.rtt)),
@@ -30,6 +38,12 @@ extension AnomalyCheck {
                 Evidence("drained_bytes_per_second", .bytesPerSecond(worst.drained.map { Int64(nearest: $0) })),
             ],
             summary: sentence(window, congested, worst, retransmits: retransmits, unsent: unsent))
+    }
+
+    /// Of the segments that arrived meanwhile.
+    private static func isLossy(_ connection: ConnectionWindow, _ limits: Thresholds) -> Bool {
+        let segments = (connection.drained ?? 0) * Double(connection.length) / 1e9 / 1448
+        return connection.recentRetransmits > 0.25 && connection.recentRetransmits >= limits[.pathLoss] * segments
     }
 
     /// What waits at the own device makes the round trip longer too, and is not the path's.

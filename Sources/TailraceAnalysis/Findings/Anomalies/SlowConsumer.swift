@@ -7,7 +7,8 @@ extension AnomalyCheck {
         let slow = window.connections.filter { connection in
             let isFull = Int64(connection.sample.unsentBytes) >= limits.whole(.slowUnsent)
             let isLong = connection.wait >= limits.whole(.slowAge)
-            let isHeld = connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
+            let isHeld =
+                connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
             return isLong && isHeld && (isFull || connection.sample.blocked > 0)
         }
         guard let worst = window.most(of: slow, by: \.wait) else { return nil }
