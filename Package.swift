@@ -20,17 +20,22 @@ let package = Package(
         .systemLibrary(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Takes the rights of the process that reads other people's executables.
+        .systemLibrary(name: "CConfinement"),
+        .systemLibrary(name: "CProcess"),
 
         .target(name: "TailraceModel", swiftSettings: settings),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"], swiftSettings: settings),
         .target(
             name: "TailraceCapture", dependencies: ["TailraceModel", "CProbes", "CLibbpf", "CZlib"],
             swiftSettings: settings),
+        .target(
+            name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement", "CProcess"], swiftSettings: settings),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
         .executableTarget(
             name: "tailrace",
             dependencies: [
-                "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput",
+                "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // For `make bench` only.
@@ -49,6 +54,7 @@ let package = Package(
             name: "TailraceAnalysisTests",
             dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom", "Traffic"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
+        .testTarget(name: "TailraceTasksTests", dependencies: ["TailraceModel", "TailraceTasks", "SeededRandom"]),
         .testTarget(
             name: "TailraceCaptureTests",
             dependencies: [

@@ -6,8 +6,18 @@
 #error "bpf/probes.bpf.o is missing: run `make bpf`"
 #endif
 
+#if !__has_embed("tasks.bpf.o")
+#error "bpf/tasks.bpf.o is missing: run `make bpf`"
+#endif
+
 _Alignas(8) static const unsigned char object[] = {
 #embed "probes.bpf.o"
 };
 
 const struct probe_object tailrace_probe_object = { object, sizeof(object) };
+
+_Alignas(8) static const unsigned char tasks[] = {
+#embed "tasks.bpf.o"
+};
+
+const struct probe_object tailrace_task_object = { tasks, sizeof(tasks) };

@@ -242,6 +242,68 @@ static __always_inline void tell_head(struct socket_state *state, const struct c
 	submit(record);
 }
 
+#define LONG_HEAD_PIECES (EV_LONGEST_HEAD_BYTES / EV_RESPONSE_HEAD_BYTES)
+
+/*
+ * One piece of a head that is longer than a record: told as if it were a call of its own. True: the head goes on behind it.
+ * `window`: the last four bytes before the piece, and then of it.
+ */
+VERIFIED_ALONE int tell_piece(struct socket_state *state, const struct call_data *data, __u32 offset, __u32 *window)
+{
+	struct ev_head *record;
+	__u32 flags = 0, last;
+	const __u8 *bytes;
+	bool goes_on;
+	__u64 take;
+
+	if (!state || !data || !window)
+		return false;
+	record = reserve(state, EV_HEAD, sizeof(*record) + EV_RESPONSE_HEAD_BYTES);
+	if (!record)
+		return false;
+	last = *window;
+	take = BOUNDED(data->first_bytes - offset, EV_RESPONSE_HEAD_BYTES);
+	goes_on = offset + take < data->first_bytes && offset < EV_LONGEST_HEAD_BYTES - EV_RESPONSE_HEAD_BYTES;
+	bytes = (__u8 *)(record + 1);
+	if (bpf_probe_read_user(record + 1, take, data->first + offset)) {
+		struct ev_counters *counter = count();
+
+		take = 0;
+		goes_on = false;
+		flags = EV_F_HEAD_UNREAD;
+		if (counter)
+			add_one(&counter->heads_unread);
+	}
+	/* What does not begin like a head is its rest at most, and mostly a body. */
+	if (!offset && !begins_head_line(bytes, take))
+		goes_on = false;
+	for (__u32 i = 0; goes_on && i < EV_RESPONSE_HEAD_BYTES; i++) {
+		last = last << 8 | bytes[i];
+		if (last == 0x0d0a0d0a || (last & 0xffff) == 0x0a0a)
+			goes_on = false;
+	}
+	*window = last;
+	fill_header(&record->header, state, EV_HEAD, sizeof(*record) + EV_RESPONSE_HEAD_BYTES, flags, state->call_ns);
+	record->seq = state->call_seq + offset;
+	record->head_bytes = take;
+	record->call_bytes = goes_on ? take : data->bytes - offset;
+	submit(record);
+	return goes_on;
+}
+
+/* The beginning of a call whose first piece is longer than a record: as many records as its head needs, within bounds. */
+VERIFIED_ALONE int read_long_head(struct socket_state *state, const struct call_data *data)
+{
+	__u32 window = 0;
+
+	if (!state || !data)
+		return 0;
+	for (__u32 i = 0; i < LONG_HEAD_PIECES; i++)
+		if (!tell_piece(state, data, i * EV_RESPONSE_HEAD_BYTES, &window))
+			break;
+	return 0;
+}
+
 /* Three sizes, because the verifier wants a constant; a head is rarely long, and mostly a piece of its own. */
 VERIFIED_ALONE int read_head(struct socket_state *state, const struct call_data *data, struct call_end *end)
 {
@@ -250,6 +312,8 @@ VERIFIED_ALONE int read_head(struct socket_state *state, const struct call_data 
 
 	if (!state || !data || !end)
 		return 0;
+	if (data->first && data->first_bytes > EV_RESPONSE_HEAD_BYTES)
+		return read_long_head(state, data);
 	is_whole = !data->vector || data->first_bytes >= 100;
 	likely = data->vector ? data->first_bytes + 64 : data->bytes;
 	if (data->pieces > BODY_PIECES)

@@ -124,6 +124,26 @@ static inline int clibbpf_try_function_hook(const struct btf *types, const char 
 	return result;
 }
 
+/* May a program read the kernel's memory? It is not run. 0, or -errno: -EPERM where this user may not load one. */
+static inline int clibbpf_try_reading(void)
+{
+	const struct bpf_insn reads[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int program = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "reads", "Dual MIT/GPL", reads, 7, NULL);
+
+	if (program < 0)
+		return -errno;
+	close(program);
+	return 0;
+}
+
 /*
  * Runs an iterator program once: over every element of a map, or over everything of its kind where `map_fd` is negative. What
  * it writes is handed to `take`, a piece at a time; a record never lies in two pieces, because the kernel writes whole ones

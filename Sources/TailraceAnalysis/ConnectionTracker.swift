@@ -63,54 +63,74 @@ struct ConnectionTracker {
     }
 
     /// One read may bring the end of one request and several others.
-    mutating func take(_ read: RequestRead, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+    mutating func take(_ read: RequestRead, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void) {
         adopted = nil
         if doubt.isThere, doubt.ends(with: read) {
-            abandon(at: read.readable != 0 ? read.readable : read.at, &common, tell)
+            abandon(at: read.readable != 0 ? read.readable : read.at, &context, tell)
         }
         var rest = read
         while rest.bytes > 0 {
             let (part, bytes) = requests.next(of: rest, isIdle: !isOpen)
-            if bytes >= rest.bytes { return take(rest, as: part, &common, tell) }
+            if bytes >= rest.bytes { return take(rest, as: part, &context, tell) }
             let piece = rest.divided(after: bytes)
-            take(piece, as: part, &common, tell)
+            take(piece, as: part, &context, tell)
         }
     }
 
     private mutating func take(
-        _ read: RequestRead, as part: RequestStream.Part, _ common: inout CommonState,
+        _ read: RequestRead, as part: RequestStream.Part, _ context: inout TrackingContext,
         _ tell: (borrowing Actions) -> Void
     ) {
         switch part {
-        case .same: takeMore(read, &common)
-        case .next(let head): takeNext(read, head, &common, tell)
-        case .opaque where isOpen && !read.isFirst: takeMore(read, &common)
-        case .opaque: takeNext(read, nil, &common, tell)
+        case .same: takeMore(read, &context)
+        case .next(let head): takeNext(read, head, &context, tell)
+        case .opaque where isOpen && !read.isFirst: takeMore(read, &context)
+        case .opaque: takeNext(read, nil, &context, tell)
         }
     }
 
     private mutating func takeNext(
-        _ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ read: RequestRead, _ head: RequestHead?, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
         // Behind its FIN a server reads what the client still sends, and can answer nothing of it.
         if closing.hasServerFin { return }
-        guard isOpen else { return begin(read, head, &common) }
+        guard isOpen else { return begin(read, head, &context) }
         if requests.protocolName == .http2 { current.settle(as: .http2) }
         switch current.framing {
         case .untilDirectionChange where read.outstanding == 0, .adopted where read.outstanding == 0:
-            end(.complete, at: current.acknowledgedAt, &common, tell)
-            begin(read, head, &common)
-        case .untilClose: takeMore(read, &common)
+            end(.complete, at: current.acknowledgedAt, &context, tell)
+            if waiting.isEmpty { begin(read, head, &context) } else { goOn(with: read, head, &context, tell) }
+        case .untilClose: takeMore(read, &context)
         default: wait(read)
         }
     }
 
+    /// The client speaks again while requests wait that nothing was seen to answer.
+    private mutating func goOn(
+        with read: RequestRead, _ head: RequestHead?, _ context: inout TrackingContext,
+        _ tell: (borrowing Actions) -> Void
+    ) {
+        if requests.protocolName == .http11 {
+            // The answers of some were in the bytes that just ended, and nobody saw of how many.
+            doubt.arise()
+            beginWaiting(&context)
+            abandonAll(at: read.readable != 0 ? read.readable : read.at, &context, tell)
+            begin(read, head, &context)
+        } else {
+            // What has no answer of its own is one request with what follows it.
+            wait(read)
+            for more in waiting.dropFirst() { more.withRead { waiting[0].append($0) } }
+            waiting.removeLast(waiting.count - 1)
+            beginWaiting(&context)
+        }
+    }
+
     /// More of the newest request. Where its response has ended before it, nothing waits for that.
-    private mutating func takeMore(_ read: RequestRead, _ common: inout CommonState) {
+    private mutating func takeMore(_ read: RequestRead, _ context: inout TrackingContext) {
         if !waiting.isEmpty {
             waiting[waiting.count - 1].append(read)
         } else if isOpen {
-            current.take(read, &common.texts)
+            current.take(read, &context.texts)
         }
     }
 
@@ -124,26 +144,26 @@ struct ConnectionTracker {
     }
 
     /// A send call began.
-    mutating func take(_ sent: SentHead, _ common: inout CommonState) {
-        if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &common.texts) { return isHeadKnown = true }
-        heads.take(sent, &common.texts)
+    mutating func take(_ sent: SentHead, _ context: inout TrackingContext) {
+        if waiting.isEmpty, heads.isEmpty, isOpen, current.takeFirst(sent, &context.texts) { return isHeadKnown = true }
+        heads.take(sent, &context.texts)
     }
 
     /// A flush left, or was given up.
-    mutating func take(_ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+    mutating func take(_ flush: FlushMarks, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void) {
         if flush.acked == 0, givenUp.count < Self.givenUpLimit {
             givenUp.append(flush)
         } else {
-            divide(flush, &common, tell)
+            divide(flush, &context, tell)
         }
     }
 
     /// A flush may hold the ends and beginnings of several responses, where their calls shared it.
     private mutating func divide(
-        _ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ flush: FlushMarks, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
         if isOpen, doubt.divides(flush, flushes: current.response.flushes, sequence: nextSequence) {
-            abandon(at: flush.firstEnter, &common, tell)
+            abandon(at: flush.firstEnter, &context, tell)
         }
         if let nextSequence, flush.sequenceStart != nextSequence, isOpen {
             let lost = Int64(Int32(bitPattern: flush.sequenceStart &- nextSequence))
@@ -153,7 +173,7 @@ struct ConnectionTracker {
         var found = isHeadKnown
         isHeadKnown = false
         guard !heads.isEmpty else {
-            takePart(flush, head: nil, &common, tell)
+            takePart(flush, head: nil, &context, tell)
             if flush.isHeadTold, !found, isOpen { current.markEstimated() }
             return
         }
@@ -171,67 +191,67 @@ struct ConnectionTracker {
                 var part = rest.divided(at: head)
                 // The read may have come before any of the calls that share the flush: before one with a head, surely.
                 part.isAfterRead = part.isAfterRead && begun?.isHTTP == true
-                takePart(part, head: begun, &common, tell)
+                takePart(part, head: begun, &context, tell)
                 begun = head
             } else if let before = begun, Int32(bitPattern: before.callEnd &- head.sequence) >= 0 {
                 begun?.append(head)
             }
         }
-        takePart(rest, head: begun, &common, tell)
+        takePart(rest, head: begun, &context, tell)
         if flush.isHeadTold, !found, isOpen { current.markEstimated() }
     }
 
     private mutating func takePart(
-        _ flush: FlushMarks, head: PendingHead?, _ common: inout CommonState,
+        _ flush: FlushMarks, head: PendingHead?, _ context: inout TrackingContext,
         _ tell: (borrowing Actions) -> Void
     ) {
-        if !waiting.isEmpty, isBoundary(flush, head) { endBefore(flush, &common, tell) }
+        if !waiting.isEmpty, isBoundary(flush, head) { endBefore(flush, &context, tell) }
         guard isOpen || flush.bytes > 0 || !waiting.isEmpty else { return }
-        if !isOpen { beginForFlush(flush, head, &common) }
+        if !isOpen { beginForFlush(flush, head, &context) }
         if let held = flush.held {
             let limited = flush.rwndLimited - flush.rwndLimitedBefore
-            hold(from: held.begin, to: held.end, flush.holder(rwndLimited: limited, of: held.end - held.begin), &common)
+            hold(from: held.begin, to: held.end, flush.holder(rwndLimited: limited, of: held.end - held.begin), &context)
         }
         let stages = DeliveryStages(flush)
-        current.take(flush, stages, head: head, &common.texts)
-        if common.tellsFlushes, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
+        current.take(flush, stages, head: head, &context.texts)
+        if context.tellsFlushes, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
         counters.isStale = false
         if current.isComplete {
-            end(.complete, at: flush.acked, &common, tell)
-            if !waiting.isEmpty { beginWaiting(&common) }
+            end(.complete, at: flush.acked, &context, tell)
+            if !waiting.isEmpty { beginWaiting(&context) }
         }
     }
 
     /// The next response begins with `flush`.
     private mutating func endBefore(
-        _ flush: FlushMarks, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ flush: FlushMarks, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
-        if current.acknowledgedAt != 0 { return end(.complete, at: current.acknowledgedAt, &common, tell) }
-        if let ended = closing.ended { return end(ended.how, at: ended.at, &common, tell) }
+        if current.acknowledgedAt != 0 { return end(.complete, at: current.acknowledgedAt, &context, tell) }
+        if let ended = closing.ended { return end(ended.how, at: ended.at, &context, tell) }
         current.markEstimated()
-        end(.unknown, at: flush.firstEnter, &common, tell)
+        end(.unknown, at: flush.firstEnter, &context, tell)
     }
 
     /// Tells what of a hold was not told yet.
     private mutating func hold(
-        from begin: Nanoseconds, to end: Nanoseconds, _ cause: WaitCause, _ common: inout CommonState
+        from begin: Nanoseconds, to end: Nanoseconds, _ cause: WaitCause, _ context: inout TrackingContext
     ) {
         guard end > heldUpTo else { return }
         let begin = max(begin, heldUpTo, current.response.begin)
         heldUpTo = end
         guard begin < end else { return }
-        common.holds.add(
+        context.holds.add(
             Hold(connection: current.response.connection.cookie, pid: server.pid, begin: begin, end: end, cause: cause))
     }
 
     /// As it stands at the newest look at its socket.
-    mutating func look(_ common: inout CommonState) -> ConnectionLook {
+    mutating func look(_ context: inout TrackingContext) -> ConnectionLook {
         let wait = max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked)
         if isOpen, wait >= FlushMarks.heldLimit {
             let isFull = Int64(sample.unackedBytes) + 1460 > Int64(sample.peerWindow)
-            hold(from: sample.at - wait, to: sample.at, isFull ? .peerWindow : .other, &common)
+            hold(from: sample.at - wait, to: sample.at, isFull ? .peerWindow : .other, &context)
         }
         return ConnectionLook(
             connection: current.response.connection, server: server, sample: sample, acknowledged: nextSequence,
@@ -247,19 +267,19 @@ struct ConnectionTracker {
     /// Adds the responses that are open, with flushes that are still on their way, as they stand at `now`: that in the
     /// making, those whose bytes are all on their way, and those whose requests wait.
     func addOpen(
-        with outstanding: [FlushMarks], at now: Nanoseconds, isEstimated: Bool, _ common: inout CommonState,
+        with outstanding: [FlushMarks], at now: Nanoseconds, isEstimated: Bool, _ context: inout TrackingContext,
         to responses: inout [Response]
     ) {
         guard isOpen || !outstanding.isEmpty || !givenUp.isEmpty else { return }
         var tracker = self
         tracker.successor = nil
-        let inFlight = common.inFlight[serverPlace]
+        let inFlight = context.inFlight[serverPlace]
         var open: [Response] = []
         let tell = { (actions: borrowing Actions) in open += actions.ended }
-        tracker.giveUp(.unknown, at: now, &common, tell)
-        for flush in outstanding { tracker.divide(flush, &common, tell) }
-        tracker.endAll(.unknown, at: now, &common, tell)
-        common.inFlight[serverPlace] = inFlight
+        tracker.giveUp(.unknown, at: now, &context, tell)
+        for flush in outstanding { tracker.divide(flush, &context, tell) }
+        tracker.endAll(.unknown, at: now, &context, tell)
+        context.inFlight[serverPlace] = inFlight
         for var response in open {
             response.state = .open
             response.endedBy = nil
@@ -269,11 +289,11 @@ struct ConnectionTracker {
     }
 
     private mutating func endAll(
-        _ ending: Ending, at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ ending: Ending, at: Nanoseconds, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
         while isOpen {
-            end(ending, at: at, &common, tell)
-            if !waiting.isEmpty { beginWaiting(&common) }
+            end(ending, at: at, &context, tell)
+            if !waiting.isEmpty { beginWaiting(&context) }
         }
     }
 
@@ -289,23 +309,23 @@ struct ConnectionTracker {
         }
     }
 
-    mutating func take(_ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+    mutating func take(_ change: StateChange, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void) {
         closing.take(change)
         switch change.new {
         case .finWait2
         where isOpen && current.acknowledgedAt != 0
             && (current.framing == .untilClose || current.framing == .untilDirectionChange
                 || current.framing == .adopted):
-            end(.complete, at: current.acknowledgedAt, &common, tell)
-        case .closed: close(change, &common, tell)
+            end(.complete, at: current.acknowledgedAt, &context, tell)
+        case .closed: close(change, &context, tell)
         default: break
         }
     }
 
     private mutating func close(
-        _ change: StateChange, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ change: StateChange, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
-        giveUp(ending(by: change), at: change.at, &common, tell)
+        giveUp(ending(by: change), at: change.at, &context, tell)
         let ending = ending(by: change)
         while isOpen {
             let isWhole = change.unackedBytes == 0 && change.error == 0 && current.acknowledgedAt != 0
@@ -314,37 +334,37 @@ struct ConnectionTracker {
             case .untilDirectionChange where isWhole,
                 .untilClose where isWhole && clientReads && waiting.isEmpty,
                 .adopted where isWhole && clientReads && waiting.isEmpty:
-                end(.complete, at: current.acknowledgedAt, &common, tell)
+                end(.complete, at: current.acknowledgedAt, &context, tell)
             default:
-                end(ending, at: change.at, &common, tell)
+                end(ending, at: change.at, &context, tell)
             }
-            if !waiting.isEmpty { beginWaiting(&common) }
+            if !waiting.isEmpty { beginWaiting(&context) }
         }
     }
 
     private mutating func giveUp(
-        _ ending: Ending, at: Nanoseconds, _ common: inout CommonState,
+        _ ending: Ending, at: Nanoseconds, _ context: inout TrackingContext,
         _ tell: (borrowing Actions) -> Void
     ) {
         closing.ended = (ending, at)
-        for flush in givenUp { divide(flush, &common, tell) }
+        for flush in givenUp { divide(flush, &context, tell) }
         givenUp = []
     }
 
     /// The connection is gone, and nothing told how.
-    mutating func vanish(at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void) {
+    mutating func vanish(at: Nanoseconds, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void) {
         loseSight()
-        giveUp(.unknown, at: at, &common, tell)
-        abandonAll(at: at, &common, tell)
+        giveUp(.unknown, at: at, &context, tell)
+        abandonAll(at: at, &context, tell)
     }
 
     private mutating func abandonAll(
-        at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        at: Nanoseconds, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
         while isOpen {
             current.markEstimated()
-            end(.unknown, at: at, &common, tell)
-            if !waiting.isEmpty { beginWaiting(&common) }
+            end(.unknown, at: at, &context, tell)
+            if !waiting.isEmpty { beginWaiting(&context) }
         }
     }
 
@@ -360,52 +380,52 @@ struct ConnectionTracker {
 
     /// What was in the making is over since `time` at the latest, and how it ended was lost.
     private mutating func abandon(
-        at time: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        at time: Nanoseconds, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
         if isOpen, current.acknowledgedAt != 0 {
             current.markEstimated()
-            end(.unknown, at: current.acknowledgedAt, &common, tell)
-            if !waiting.isEmpty { beginWaiting(&common) }
+            end(.unknown, at: current.acknowledgedAt, &context, tell)
+            if !waiting.isEmpty { beginWaiting(&context) }
         }
-        abandonAll(at: time, &common, tell)
+        abandonAll(at: time, &context, tell)
         heads.removeAll()
         isHeadKnown = false
         nextSequence = nil
     }
 
-    private mutating func begin(_ read: RequestRead, _ head: RequestHead?, _ common: inout CommonState) {
+    private mutating func begin(_ read: RequestRead, _ head: RequestHead?, _ context: inout TrackingContext) {
         current.begin(
             server, read: read, head, as: requests.protocolName(of: read.head), after: counters,
-            &common.inFlight[serverPlace], &common.texts)
+            &context.inFlight[serverPlace], &context.texts)
         isOpen = true
         if doubt.isThere { current.markEstimated() }
     }
 
-    private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ common: inout CommonState) {
-        guard waiting.isEmpty else { return beginWaiting(&common) }
+    private mutating func beginForFlush(_ flush: FlushMarks, _ head: PendingHead?, _ context: inout TrackingContext) {
+        guard waiting.isEmpty else { return beginWaiting(&context) }
         // A response's head says what it is, also where its request was not seen.
         let protocolName = head?.isHTTP == true ? .http11 : requests.protocolName ?? .opaque
         current.begin(
             server, unrequested: flush, as: protocolName, adopted: adopted, after: counters,
-            &common.inFlight[serverPlace])
+            &context.inFlight[serverPlace])
         // A request was read before it, and nothing told of that: the record was lost.
         if doubt.isThere || (flush.isAfterRead && adopted == nil) { current.markEstimated() }
         adopted = nil
         isOpen = true
     }
 
-    private mutating func beginWaiting(_ common: inout CommonState) {
-        waiting.removeFirst().withRead { begin($0, nil, &common) }
+    private mutating func beginWaiting(_ context: inout TrackingContext) {
+        waiting.removeFirst().withRead { begin($0, nil, &context) }
     }
 
     private mutating func end(
-        _ ending: Ending, at: Nanoseconds, _ common: inout CommonState, _ tell: (borrowing Actions) -> Void
+        _ ending: Ending, at: Nanoseconds, _ context: inout TrackingContext, _ tell: (borrowing Actions) -> Void
     ) {
         guard isOpen else { return }
         isOpen = false
-        current.finish(at: at, endedBy: ending, inFlight: common.inFlight[serverPlace])
+        current.finish(at: at, endedBy: ending, inFlight: context.inFlight[serverPlace])
         current.tell(tell)
-        common.inFlight[serverPlace].end()
+        context.inFlight[serverPlace].end()
         if successor != nil { succeed() }
     }
 }

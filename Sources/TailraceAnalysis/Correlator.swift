@@ -11,7 +11,7 @@ public struct Correlator {
     private var vacant: [Int] = []
     private var serverPlaces: [Int32: Int] = [:]
     private var vacantServers: [Int] = []
-    private var common: CommonState
+    private var context: TrackingContext
     private var outstanding: [UInt64: [FlushMarks]] = [:]
 
     /// When the newest looks at all sockets began, the oldest first.
@@ -23,10 +23,10 @@ public struct Correlator {
     public private(set) var unattributed: UInt64 = 0
 
     /// `tellsFlushes`: each flush is told by itself too.
-    public init(tellsFlushes: Bool = false) { common = CommonState(tellsFlushes: tellsFlushes) }
+    public init(tellsFlushes: Bool = false) { context = TrackingContext(tellsFlushes: tellsFlushes) }
 
     /// Responses that began and did not end, over all servers.
-    public var openResponses: Int { common.inFlight.reduce(0) { $0 + $1.count } }
+    public var openResponses: Int { context.inFlight.reduce(0) { $0 + $1.count } }
 
     /// Connections that are followed.
     public var connections: Int { places.count }
@@ -39,17 +39,17 @@ public struct Correlator {
             if use.isAfterLoss, let place = places[use.connection.cookie] { trackers[place].loseSight() }
         case .requestRead(let read):
             guard let place = place(of: read.pointee.socket, isAfterLoss: read.pointee.isAfterLoss) else { return }
-            trackers[place].take(read.pointee, &common, tell)
+            trackers[place].take(read.pointee, &context, tell)
         case .headSent(let sent):
             guard let place = place(of: sent.pointee.socket, isAfterLoss: sent.pointee.isAfterLoss) else { return }
-            trackers[place].take(sent.pointee, &common)
+            trackers[place].take(sent.pointee, &context)
         case .flushLeft(let flush):
             guard let place = place(of: flush.pointee.socket, isAfterLoss: flush.pointee.isAfterLoss) else { return }
             if flush.pointee.isOutstanding { return wait(for: flush.pointee) }
-            trackers[place].take(flush.pointee, &common, tell)
+            trackers[place].take(flush.pointee, &context, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
-            trackers[place].take(change, &common, tell)
+            trackers[place].take(change, &context, tell)
             if change.new == .closed { forget(change.socket) }
         case .socketSampled(let sample):
             // One that is not known was first used after the ring was drained: what announces it is still in there.
@@ -66,10 +66,10 @@ public struct Correlator {
     private mutating func look(of round: SamplingRound) -> RoundLook {
         var looks: [ConnectionLook] = []
         places.forEach { _, place in
-            if trackers[place].sample.at >= round.begin { looks.append(trackers[place].look(&common)) }
+            if trackers[place].sample.at >= round.begin { looks.append(trackers[place].look(&context)) }
         }
         return RoundLook(
-            begin: round.begin, at: round.end, connections: looks, holds: common.holds.take(),
+            begin: round.begin, at: round.end, connections: looks, holds: context.holds.take(),
             samples: samples(of: round))
     }
 
@@ -82,7 +82,7 @@ public struct Correlator {
             samples[tracker.serverPlace, default: ServerSample(server: tracker.server, at: round.end)].add(
                 tracker.sample)
         }
-        for (place, count) in common.inFlight.enumerated() { samples[place]?.inFlight = count.count }
+        for (place, count) in context.inFlight.enumerated() { samples[place]?.inFlight = count.count }
         return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
     }
 
@@ -96,7 +96,7 @@ public struct Correlator {
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
         for cookie in gone.sorted() {
             guard let place = places[cookie] else { continue }
-            trackers[place].vanish(at: begin, &common, tell)
+            trackers[place].vanish(at: begin, &context, tell)
             forget(cookie)
         }
     }
@@ -113,7 +113,7 @@ public struct Correlator {
             // The newest look did not meet its socket: it may have ended.
             let isUnsure = rounds.last.map { trackers[place].seen < $0 } ?? false
             trackers[place].addOpen(
-                with: outstanding[cookie] ?? [], at: now, isEstimated: isUnsure, &common, to: &responses)
+                with: outstanding[cookie] ?? [], at: now, isEstimated: isUnsure, &context, to: &responses)
         }
         outstanding = [:]
         return responses.sorted {
@@ -151,8 +151,8 @@ public struct Correlator {
     private mutating func serverPlace(of pid: Int32) -> Int {
         if let place = serverPlaces[pid] { return place }
         if serverPlaces.count >= 2 * places.count + 64 { forgetServers() }
-        let place = vacantServers.popLast() ?? common.inFlight.count
-        if place == common.inFlight.count { common.inFlight.append(InFlight()) }
+        let place = vacantServers.popLast() ?? context.inFlight.count
+        if place == context.inFlight.count { context.inFlight.append(InFlight()) }
         serverPlaces[pid] = place
         return place
     }
@@ -164,7 +164,7 @@ public struct Correlator {
         for (pid, place) in serverPlaces where !used.contains(place) {
             serverPlaces[pid] = nil
             vacantServers.append(place)
-            common.inFlight[place] = InFlight()
+            context.inFlight[place] = InFlight()
         }
     }
 

@@ -12,16 +12,23 @@ public struct HeadRedactor {
     /// Connections of which something is remembered; beyond it all are forgotten.
     static let mostRemembered = 4096
 
-    /// A response's head that goes on in the next call.
+    /// A response's head that came in several pieces.
     private struct UnfinishedHead {
+        /// Of its first byte.
         let sequence: UInt32
-        /// Of the byte behind the piece.
-        let end: UInt32
-        /// What was read of it before the piece, and with it; nil: no head is unfinished.
-        let before: [UInt8]?
-        let after: [UInt8]?
+        /// As they were sent, from there to the end of the newest piece.
+        let bytes: [UInt8]
+        /// Its end is not among them.
+        let goesOn: Bool
+
+        /// What came of it before the piece at `place`; nil: that is no piece of it. What a call could not hand over comes again.
+        func before(_ place: UInt32) -> [UInt8]? {
+            let count = Int(Int32(bitPattern: place &- sequence))
+            guard count > 0, count < bytes.count || goesOn && count == bytes.count else { return nil }
+            return Array(bytes[..<count])
+        }
     }
-    private static let longestHead = 1024
+    private static let longestHead = PendingHead.longestHead
 
     /// Nothing is unfinished.
     public init() {}
@@ -36,15 +43,15 @@ public struct HeadRedactor {
             return
         }
         let last = responses.isEmpty ? nil : responses.removeValue(forKey: sent.socket)
-        var before = last.flatMap {
-            $0.sequence == sent.sequence ? $0.before : $0.end == sent.sequence ? $0.after : nil
-        }
+        var before = last?.before(sent.sequence)
         if before?.last == 0x0a, HeadBytes(bytes).hasPrefix("HTTP/1.") { before = nil }
+        let whole = before.map { $0 + Array(bytes) }
         let after = redactCall(bytes, before: before, isCut: isCut)
-        if before == nil, after == nil { return }
+        guard let kept = after ?? whole else { return }
         if responses.count >= Self.mostRemembered { responses.removeAll(keepingCapacity: true) }
-        let end = sent.sequence &+ UInt32(truncatingIfNeeded: sent.callBytes)
-        responses[sent.socket] = UnfinishedHead(sequence: sent.sequence, end: end, before: before, after: after)
+        let end = sent.sequence &+ UInt32(truncatingIfNeeded: bytes.count)
+        responses[sent.socket] = UnfinishedHead(
+            sequence: end &- UInt32(truncatingIfNeeded: kept.count), bytes: kept, goesOn: after != nil)
     }
 
     /// The head as far as it was read, if it goes on in the next call.

@@ -70,7 +70,7 @@ struct HeadSearch {
         let taken = Int(clamping: max(0, responseBytes - start))
         if bytes.count > taken { bytes.removeLast(bytes.count - taken) }
         bytes.append(contentsOf: head.bytes)
-        let isWhole = head.isCut || bytes.count >= 1024
+        let isWhole = head.isCut || bytes.count >= PendingHead.longestHead
         while !bytes.isEmpty {
             switch bytes.withUnsafeBytes({ Piece($0, isWhole: isWhole, &texts) }) {
             case .incomplete: return nil

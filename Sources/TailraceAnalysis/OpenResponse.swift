@@ -131,11 +131,11 @@ struct OpenResponse {
     /// A flush of it left.
     mutating func take(_ flush: FlushMarks, _ stages: DeliveryStages, head: PendingHead?, _ texts: inout TextCache) {
         if flush.firstEnter < readAt { readAt = max(response.begin, min(readAt, flush.firstEnter)) }
-        // The rest of a head is no chunk, whatever it looks like.
-        let endsChunks = framing != .unseen || head?.isWhole == true ? flush.endsChunks : nil
+        var hasBody = framing != .unseen || head?.isWhole == true
         // Its connection may have ended before the call took a byte.
         if flush.bytes > 0 {
             if framing == .unseen { lookForHead(in: head, &texts) }
+            if let end = search.end, response.responseBytes + flush.bytes > end { hasBody = true }
             if response.timeToFirstFlush == nil { findFirstBody(in: flush) }
             takeGaps(to: flush)
         }
@@ -150,7 +150,9 @@ struct OpenResponse {
         takePressure(flush, oldestUnsent: stages.queue ?? max(0, flush.at - flush.enter))
         last = LastMarks(flush)
         if flush.acked != 0,
-            framing.isComplete(bytes: response.responseBytes, tail: flush.tail, endsChunks: endsChunks)
+            // The rest of a head is no chunk, whatever it looks like.
+            framing.isComplete(
+                bytes: response.responseBytes, tail: flush.tail, endsChunks: hasBody ? flush.endsChunks : nil)
         {
             isComplete = true
         }

@@ -33,6 +33,8 @@ struct PendingHead {
 
     /// As many bytes of a call's end are read at most: fewer are a whole piece of it.
     private static let longestEnding = 1024
+    /// Most bytes of a head that comes in several calls, or as several.
+    static let longestHead = 8192
     /// Responses of one call that are told apart.
     private static let callLimit = 64
 
@@ -40,14 +42,15 @@ struct PendingHead {
     struct CallEnd {
         let begin: UInt32
         let end: UInt32
+        let at: Nanoseconds
         let endsChunks: Bool?
     }
-    var end: CallEnd { CallEnd(begin: sequence, end: callEnd, endsChunks: endsChunks) }
+    var end: CallEnd { CallEnd(begin: sequence, end: callEnd, at: at, endsChunks: endsChunks) }
 
     /// A call that hands over the rest of one before, which took a part only, ends as that one does; its beginning may be
     /// anywhere in a chunk.
     mutating func goOn(from before: CallEnd) {
-        if callEnd == before.end, sequence != before.begin { endsChunks = before.endsChunks }
+        if callEnd == before.end, sequence != before.begin, at != before.at { endsChunks = before.endsChunks }
     }
 
     /// Servers that answer several requests at once hand over several responses at once.
@@ -62,6 +65,10 @@ struct PendingHead {
             rest.sequence &+= UInt32(truncatingIfNeeded: length)
             rest.callBytes -= length
             rest.head = HeadBytes(rebasing: rest.head.dropFirst(Int(min(length, 1 << 30))))
+            // A few bytes of the next head tell as much as none.
+            if rest.head.count < 12, rest.callBytes > Int64(rest.head.count), HeadBytes.magic(isPrefixedBy: rest.head) {
+                rest.head = HeadBytes(rebasing: rest.head[..<0])
+            }
             guard rest.head.isEmpty || rest.head.hasPrefix("HTTP/1.") else { return }
         }
     }
@@ -130,7 +137,7 @@ struct PendingHead {
     /// The next call goes on with the same head. What this one could not hand over is in it again.
     mutating func append(_ next: PendingHead) {
         callEnd = next.callEnd
-        guard !bytes.isEmpty, bytes.count < Self.longestEnding else { return }
+        guard !bytes.isEmpty, bytes.count < Self.longestHead else { return }
         let taken = Int64(next.sequence &- sequence) - offset
         bytes = bytes.prefix(Int(max(0, taken))) + next.bytes
         isCut = next.isCut

@@ -8,7 +8,8 @@ import TailraceModel
 struct TextCache {
     private static let places = 512
     private var texts = ContiguousArray<String?>(repeating: nil, count: places)
-    private var shorts = ContiguousArray(repeating: Short(key: ShortKey(HeadBytes(start: nil, count: 0))), count: places)
+    private var shorts = ContiguousArray(
+        repeating: Short(key: ShortKey(HeadBytes(start: nil, count: 0))), count: places)
 
     /// Up to 15 bytes, which a String needs no memory of its own for: what is saved is the making.
     private struct Short {

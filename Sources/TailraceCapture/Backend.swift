@@ -16,10 +16,13 @@ public enum Backend: String, CaseIterable, Sendable {
     /// - Returns: the wanted one, or the first that works.
     /// - Throws: why there is none, and what to do.
     public static func choose(for facts: KernelFacts, wanted: Backend? = nil) throws(CaptureError) -> Backend {
-        guard facts.mayLoad else {
+        let missing = facts.missingCapabilities
+        guard missing.isEmpty else {
+            let names = missing.joined(separator: " and ") + (missing.count > 1 ? " are" : " is")
+            let needed = facts.neededCapabilities.joined(separator: " and ")
             throw CaptureError(
                 .forbidden,
-                "this user may not load kernel probes: run tailrace as root (sudo tailrace ...), or give it CAP_BPF and CAP_PERFMON"
+                "this user may not load kernel probes, \(names) missing: run tailrace as root (sudo tailrace ...), or give it \(needed)"
             )
         }
         if let obstacle = obstacle(to: facts) { throw CaptureError(.unsupported, obstacle) }
@@ -43,6 +46,11 @@ public enum Backend: String, CaseIterable, Sendable {
         if !facts.hasLoops {
             return
                 "this kernel (\(facts.release)) is too old for the probes (it has no bpf_loop); use Linux 6.1 or newer"
+        }
+        if facts.mayReadMemory == false {
+            let level = facts.lockdown.map { "locked down (\($0))" } ?? "locked down"
+            return
+                "this kernel is \(level): its programs may not read its memory, which tracing needs; boot it with lockdown=integrity"
         }
         return nil
     }

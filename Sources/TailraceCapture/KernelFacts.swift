@@ -24,6 +24,8 @@ public struct KernelFacts: Sendable {
     public let mayHoldPreemption: Bool
     /// nil: a program that did nothing could be hooked to a function, and was taken away again; else why it could not.
     public let functionHookRefusal: String?
+    /// Programs may read the kernel's memory, which a locked-down kernel can forbid; nil: this user may not even ask.
+    public let mayReadMemory: Bool?
     /// Effective capabilities of this process, as in /proc/self/status.
     public let capabilities: UInt64
     /// `integrity`, `confidentiality`, `none`; nil where the kernel does not say.
@@ -79,6 +81,7 @@ public struct KernelFacts: Sendable {
             isPreemptible: isPreemptible(release: text(of: name.release), version: text(of: name.version)),
             mayHoldPreemption: hasType("bpf_preempt_disable", BTF_KIND_FUNC),
             functionHookRefusal: hasTypes ? functionHookRefusal(types) : "the kernel does not describe its functions",
+            mayReadMemory: mayReadMemory(),
             capabilities: effectiveCapabilities(),
             lockdown: word(inBracketsOf: "/sys/kernel/security/lockdown", ("[", "]")),
             isMPTCPEnabled: readFile("/proc/sys/net/mptcp/enabled").map { !$0.hasPrefix("0") })
@@ -111,16 +114,33 @@ public struct KernelFacts: Sendable {
         return result < 0 ? describe(errno: -result) : nil
     }
 
+    private static func mayReadMemory() -> Bool? {
+        let result = clibbpf_try_reading()
+        return result == -EPERM ? nil : result == 0
+    }
+
     /// Whether this kernel has a typed tracepoint.
     func has(tracepoint name: String) -> Bool { tracepoints.contains { $0.name == name && $0.isPresent } }
 
     /// Whether this kernel has a function.
     func has(function name: String) -> Bool { functions.contains { $0.name == name && $0.isPresent } }
 
-    /// CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON (include/uapi/linux/capability.h).
-    public var mayLoad: Bool {
+    /// This process has every one of `neededCapabilities`.
+    public var mayLoad: Bool { missingCapabilities.isEmpty }
+
+    /// What loading needs: names and bits (include/uapi/linux/capability.h). A function of the kernel that the probes can do
+    /// without is looked for in its modules too, where libbpf 1.1 insists on CAP_SYS_ADMIN.
+    private var needed: [(name: String, bit: UInt64)] {
+        [("CAP_BPF", 39), ("CAP_PERFMON", 38)] + (mayHoldPreemption ? [] : [("CAP_SYS_ADMIN", 21)])
+    }
+
+    /// Names of the capabilities that loading needs on this kernel.
+    public var neededCapabilities: [String] { needed.map(\.name) }
+
+    /// Those of them that this process has not; CAP_SYS_ADMIN stands for all.
+    public var missingCapabilities: [String] {
         let has = { (bit: UInt64) in capabilities & (1 << bit) != 0 }
-        return has(21) || (has(39) && has(38))
+        return has(21) ? [] : needed.filter { !has($0.bit) }.map(\.name)
     }
 
     private static func text(of field: some BitwiseCopyable) -> String {

@@ -149,6 +149,12 @@ public struct Response: Sendable {
     public var pressure = SocketPressure()
     /// Its server's responses in flight.
     public var inFlight = CountRange(begin: 0, end: 0, max: 0)
+    /// Its server's open tasks; nil: none but responses are told of it.
+    public var tasks: TaskRange?
+    /// The task that serves its connection, by the provider of `tasks`; nil: not known.
+    public var serving: UInt64?
+    /// Tasks of its connection that were still there when the grace after its end was over; nil: not known.
+    public var leftBehind: Int?
     /// It was under way when tracing began: `begin` is when it was found, and what was before is not known.
     public var isAdopted = false
     /// A part was estimated: flushes were merged, a record was lost, or a mark was noticed late.
@@ -181,6 +187,9 @@ public struct Response: Sendable {
         gapSent.reset()
         gapAcked.reset()
         pressure = SocketPressure()
+        tasks = nil
+        serving = nil
+        leftBehind = nil
         isAdopted = false
         isEstimated = false
         missesEvents = false

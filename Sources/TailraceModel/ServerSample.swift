@@ -8,6 +8,8 @@ public struct ServerSample: Sendable {
     public let at: Nanoseconds
     /// Responses in flight.
     public var inFlight = 0
+    /// Its open tasks, where somebody tells them.
+    public var tasks: TaskCount?
     /// Its connections that are followed.
     public var connections = 0
     /// Of them, those whose writer waits for room.

@@ -58,7 +58,8 @@ extension Stage: Explained {
         case .qdisc:
             """
             From TCP handing the packet with the last byte to IP until the device is asked to start with it \
-            (net_dev_start_xmit). With the qdisc fq and pacing, queue and qdisc cannot be told apart.
+            (net_dev_start_xmit). With the qdisc fq and pacing, queue and qdisc cannot be told apart. A packet that the \
+            qdisc drops was never transmitted: until it comes again, its time is here (with tracepoints, in queue).
             """
         case .driver:
             """

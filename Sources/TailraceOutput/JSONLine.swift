@@ -81,6 +81,15 @@ struct JSONLine {
         needsComma = true
     }
 
+    /// A number whose name is not known at compile time.
+    mutating func field(named name: String, _ value: Int?) {
+        if needsComma { bytes.append(0x2c) }
+        needsComma = true
+        string(name)
+        bytes.append(0x3a)
+        number(value.map(Int64.init))
+    }
+
     mutating func null(_ name: StaticString) {
         self.name(name)
         bytes.append(contentsOf: "null".utf8)

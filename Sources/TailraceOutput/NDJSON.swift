@@ -95,23 +95,13 @@ public struct NDJSON: ResponseFormat {
     }
 
     private func counts(of response: Response, _ line: inout JSONLine) {
-        let tasks: [(StaticString, Int)] = [
-            ("begin", response.inFlight.begin), ("end", response.inFlight.end), ("max", response.inFlight.max),
-        ]
-        line.object("tasks") { line in
-            for (name, count) in tasks {
-                line.object(name) {
-                    $0.field("provider", string: "responses")
-                    $0.field("open", count)
-                }
-            }
-        }
+        line.tasks(of: response)
         line.object("in_flight") {
             $0.field("begin", response.inFlight.begin)
             $0.field("end", response.inFlight.end)
         }
-        line.null("serving")
-        line.null("left_behind")
+        line.serving(response)
+        line.field("left_behind", response.leftBehind)
     }
 
     /// One flush.
@@ -135,7 +125,7 @@ public struct NDJSON: ResponseFormat {
         var line = JSONLine(type: "sample")
         line.field("at", wall: anchor.wall(at: sample.at))
         line.object("server") { $0.server(sample.server) }
-        line.object("tasks") { $0.field("responses", sample.inFlight) }
+        line.tasks(of: sample)
         line.field("in_flight", sample.inFlight)
         line.field("connections", sample.connections)
         line.object("socket") {

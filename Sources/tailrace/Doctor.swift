@@ -60,9 +60,15 @@ private struct Diagnosis {
             .init(name: "kernel types (BTF)", value: facts.hasTypes ? "present" : "missing", isGood: facts.hasTypes),
             .init(name: "loops in programs", value: facts.hasLoops ? "present" : "missing", isGood: facts.hasLoops),
             .init(
-                name: "may load probes", value: facts.mayLoad ? "yes" : "no: needs root, or CAP_BPF and CAP_PERFMON",
+                name: "may load probes",
+                value: facts.mayLoad
+                    ? "yes" : "no: needs root, or also \(facts.missingCapabilities.joined(separator: " and "))",
                 isGood: facts.mayLoad),
             .init(name: "lockdown", value: facts.lockdown ?? "the kernel does not say", isGood: nil),
+            .init(
+                name: "programs may read memory",
+                value: facts.mayReadMemory.map { $0 ? "yes" : "no: the kernel is locked down" } ?? "not known",
+                isGood: facts.mayReadMemory),
             .init(name: "MPTCP", value: mptcp(facts), isGood: nil),
             .init(
                 name: "preemption",

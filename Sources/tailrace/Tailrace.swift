@@ -2,6 +2,7 @@
 import ArgumentParser
 import Glibc
 import TailraceCapture
+import TailraceTasks
 
 /// The command line: one file for each command, and nothing else here.
 @main
@@ -13,7 +14,8 @@ struct Tailrace: ParsableCommand {
             "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
         version: version,
         subcommands: [
-            Trace.self, Record.self, ReportCommand.self, Export.self, Explain.self, Demo.self, Doctor.self,
+            Trace.self, Record.self, ReportCommand.self, Export.self, TasksCommand.self, Explain.self,
+            Demo.self, Doctor.self, ReadImage.self,
         ])
 
     static func main() {
@@ -24,6 +26,9 @@ struct Tailrace: ParsableCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CaptureError {
+            complain(error.description)
+            Glibc.exit(error.kind.rawValue)
+        } catch let error as TaskError {
             complain(error.description)
             Glibc.exit(error.kind.rawValue)
         } catch let failure as ExitFailure {

@@ -17,6 +17,8 @@ final class TracingRun {
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
+    /// Told of every event.
+    var witness: TaskWitness?
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -39,13 +41,19 @@ final class TracingRun {
         try source.adopt()
     }
 
-    private static var stopSignals: sigset_t {
+    private static let stopSignals: sigset_t = {
         var signals = sigset_t()
         sigemptyset(&signals)
         sigaddset(&signals, SIGINT)
         sigaddset(&signals, SIGTERM)
+        // Its terminal is gone; who started it with nohup wants it to go on.
+        var hangUp = sigaction()
+        sigaction(SIGHUP, nil, &hangUp)
+        if unsafeBitCast(hangUp.__sigaction_handler.sa_handler, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) {
+            sigaddset(&signals, SIGHUP)
+        }
         return signals
-    }
+    }()
 
     /// Says to whoever waits that every probe is attached.
     func announceReady(in path: String?) throws {
@@ -53,7 +61,8 @@ final class TracingRun {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw Failure(
-                "cannot create the ready file \(path): \(String(cString: strerror(errno))); give a path that may be written")
+                "cannot create the ready file \(path): \(String(cString: strerror(errno))); "
+                    + "give a path that may be written (--ready-file)")
         }
         close(descriptor)
     }
@@ -68,7 +77,12 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+        try run(
+            handle: { [self] event in
+                witness?.willTake(event)
+                correlator.take(event, tell)
+                witness?.didTake(event)
+            }, afterDrain: afterDrain, isDone: isDone)
     }
 
     /// The same without the correlator: for whoever only wants the events.

@@ -7,7 +7,7 @@ import subprocess
 from tracer import Skip, require_command
 
 SERVER_ADDRESS, CLIENT_ADDRESS = "10.213.7.1", "10.213.7.2"
-NAME = re.compile(r"trk(\d+)[sc]")
+NAME = re.compile(r"trk(\d+)[scm]")
 
 
 def run(*command):
@@ -55,6 +55,9 @@ class Namespaces:
                 "peer", "name", "way", "netns", self.client_name)
         except subprocess.CalledProcessError as error:
             raise Skip("no network namespaces here: " + error.stderr.strip()) from None
+        self.address()
+
+    def address(self):
         for name, address in ((self.server_name, SERVER_ADDRESS), (self.client_name, CLIENT_ADDRESS)):
             run("ip", "-n", name, "addr", "add", address + "/24", "dev", "way")
             run("ip", "-n", name, "link", "set", "lo", "up")
@@ -82,3 +85,29 @@ class Namespaces:
     def __exit__(self, *_):
         for name in (self.server_name, self.client_name):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+class Switched(Namespaces):
+    """The same with a switch between the two, in a namespace of its own: what it loses is lost on the way, not at the server."""
+
+    def __init__(self):
+        super().__init__()
+        self.switch_name = "trk%dm" % os.getpid()
+        self.switch = ["ip", "netns", "exec", self.switch_name]
+
+    def build(self):
+        try:
+            for name in (self.server_name, self.client_name, self.switch_name):
+                run("ip", "netns", "add", name)
+            run("ip", "-n", self.switch_name, "link", "add", "switch", "type", "bridge")
+            for name, port in ((self.server_name, "server"), (self.client_name, "client")):
+                run("ip", "link", "add", "way", "netns", name, "type", "veth", "peer", "name", port, "netns", self.switch_name)
+                run("ip", "-n", self.switch_name, "link", "set", port, "master", "switch", "up")
+            run("ip", "-n", self.switch_name, "link", "set", "switch", "up")
+        except subprocess.CalledProcessError as error:
+            raise Skip("no network namespaces with a bridge here: " + error.stderr.strip()) from None
+        self.address()
+
+    def __exit__(self, *_):
+        super().__exit__()
+        subprocess.run(["ip", "netns", "del", self.switch_name], check=False, capture_output=True)

@@ -73,6 +73,8 @@ def run_one(function):
 
 
 def main():
+    import verdicts
+
     # A terminated run unwinds like an interrupted one: servers end, namespaces go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     counts = {"ok": 0, "FAIL": 0, "SKIP": 0}
@@ -83,6 +85,7 @@ def main():
         if outcome == "SKIP" and strict:
             outcome, note = "FAIL", "skipped, and REQUIRE_KERNEL=1: " + note
         counts[outcome] += 1
+        verdicts.tell(test=name, outcome=outcome, note=note[:LONGEST_NOTE])
         line = "%-4s %s (%.1f s)" % (outcome, name, time.monotonic() - start)
         print(line + (": " + note[:LONGEST_NOTE].replace("\n", " ") if note else ""), flush=True)
         if details:

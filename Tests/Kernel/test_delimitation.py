@@ -4,6 +4,7 @@ import re
 import time
 
 from scripted import check, read_exactly, read_nothing_more, read_until, traced
+from tracer import Recorder, Tracer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -16,7 +17,7 @@ def request(path, method="GET", headers=b"", body=b""):
     return b"%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n%s" % (method.encode(), path.encode(), headers, body)
 
 
-def check_exchange(pairs, headers=b"", pause=0.0):
+def check_exchange(pairs, headers=b"", pause=0.0, by=Tracer):
     """
     Each pair: (method and path, the send calls of its response). The client waits for the whole of each. A last plain
     request shows that the connection was understood up to there.
@@ -37,7 +38,7 @@ def check_exchange(pairs, headers=b"", pause=0.0):
             client.sendall(request(path, method, headers))
             read_exactly(client, sum(map(len, sends)))
 
-    return check(traced(talk, ask), FIELDS, [expected(*pair) for pair in pairs])
+    return check(traced(talk, ask, by=by), FIELDS, [expected(*pair) for pair in pairs])
 
 
 def status_of(sends):
@@ -97,6 +98,35 @@ def test_chunks_with_trailers_and_extensions():
         ("GET /like-trailers", [CHUNKED + b"\r\n", b"6\r\na: b\r\n\r\n", b"8\r\nc:d\r\n0\r\n\r\n", b"0\r\n\r\n"]),
         ("GET /crlf-events", [CHUNKED + b"\r\n", b"b\r\ndata: 1\r\n\r\n\r\n", b"b\r\ndata: 0\r\n\r\n\r\n", b"0\r\n\r\n"]),
     ])
+
+
+def long_heads():
+    """Heads with many cookies, of every length around the bounds of what is read of a head; in a call of their own, or not."""
+    pairs = []
+    for size in (1000, 1023, 1024, 1025, 1500, 2046, 2047, 2048, 2049, 4000, 8000):
+        def head(framing):
+            known = len(b"HTTP/1.1 200 OK\r\nX: \r\n" + framing)
+            return b"HTTP/1.1 200 OK\r\nX: " + b"x" * (size - known) + b"\r\n" + framing
+
+        sized = head(b"Content-Length: 3000\r\n\r\n")
+        chunks = [b"5\r\nhello\r\n", b"0\r\n\r\n"]
+        pairs += [
+            ("GET /one-call-%d" % size, [sized + b"b" * 3000]),
+            ("GET /two-calls-%d" % size, [sized, b"b" * 3000]),
+            ("HEAD /head-%d" % size, [sized]),
+            ("GET /chunks-%d" % size, [head(b"Transfer-Encoding: chunked\r\n\r\n"), *chunks]),
+            ("GET /chunks-at-once-%d" % size, [head(b"Transfer-Encoding: chunked\r\n\r\n") + b"".join(chunks)]),
+            ("GET /trailers-%d" % size, [head(b"Transfer-Encoding: chunked\r\n\r\n") + b"0\r\nSum: 1\r\n\r\n"]),
+        ]
+    return pairs
+
+
+def test_long_heads():
+    return check_each_by_itself(long_heads()[::2]) + ", " + check_exchange(long_heads())
+
+
+def test_a_recording_of_long_heads():
+    return check_exchange(long_heads(), by=Recorder)
 
 
 def test_interim_responses_belong_to_the_response_that_follows():

@@ -5,10 +5,11 @@ Every way to send: whatever a server calls, bytes and flushes are those that the
 The matrix: send calls, blocking or with poll() or epoll(), IPv4 and IPv6, each cell a connection of its own with one response;
 all cells of a test at once in one traced run.
 """
+import os
 import socket
 
 from namespaces import SERVER_ADDRESS, Namespaces, run
-from send_calls import HOSTS, MODES, MPTCP, SHARED, UNREAD, WAYS, Cell, Clients, SendCalls, compare, target
+from send_calls import HOSTS, MODES, MPTCP, SHARED, UNREAD, WAITED, WAYS, Cell, Clients, SendCalls, compare, target
 from servers import wait_acknowledged, wait_closed
 from tracer import Skip, Tracer, remote, require_command, require_steady, require_tailrace
 
@@ -37,7 +38,10 @@ def matrix(wanted, *options, of_process=False, checks_heads=False):
             report = tracer.stop()
         records = server.log(len(wanted))
     found = compare(report, records, read)
-    assert not found, "%d differences in %d cells: %s" % (len(found), len(wanted), "; ".join(found[:6]))
+    text = "%d differences in %d cells: %s" % (len(found), len(wanted), "; ".join(found[:6]))
+    if "TAILRACE_VM" in os.environ:  # a starved guest says little of who waited for what, and preempts programs for long
+        require_steady(not found or not (report.loss["missed"] or all(WAITED in each for each in found)), text)
+    assert not found, text
     lost = {name: count for name, count in report.loss.items() if count and name != "missed"}
     assert not lost, "loss: %s" % lost
     unread = report.objects[-1]["events"]["heads_unread"]

@@ -73,6 +73,68 @@ struct DelimitationTests {
         #expect(response.end == 14_000)
     }
 
+    @Test("a long head is told in pieces of one call, as if they were calls of their own")
+    func headInPieces() {
+        let cookies = String(repeating: "Set-Cookie: a=b\r\n", count: 200)
+        let replies = [
+            ("GET", "HTTP/1.1 200 OK\r\n\(cookies)Content-Length: 2000\r\n\r\n", String(repeating: "x", count: 2000)),
+            ("HEAD", "HTTP/1.1 201 OK\r\n\(cookies)Content-Length: 2000\r\n\r\n", ""),
+            (
+                "GET", "HTTP/1.1 202 OK\r\n\(cookies)Transfer-Encoding: chunked\r\n\r\n",
+                "3\r\nabc\r\n0\r\nA: b\r\n\r\n"
+            ),
+        ]
+        let exchange = Exchange()
+        var time: Int64 = 100
+        for (index, (method, head, body)) in replies.enumerated() {
+            exchange.read(request("/\(index)", method: method), readable: time, at: time + 1)
+            exchange.longFlush(head, body, at: time + 10)
+            #expect(exchange.responses.count == index + 1)
+            time += 100
+        }
+        #expect(exchange.responses.map(\.status) == [200, 201, 202])
+        #expect(exchange.responses.map(\.responseBytes) == replies.map { Int64(($0.1 + $0.2).utf8.count) })
+        #expect(exchange.responses.map { $0.timeToFirstFlush == nil } == [false, true, false])
+    }
+
+    @Test(
+        "of more answers in one call than are read of it, the rest is marked, and what follows is not theirs",
+        arguments: 96...104)
+    func moreAnswersThanRead(size: Int) {
+        let exchange = Exchange()
+        let reply = "HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n" + String(repeating: "x", count: size)
+        let count = 16
+        exchange.read((0..<count).map { request("/\($0)") }.joined(), readable: 1, at: 2)
+        let bytes = count * reply.utf8.count
+        let head = String(String(repeating: reply, count: count).prefix(1024))
+        exchange.flush(head, bytes: bytes, .init(enter: 10, exit: 11, queued: 11, transmitted: 12, acked: 14))
+        exchange.read(request("/after"), readable: 30, at: 31)
+        exchange.quickFlush("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", at: 40)
+        let told = exchange.responses
+        #expect(told.map(\.target) == (0..<count).map { "/\($0)" } + ["/after"])
+        #expect(told.last?.status == 201 && told.last?.begin == 30_000)
+        #expect(told.dropLast().reduce(0) { $0 + $1.responseBytes } == Int64(bytes))
+        for response in told.dropLast() where response.responseBytes != Int64(reply.utf8.count) {
+            #expect(response.isEstimated)
+        }
+        #expect(told.filter { $0.responseBytes == Int64(reply.utf8.count) }.count >= 7)
+    }
+
+    @Test("what a line protocol leaves without an answer is one request with what follows it")
+    func silence() {
+        let exchange = Exchange()
+        exchange.read("one\n", readable: 1, at: 2)
+        exchange.quickFlush("ok\n", at: 10)
+        exchange.read("quiet\n", readable: 20, at: 21, outstanding: 3)
+        for time: Int64 in [30, 50, 70] {
+            exchange.read("more\n", readable: time, at: time + 1)
+            exchange.quickFlush("ok\n", at: time + 10)
+        }
+        exchange.read("last\n", readable: 90, at: 91)
+        #expect(exchange.responses.map(\.requestBytes) == [4, 11, 5, 5])
+        #expect(exchange.responses.map(\.begin) == [1_000, 20_000, 50_000, 70_000])
+    }
+
     @Test("a request read in pieces")
     func splitRequest() throws {
         let exchange = Exchange()

@@ -105,6 +105,28 @@ final class Exchange {
         flush(text, Marks(enter: at, exit: at + 1, queued: at + 1, transmitted: at + 2, acked: at + 4))
     }
 
+    /// The same of one call that begins with a long `head`, which is told in pieces.
+    func longFlush(_ head: String, _ body: String, at: Int64) {
+        let content = Array((head + body).utf8)
+        for start in stride(from: 0, to: head.utf8.count, by: 1024) {
+            let end = min(start + 1024, content.count)
+            content[start..<end].withUnsafeBytes { piece in
+                var sent = SentHead()
+                sent.socket = cookie
+                sent.at = at * 1000
+                sent.sequence = sequence &+ UInt32(start)
+                sent.callBytes = Int64(end < head.utf8.count ? piece.count : content.count - start)
+                sent.head = piece
+                withUnsafePointer(to: &sent) { take(.headSent($0)) }
+            }
+        }
+        let marks = Marks(enter: at, exit: at + 1, queued: at + 1, transmitted: at + 2, acked: at + 4)
+        flush(bytes: content.count, marks) {
+            $0.isHeadTold = true
+            $0.tail = content.suffix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+    }
+
     /// `count` bytes of the flush records are lost on the way.
     func lose(bytes count: UInt32) { sequence = sequence &+ count }
 

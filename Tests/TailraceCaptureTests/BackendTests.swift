@@ -13,15 +13,15 @@ struct BackendTests {
 
     private func facts(
         types: Bool = true, loops: Bool = true, missing: Set<String> = [], refusal: String? = nil,
-        preemptible: Bool = false,
+        preemptible: Bool = false, mayHold: Bool = true, mayRead: Bool? = true,
         capabilities: UInt64 = .max, machine: String = "x86_64"
     ) -> KernelFacts {
         KernelFacts(
             release: "6.18", architecture: machine, host: "h", hasTypes: types, hasLoops: loops,
             tracepoints: KernelFacts.wanted.map { ($0.name, !missing.contains("tracepoint \($0.name)")) },
             functions: KernelFacts.wantedFunctions.map { ($0.name, !missing.contains($0.name)) },
-            isPreemptible: preemptible, mayHoldPreemption: true, functionHookRefusal: refusal,
-            capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
+            isPreemptible: preemptible, mayHoldPreemption: mayHold, functionHookRefusal: refusal,
+            mayReadMemory: mayRead, capabilities: capabilities, lockdown: nil, isMPTCPEnabled: nil)
     }
 
     private func choice(_ facts: KernelFacts, _ wanted: Backend? = nil) -> Backend? {
@@ -40,8 +40,12 @@ struct BackendTests {
         #expect(kind(facts()) == nil)
         #expect(kind(facts(capabilities: 0)) == .forbidden)
         #expect(kind(facts(capabilities: 1 << 39 | 1 << 38)) == nil)
+        #expect(kind(facts(mayHold: false, capabilities: 1 << 39 | 1 << 38)) == .forbidden)
+        #expect(kind(facts(mayHold: false, capabilities: 1 << 21)) == nil)
         #expect(kind(facts(types: false)) == .unsupported)
         #expect(kind(facts(loops: false)) == .unsupported)
+        #expect(kind(facts(mayRead: false)) == .unsupported)
+        #expect(kind(facts(mayRead: nil)) == nil)
         #expect(kind(facts(machine: "aarch64")) == .unsupported)
         #expect(kind(facts(missing: ["tracepoint tcp_sendmsg_locked"], refusal: "no")) == .unsupported)
         #expect(kind(facts(missing: ["tracepoint tcp_probe"])) == .unsupported)

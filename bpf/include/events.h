@@ -29,6 +29,8 @@ typedef uint64_t ev_u64;
 /* Most bytes of a request head, or of a response head, that the kernel side reads. */
 #define EV_REQUEST_HEAD_BYTES 2048u
 #define EV_RESPONSE_HEAD_BYTES 1024u
+/* Most bytes of a response's head: behind EV_RESPONSE_HEAD_BYTES it is told as if it came in several calls. */
+#define EV_LONGEST_HEAD_BYTES 8192u
 /* Most bytes of a call's end (EV_F_ENDING) where that is its last piece; of a longer one, EV_RESPONSE_HEAD_BYTES. */
 #define EV_ENDING_BYTES 192u
 /* Bytes kept of the end of a flush: enough for the last chunk of HTTP/1.1 with the CRLF before it. */

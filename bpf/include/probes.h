@@ -11,5 +11,6 @@ struct probe_object {
 };
 
 extern const struct probe_object tailrace_probe_object;
+extern const struct probe_object tailrace_task_object;
 
 #endif

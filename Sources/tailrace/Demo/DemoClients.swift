@@ -24,6 +24,9 @@ struct DemoClients {
             }
         }
         pthread_barrier_wait(group)
+        // Waits until the others have left it too.
+        pthread_barrier_destroy(group)
+        group.deallocate()
     }
 }
 

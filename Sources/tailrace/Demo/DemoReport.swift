@@ -32,15 +32,17 @@ final class DemoReport {
             text += "  \(picture.shares)\(picture.cause.map { "; " + $0 } ?? "")\n\n"
         }
         text += "  \(StagePicture.legend)\n"
-        if queue.drainRate != nil { text += queueText() }
+        if queue.rows.contains(where: { $0.flushes > 0 }) { text += queueText() }
         let losses = loss.isAny ? "\(loss.lostTotal + loss.missed) lost" : "none lost"
         return text + "\n\(loss.made) events made by the kernel side, \(loss.delivered) delivered, \(losses).\n"
     }
 
     private func queueText() -> String {
-        let rate = queue.drainRate ?? 0
-        var text = "\nFlushes of /bursts by sk_wmem_queued when their send call returned. The client takes "
-        text += "\(Quantity.size(Int64(rate)))/s (\(Int((rate * 8 / 1e6).rounded())) Mbit/s):\n\n"
+        var text = "\nFlushes of /bursts by sk_wmem_queued when their send call returned."
+        if let rate = queue.drainRate {
+            text += " The client takes \(Quantity.size(Int64(rate)))/s (\(Int((rate * 8 / 1e6).rounded())) Mbit/s):"
+        }
+        text += "\n\n"
         text += "  QUEUED        FLUSHES  WAITED IN WRITE QUEUE  UNSENT BYTES  UNSENT / DRAIN RATE\n"
         for row in queue.rows where row.flushes > 0 {
             let range = row.upTo.map { "<= \(Quantity.size($0))" } ?? "more"

@@ -2,8 +2,8 @@
 import Glibc
 
 /// Bytes whose end is the end of what may be read: one byte beyond is a fault, also without a sanitizer.
-final class GuardedBytes {
-    private let base: UnsafeMutableRawPointer
+final class GuardedBytes: Sendable {
+    nonisolated(unsafe) private let base: UnsafeMutableRawPointer
     private static let page = 4096
     /// Longest bytes.
     static let room = 1 << 20
@@ -19,15 +19,27 @@ final class GuardedBytes {
 
     deinit { munmap(base, Self.room + Self.page) }
 
-    /// One each, because the bytes of one may be looked at while another is made.
+    /// One each: the bytes of one may be looked at while another is made, and tests run at the same time.
     nonisolated(unsafe) private static var unused: [GuardedBytes] = []
+    /// The C library's: the thread sanitizer does not understand Swift's own.
+    nonisolated(unsafe) private static let lock = {
+        let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        pthread_mutex_init(lock, nil)
+        return lock
+    }()
+
+    private static func withUnused<Result>(_ use: (inout [GuardedBytes]) -> Result) -> Result {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return use(&unused)
+    }
 
     /// Calls `use` with a copy of the first `room` bytes.
     static func with<Bytes: Collection<UInt8>, Result>(
         _ bytes: Bytes, _ use: (UnsafeMutableRawBufferPointer) -> Result
     ) -> Result {
-        let guarded = unused.popLast() ?? GuardedBytes()
-        defer { unused.append(guarded) }
+        let guarded = withUnused { $0.popLast() } ?? GuardedBytes()
+        defer { withUnused { $0.append(guarded) } }
         let count = min(bytes.count, room)
         let copy = UnsafeMutableRawBufferPointer(start: guarded.base + room - count, count: count)
         copy.copyBytes(from: bytes.prefix(count))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// What the connections of one correlator have in common.
-struct CommonState {
+/// What the connections of one correlator share.
+struct TrackingContext {
     /// Each flush is told by itself too.
     let tellsFlushes: Bool
     /// Responses in flight, by the place of their server.

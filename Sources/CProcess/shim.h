@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What the importer cannot see of looking into another process. */
+#ifndef TAILRACE_CPROCESS_SHIM_H
+#define TAILRACE_CPROCESS_SHIM_H
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern long syscall(long, ...);
+
+/* A descriptor of the process; -1: this user may not. */
+static inline int cprocess_open(int pid)
+{
+	return (int)syscall(__NR_pidfd_open, pid, 0U);
+}
+
+/*
+ * TCP's state of a socket that another process holds, by number; -1: it is no TCP socket, or was never connected. To be asked
+ * of sockets that no table of the kernel lists: as long as it is looked at, it stays open here too.
+ */
+static inline int cprocess_tcp_state(int process, int descriptor)
+{
+	int copy = (int)syscall(__NR_pidfd_getfd, process, descriptor, 0U);
+	int protocol = 0, state = -1;
+	socklen_t length = sizeof(protocol);
+	struct tcp_info info = { 0 };
+
+	if (copy < 0)
+		return -1;
+	if (getsockopt(copy, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 && protocol == IPPROTO_TCP) {
+		length = sizeof(info);
+		/* One that was connected has received the peer's acknowledgements, or been told its limits. */
+		if (getsockopt(copy, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_last_ack_recv > 0 && info.tcpi_rtt > 0)
+			state = info.tcpi_state;
+	}
+	close(copy);
+	return state;
+}
+
+#endif

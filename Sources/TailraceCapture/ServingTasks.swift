@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+import CLibbpf
+import CProbes
+import Glibc
+
+/// Which task of its server serves a connection, read in the server's own context. Programs of its own: where the kernel
+/// refuses them, nothing else is lost.
+///
+/// `look` and `forget` are for one thread; the rest is set once, and what changes is in the kernel, reached by descriptors.
+public final class ServingTasks: @unchecked Sendable {
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = []
+    private let layouts: Int32
+    private let tasks: Int32
+
+    /// Loads; it is attached when the first process is looked at.
+    ///
+    /// - Throws: `CaptureError`, one sentence.
+    public init() throws(CaptureError) {
+        clibbpf_quiet()
+        let bytes = tailrace_task_object
+        guard let object = clibbpf_open(bytes.bytes, bytes.size, "tasks") else {
+            throw CaptureError.step("read the task probes", errno: errno, detail: String(cString: clibbpf_warning()))
+        }
+        self.object = object
+        let result = bpf_object__load(object)
+        layouts = result == 0 ? bpf_object__find_map_fd_by_name(object, "task_layouts") : -1
+        tasks = result == 0 ? bpf_object__find_map_fd_by_name(object, "serving_tasks") : -1
+        guard result == 0 else {
+            throw CaptureError.step("load the task probes", errno: -result, detail: String(cString: clibbpf_warning()))
+        }
+    }
+
+    /// Attaches, once: what does not look at any process costs the host nothing.
+    private func attach() {
+        guard links.isEmpty else { return }
+        var program = bpf_object__next_program(object, nil)
+        while let next = program {
+            if let link = bpf_program__attach(next) { links.append(link) }
+            program = bpf_object__next_program(object, next)
+        }
+    }
+
+    deinit {
+        for link in links { bpf_link__destroy(link) }
+        bpf_object__close(object)
+    }
+
+    /// From now on that Go process is looked at. `idOffset`: where its runtime keeps a goroutine's id, bytes.
+    public func look(atGoProcess pid: Int32, idOffset: Int) {
+        var key = UInt32(bitPattern: pid)
+        // The thread's pointer ends the block that the running goroutine is kept in.
+        var layout = ev_task_layout(id_offset: UInt32(clamping: idOffset), slot_offset: 8)
+        bpf_map_update_elem(layouts, &key, &layout, 0)
+        attach()
+    }
+
+    /// No more: it has ended, and its id may be used again.
+    public func forget(process pid: Int32) {
+        var key = UInt32(bitPattern: pid)
+        bpf_map_delete_elem(layouts, &key)
+    }
+
+    /// The goroutine of `pid` that serves the connection with this cookie; nil: it was not seen.
+    public func task(of connection: UInt64, pid: Int32) -> UInt64? {
+        var key = connection
+        var task = ev_serving_task()
+        guard bpf_map_lookup_elem(tasks, &key, &task) == 0, task.pid == UInt32(bitPattern: pid) else { return nil }
+        return task.id
+    }
+}

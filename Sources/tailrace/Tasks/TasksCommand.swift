@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Glibc
+import TailraceModel
+import TailraceOutput
+import TailraceTasks
+
+/// `tailrace tasks`: the open tasks of one process, by where they were created and what they wait for.
+struct TasksCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tasks",
+        abstract: "Show the open tasks of a process: how many, where created, waiting for what.",
+        discussion: """
+            Goroutines of Go programs, tasks of Swift Concurrency, threads of any program. They are read from outside: the process is not stopped, \
+            not changed and not asked. Needs root, or CAP_SYS_PTRACE for processes of others.
+
+            EXAMPLES
+              sudo tailrace tasks 4711
+              sudo tailrace tasks 4711 --watch 2s
+              sudo tailrace tasks 4711 --json | jq '.groups[] | select(.count > 100)'
+            """)
+
+    @Argument(help: ArgumentHelp("The process.", valueName: "pid"))
+    var pid: Int32
+
+    @Flag(help: "Write NDJSON also to a terminal.")
+    var json = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Again and again, so often: 500ms, 2s. Ages are known from the second time on.", valueName: "time"))
+    var watch: TimeSpan?
+
+    func validate() throws {
+        if pid <= 0 { throw ValidationError("\(pid) is no process id.") }
+    }
+
+    func run() throws {
+        var subject = try CensusSubject(pid: pid, watches: watch != nil)
+        let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+        while true {
+            var output = Output(STDOUT_FILENO)
+            let census = try subject.census()
+            if isForPrograms {
+                output.append(census.json())
+            } else {
+                output.append(CensusText(width: terminalWidth()).text(census))
+            }
+            try output.flush()
+            guard let watch else { return }
+            var pause = timespec(
+                tv_sec: Int(watch.nanoseconds / 1_000_000_000), tv_nsec: Int(watch.nanoseconds % 1_000_000_000))
+            nanosleep(&pause, nil)
+            if kill(pid, 0) != 0, errno == ESRCH { return }
+        }
+    }
+}
+
+/// A process and all who can tell of its tasks.
+struct CensusSubject {
+    private let pid: Int32
+    private var providers: [any TaskProvider] = []
+    private var silent: [TaskCount] = []
+
+    /// - Throws: `TaskError` where there is no such process, or nobody may look into it.
+    init(pid: Int32, watches: Bool) throws {
+        self.pid = pid
+        let threads = try Threads(pid: pid)
+        try add(Goroutines.name) { () throws(TaskError) in
+            let goroutines = try Goroutines(pid: pid)
+            goroutines.watches = watches
+            return goroutines
+        }
+        if providers.isEmpty { try add(SwiftTasks.name) { () throws(TaskError) in try SwiftTasks(pid: pid) } }
+        providers.append(threads)
+    }
+
+    /// One that cannot tell says why; only where this user may not look, nothing is told.
+    private mutating func add(
+        _ name: String, _ make: () throws(TaskError) -> any TaskProvider
+    ) throws(TaskError) {
+        do throws(TaskError) {
+            providers.append(try make())
+        } catch {
+            guard error.kind != .forbidden else { throw error }
+            silent.append(TaskCount(provider: name, open: nil, remark: error.description))
+        }
+    }
+
+    /// What they tell now.
+    mutating func census() throws -> TaskCensus {
+        var wall = timespec()
+        clock_gettime(CLOCK_REALTIME, &wall)
+        var census = TaskCensus(
+            pid: pid, comm: TaskProcess.name(of: pid) ?? "?",
+            wall: Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec))
+        for provider in providers {
+            census.counts.append(
+                TaskCount(provider: type(of: provider).name, open: try provider.count(), remark: provider.remark))
+            census.add(try provider.groups())
+        }
+        census.counts += silent
+        census.connections = HeldSockets.connections(of: pid)
+        return census
+    }
+}

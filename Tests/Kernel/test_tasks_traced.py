@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Open tasks beside responses: what `trace` tells at a response's begin and end, against what the server itself knows."""
+import collections
+import time
+
+from go_servers import PIE, STRIPPED, GoServer, build, finish, releases, reset
+from tracer import Skip, Tracer
+
+
+def at_rest(server):
+    """The server's own count, and long enough the same that it was read."""
+    count = server.settled()
+    time.sleep(0.1)
+    return count
+
+
+def test_responses_carry_the_goroutines_of_their_server():
+    release = releases()[-1]
+    with GoServer(build(release, *STRIPPED)) as server, Tracer(server.port) as tracer:
+        expected = []
+        for step in range(4):
+            before = at_rest(server)
+            server.ask("/spawn?n=500")
+            expected.append((before, before + 500))
+        before = at_rest(server)
+        stream = server.open("/good")
+        time.sleep(0.5)
+        during = server.goroutines()
+        finish(stream)
+        after = at_rest(server)
+        time.sleep(1.2)  # a sample of the sockets comes once a second
+        report = tracer.stop()
+    for response, (begin, _) in zip(report.ended, expected):
+        tasks = response["tasks"]
+        for moment in ("begin", "end", "max"):
+            assert (tasks[moment]["provider"], tasks[moment]["basis"]) == ("go", "sampled"), tasks
+        assert tasks["begin"]["open"] == begin, "told %s, the server had %d" % (tasks, begin)
+    streamed = report.ended[len(expected)]
+    assert streamed["target"] == "/good", streamed["target"]
+    told = tuple(streamed["tasks"][moment]["open"] for moment in ("begin", "max"))
+    assert told == (before, during), "told %s, the server had %d, then %d" % (streamed["tasks"], before, during)
+    assert during == before + 3 and after == before, (before, during, after)
+    assert {sample["tasks"].get("go") for sample in report.of_type("sample")} <= set(range(before + 4)) | {None}
+    return "Go %s, %d responses" % (server.version, len(report.ended))
+
+
+def test_a_server_that_starts_later_is_read_too():
+    """Nobody can name it when tracing begins: its first response may be too early, the next ones are not."""
+    with GoServer(build(releases()[0])) as server, Tracer(None) as tracer:
+        server.ask("/silent")
+        time.sleep(1)
+        before = at_rest(server)
+        server.ask("/silent")
+        report = tracer.stop()
+    own = [response for response in report.ended if response["server"]["pid"] == server.pid]
+    assert len(own) == 2 and own[1]["tasks"]["begin"] == {"provider": "go", "open": before, "basis": "sampled"}, own
+
+
+LEFT = {"/good": 0, "/waits": 1, "/producer": 1, "/writers": 2, "/hijacked": 1, "/fanout?n=7": 7}
+CLIENTS = 5
+
+
+def disconnected(server, target, close):
+    streams = [server.open(target) for _ in range(CLIENTS)]
+    for stream in streams:
+        stream.recv(1)
+    time.sleep(0.3)
+    for stream in streams:
+        close(stream)
+
+
+def check_left_behind(path):
+    """Every response says how many of its own goroutines are left, whatever the others left."""
+    with GoServer(path) as server, Tracer(server.port) as tracer:
+        for close in (finish, reset):
+            for target in LEFT:
+                disconnected(server, target, close)
+        time.sleep(4)  # the grace is two seconds
+        report = tracer.stop()
+    told = collections.defaultdict(list)
+    # Of a client that went by FIN while its handler waits, the response is still open.
+    for response in report.of_type("response"):
+        assert response["serving"]["provider"] == "go", response
+        told[response["target"]].append(response["left_behind"])
+    expected = {target.partition("?")[0]: [count] * 2 * CLIENTS for target, count in LEFT.items()}
+    assert told == expected, "%s: told %s, not %s" % (server.version, dict(told), expected)
+    tasks = {response["serving"]["task"] for response in report.of_type("response")}
+    assert len(tasks) == len(LEFT) * 2 * CLIENTS, "a goroutine is said to serve two connections"
+    return server.version
+
+
+def test_each_response_tells_the_tasks_that_it_left_behind():
+    found = [release for release in releases() if release.root]
+    if not found:
+        raise Skip("needs a Go from 1.21 on (make go-versions): those before do not keep who created a goroutine")
+    checked = [check_left_behind(build(release, *flags)) for release, flags in (
+        (found[-1], ()), (found[-1], STRIPPED), (found[-1], PIE + STRIPPED), (found[0], STRIPPED))]
+    return "Go " + ", ".join(checked)
+
+
+test_each_response_tells_the_tasks_that_it_left_behind.limit_s = 300
+
+
+def test_a_correct_server_leaves_nothing_behind():
+    """A thousand clients that go away in the middle of their streams, by FIN and by RST."""
+    release = releases()[-1]
+    with GoServer(build(release, *STRIPPED)) as server, Tracer(server.port) as tracer:
+        base = server.settled()
+        for _ in range(10):
+            for close in (finish, reset):
+                streams = [server.open("/good") for _ in range(50)]
+                for stream in streams:
+                    stream.recv(1)
+                for stream in streams:
+                    close(stream)
+        server.settled(base)
+        time.sleep(4)
+        report = tracer.stop()
+    told = collections.Counter(response["left_behind"] for response in report.ended)
+    assert len(report.ended) == 1000, len(report.ended)
+    wanted = {0: 1000} if release.root else {None: 1000}
+    assert told == wanted, dict(told)
+
+
+def test_a_release_that_does_not_keep_who_created_whom_says_so():
+    """Go 1.19: who serves is known, what it left behind is not, and so is null."""
+    found = [release for release in releases() if not release.root]
+    if not found:
+        raise Skip("needs Debian's go")
+    with GoServer(build(found[0])) as server, Tracer(server.port) as tracer:
+        disconnected(server, "/producer", reset)
+        time.sleep(3)
+        report = tracer.stop()
+    if not server.version.startswith("1.19"):
+        raise Skip("this go is %s" % server.version)
+    assert [response["left_behind"] for response in report.ended] == [None] * CLIENTS, report.ended
+    assert all(response["serving"]["provider"] == "go" for response in report.ended)
