@@ -210,7 +210,8 @@ struct ConnectionTracker {
         if !isOpen { beginForFlush(flush, head, &context) }
         if let held = flush.held {
             let limited = flush.rwndLimited - flush.rwndLimitedBefore
-            hold(from: held.begin, to: held.end, flush.holder(rwndLimited: limited, of: held.end - held.begin), &context)
+            hold(
+                from: held.begin, to: held.end, flush.holder(rwndLimited: limited, of: held.end - held.begin), &context)
         }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &context.texts)

@@ -98,10 +98,10 @@ def line(name, function, verdict, seconds):
 
 def main():
     from tracer import Skip
-    import healthy, paths, peers, servers_at_fault  # noqa: E401, each adds its scenarios
+    import healthy, paths, peers, servers_at_fault, tasks  # noqa: E401, each adds its scenarios
     from scenario import ALL
 
-    del healthy, paths, peers, servers_at_fault
+    del healthy, paths, peers, servers_at_fault, tasks
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     verdicts, skipped, broken = [], 0, 0
     print("%-4s %-56s %-34s %s" % ("", "SCENARIO", "MUST BE FOUND", "FOUND, AFTER"))
