@@ -13,6 +13,20 @@ struct JSONLine {
         field("type", string: type.description)
     }
 
+    /// `{`: an object of another format.
+    init() { bytes.append(0x7b) }
+
+    /// ns as microseconds, with all their digits.
+    mutating func field(_ name: StaticString, microseconds nanoseconds: Int64) {
+        self.name(name)
+        let value = max(0, nanoseconds)
+        let rest = String(1000 + value % 1000).dropFirst()
+        bytes.append(contentsOf: "\(value / 1000).\(rest)".utf8)
+    }
+
+    /// As it is so far: more is to come.
+    consuming func opened() -> [UInt8] { bytes }
+
     private mutating func name(_ name: StaticString) {
         if needsComma { bytes.append(0x2c) }
         needsComma = true

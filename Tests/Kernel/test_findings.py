@@ -73,3 +73,37 @@ def test_thresholds_decide_what_is_found():
         assert done.returncode == WRONG_USAGE and b"line 5" in done.stderr, done.stderr
         again = [report(path, "--format", "json").stdout for _ in range(2)]
         assert again[0] == again[1], "the same recording gives two reports"
+
+
+def test_a_perfetto_trace_holds_each_response_with_its_stages():
+    """Against the NDJSON of the same recording: every slice of a stage lies in its response, and they fill it to the ns."""
+    require_tailrace()
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        remote = recorded_stall(path)
+        drawn, told = run_to_end("export", path, "--format", "perfetto"), run_to_end("export", path)
+    assert drawn.returncode == 0, drawn.stderr
+    trace = json.loads(drawn.stdout)
+    responses = [item for item in map(json.loads, told.stdout.splitlines()) if item["type"] == "response"]
+    findings = [item for item in map(json.loads, told.stdout.splitlines()) if item["type"] == "finding"]
+    slices = [item for item in trace["traceEvents"] if item["ph"] == "X"]
+    names = {item["args"]["name"] for item in trace["traceEvents"] if item["ph"] == "M" and item["name"] == "thread_name"}
+    assert remote in names, names
+    for response in responses:
+        whole = [item for item in slices if item.get("args", {}).get("id") == response["id"]]
+        assert len(whole) == 1 and nanoseconds_of(whole[0]["dur"]) == response["duration_ns"], whole
+        begin, end = nanoseconds_of(whole[0]["ts"]), nanoseconds_of(whole[0]["ts"]) + response["duration_ns"]
+        inside = [item for item in slices if item["tid"] == whole[0]["tid"] and item["name"] in response["timeline_ns"]]
+        for item in inside:
+            assert nanoseconds_of(item["dur"]) == response["timeline_ns"][item["name"]], item
+            assert begin <= nanoseconds_of(item["ts"]) <= end, item
+        assert sum(nanoseconds_of(item["dur"]) for item in inside) == response["duration_ns"], response["id"]
+    opened = {item["anomaly"] for item in findings if item["state"] == "opened"}
+    assert opened == {item["name"] for item in trace["traceEvents"] if item["ph"] == "i"} and opened, opened
+    counted = [item for item in trace["traceEvents"] if item["ph"] == "C" and item["name"] == "unsent bytes"]
+    assert max(item["args"]["value"] for item in counted) > 100_000, counted
+    return "%d events" % len(trace["traceEvents"])
+
+
+def nanoseconds_of(microseconds):
+    return round(microseconds * 1000)
