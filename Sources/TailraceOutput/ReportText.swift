@@ -57,7 +57,7 @@ public struct ReportText {
     }
 
     /// What the numbers rest on.
-    private func closing(of report: Report, _ recording: RecordingEnd?) -> String {
+    func closing(of report: Report, _ recording: RecordingEnd?) -> String {
         let loss = report.loss
         var events =
             "EVENTS  \(Quantity.count(Int64(clamping: loss.made))) seen = \(Quantity.count(Int64(clamping: loss.delivered))) delivered"

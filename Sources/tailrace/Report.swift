@@ -115,6 +115,7 @@ struct ReportCommand: ParsableCommand {
         switch format {
         case .text:
             output.append(ReportText(run: run.description, width: terminalWidth()).text(report, recording: recording))
+        case .html: output.append(ReportHTML(run: run.description).page(report, recording: recording))
         case .json:
             output.append(ReportJSON(run: run.description).line(report, recording: recording))
         }
@@ -131,7 +132,7 @@ struct ReportCommand: ParsableCommand {
 
 /// How a report is written.
 enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
-    case text, json
+    case text, json, html
 }
 
 /// Takes what a run tells.

@@ -12,6 +12,7 @@ public struct Watch {
     /// A server without a connection and a response for that long may have gone, ns.
     private static let gone: Int64 = 60_000_000_000
     private var servers: [Int32: ServerWatch] = [:]
+    private var lastServer: Server?
     private let limits: Thresholds
     /// Looks at servers that were not watched, because there were too many.
     public private(set) var unwatched: UInt64 = 0
@@ -74,6 +75,10 @@ public struct Watch {
     }
 
     private mutating func watch(_ server: Server, at: Nanoseconds) {
+        // Most responses come from the server of the one before.
+        if server === lastServer { return }
+        lastServer = nil
+        defer { if servers[server.pid] != nil { lastServer = server } }
         if let known = servers[server.pid], known.server.started == server.started { return }
         if servers[server.pid] == nil, servers.count >= Self.mostServers {
             // Those that have gone make room.
