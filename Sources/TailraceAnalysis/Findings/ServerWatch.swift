@@ -74,7 +74,7 @@ struct ServerWatch {
         self.memory = memory
         inFlight = sample.inFlight
         stalls.finishLook(at: at)
-        if windows % Self.rarely == 0 { compute(at: at) }
+        if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, inFlight: sample.inFlight,
@@ -90,6 +90,9 @@ struct ServerWatch {
         correlations = at - points.newest < Self.newest ? points.correlations : []
         trend = tasks.trend
     }
+
+    /// A short series costs nothing, and a leak is told early by it.
+    private mutating func computeTrend() { if tasks.isShort { trend = tasks.trend } }
 
     /// As it is now, a second late.
     var pressure: ServerPressure { stalls.pressure }

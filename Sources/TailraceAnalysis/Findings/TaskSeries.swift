@@ -37,6 +37,9 @@ struct TaskSeries {
             Point(at: reading.at, open: Double(open), inFlight: Double(inFlight), connections: Double(connections)))
     }
 
+    /// So few readings that a trend is quickly computed.
+    var isShort: Bool { points.count <= 32 }
+
     /// nil: too few readings.
     var trend: TaskTrend? {
         guard points.count >= Self.fewest, let first = points.first, let last = points.last else { return nil }

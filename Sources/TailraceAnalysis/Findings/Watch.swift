@@ -11,8 +11,18 @@ public struct Watch {
     static let mostServers = 256
     /// A server without a connection and a response for that long may have gone, ns.
     private static let gone: Int64 = 60_000_000_000
-    private var servers: [Int32: ServerWatch] = [:]
+    private var watches: ContiguousArray<ServerWatch> = []
+    /// Where a process is watched, by its id.
+    private var places: [Int32: Place] = [:]
+    private var vacant: [Int] = []
+    /// Most responses come from the server of the one before.
     private var lastServer: Server?
+    private var lastPlace: Int?
+
+    private struct Place {
+        let index: Int
+        let started: Nanoseconds
+    }
     private let limits: Thresholds
     /// Looks at servers that were not watched, because there were too many.
     public private(set) var unwatched: UInt64 = 0
@@ -29,36 +39,43 @@ public struct Watch {
     public init(limits: Thresholds = Thresholds()) { self.limits = limits }
 
     /// Findings that are open, by server and anomaly.
-    public var open: [Finding] { servers.sorted { $0.key < $1.key }.flatMap { $0.value.book.open } }
+    public var open: [Finding] { ordered.flatMap { watches[$0].book.open } }
+
+    private var ordered: [Int] { places.sorted { $0.key < $1.key }.map(\.value.index) }
 
     /// Tasks were counted. What is told of a process without connections is not used.
-    public mutating func take(_ reading: TaskReading) { servers[reading.pid]?.add(reading) }
+    public mutating func take(_ reading: TaskReading) {
+        if let place = places[reading.pid] { watches[place.index].add(reading) }
+    }
 
     /// Takes what an event led to.
     public mutating func take(_ actions: borrowing Actions) -> Told {
         for place in actions.ended.indices {
             guard let server = actions.ended[place].server else { continue }
-            watch(server, at: actions.ended[place].begin)
-            servers[server.pid]?.add(actions.ended[place])
+            if let index = index(of: server, at: actions.ended[place].begin) {
+                watches[index].add(actions.ended[place])
+            }
         }
         guard let look = actions.look else { return Told() }
         return take(look)
     }
 
     /// Processes that are watched.
-    var watched: Int { servers.count }
+    var watched: Int { places.count }
 
     mutating func take(_ look: RoundLook) -> Told {
         var told = Told()
-        for sample in look.samples { watch(sample.server, at: look.begin) }
-        for hold in look.holds { servers[hold.pid]?.add(hold) }
+        for sample in look.samples { _ = index(of: sample.server, at: look.begin) }
+        for hold in look.holds { if let place = places[hold.pid] { watches[place.index].add(hold) } }
         var connections: [Int32: [ConnectionLook]] = [:]
         for connection in look.connections { connections[connection.server.pid, default: []].append(connection) }
         for var sample in look.samples {
             let pid = sample.server.pid
             let looks = (connections[pid] ?? []).sorted { $0.connection.cookie < $1.connection.cookie }
-            servers[pid]?.take(looks, sample, to: &told.findings)
-            sample.pressure = servers[pid]?.pressure.all
+            if let index = places[pid]?.index {
+                watches[index].take(looks, sample, to: &told.findings)
+                sample.pressure = watches[index].pressure.all
+            }
             told.samples.append(sample)
         }
         quieten(Set(look.samples.map(\.server.pid)), at: look.at, to: &told.findings)
@@ -67,31 +84,39 @@ public struct Watch {
 
     /// A server without a connection has windows without one as long as something is open with it.
     private mutating func quieten(_ seen: Set<Int32>, at: Nanoseconds, to findings: inout [Finding]) {
-        for pid in servers.keys.sorted() where !seen.contains(pid) {
-            guard let watched = servers[pid], watched.book.isBusy else { continue }
-            let server = watched.server
-            servers[pid]?.take([], ServerSample(server: server, at: at), to: &findings)
+        for index in ordered where watches[index].book.isBusy && !seen.contains(watches[index].server.pid) {
+            let sample = ServerSample(server: watches[index].server, at: at)
+            watches[index].take([], sample, to: &findings)
         }
     }
 
-    private mutating func watch(_ server: Server, at: Nanoseconds) {
-        // Most responses come from the server of the one before.
-        if server === lastServer { return }
-        lastServer = nil
-        defer { if servers[server.pid] != nil { lastServer = server } }
-        if let known = servers[server.pid], known.server.started == server.started { return }
-        if servers[server.pid] == nil, servers.count >= Self.mostServers {
-            // Those that have gone make room.
-            for (pid, watched) in servers where watched.seen < at - Self.gone { servers[pid] = nil }
-            if servers.count >= Self.mostServers { return unwatched += 1 }
+    /// Where that process is watched; nil: too many are.
+    private mutating func index(of server: Server, at: Nanoseconds) -> Int? {
+        if server === lastServer { return lastPlace }
+        lastServer = server
+        lastPlace = places[server.pid]?.index
+        if let place = places[server.pid], place.started == server.started { return place.index }
+        if lastPlace == nil, places.count >= Self.mostServers { forgetGone(at: at) }
+        guard lastPlace != nil || places.count < Self.mostServers else {
+            unwatched += 1
+            return nil
         }
-        servers[server.pid] = ServerWatch(server: server, at: at, limits: limits)
+        let watch = ServerWatch(server: server, at: at, limits: limits)
+        let index = lastPlace ?? vacant.popLast() ?? watches.count
+        if index == watches.count { watches.append(watch) } else { watches[index] = watch }
+        places[server.pid] = Place(index: index, started: server.started)
+        lastPlace = index
+        return index
+    }
+
+    /// Those that have gone make room.
+    private mutating func forgetGone(at: Nanoseconds) {
+        for (pid, place) in places where watches[place.index].seen < at - Self.gone {
+            places[pid] = nil
+            vacant.append(place.index)
+        }
     }
 
     /// What pressure and open tasks had to do with responses, by process id. At the end of a run.
-    public mutating func insights() -> [ServerInsight] {
-        var insights: [ServerInsight] = []
-        for pid in servers.keys.sorted() { if let insight = servers[pid]?.insight() { insights.append(insight) } }
-        return insights
-    }
+    public mutating func insights() -> [ServerInsight] { ordered.map { watches[$0].insight() } }
 }
