@@ -80,8 +80,8 @@ struct FindingTests {
             let looks = [
                 look(1, at: at, response: LookedResponse()) {
                     $0.unsentBytes = 100_000
-                    // Above the threshold of a second, and below it, in turn: never below half of it.
-                    $0.oldestUnsent = at % 2 == 0 ? 1_300_000_000 : 700_000_000
+                    // Above the threshold of a second and below it in turn, then below it for long: never below half of it.
+                    $0.oldestUnsent = at % 2 == 0 && at < 40 ? 1_300_000_000 : 700_000_000
                     $0.rwndLimited = at * second
                 }
             ]
