@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import Glibc
-import Synchronization
 import TailraceModel
 
 /// Reads the open tasks of traced servers, over and over, on a thread of its own: whatever a process's memory does to a
@@ -41,7 +40,7 @@ public final class TaskGauge: Sendable {
         let root: UInt64
         let due: Nanoseconds
     }
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
 
     /// Begins to read; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and

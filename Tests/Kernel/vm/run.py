@@ -42,7 +42,7 @@ class Verdicts:
     """What all guests told."""
 
     def __init__(self):
-        self.counts = {"ok": 0, "FAIL": 0, "SKIP": 0}
+        self.counts = {"ok": 0, "FAIL": 0, "SKIP": 0, "optional": 0}
         self.ran, self.skipped = set(), {}
         self.rows = {}
 
@@ -50,13 +50,21 @@ class Verdicts:
         self.counts[outcome] += 1
         print("%-4s %s" % (outcome, text), flush=True)
 
+    def fail(self, kernel, text):
+        """An optional kernel moves on by itself: what fails there is told, counted apart, and stops nobody."""
+        is_required = any(row.name == kernel.name and row.is_required for row in kernels.TABLE)
+        self.count("FAIL" if is_required else "optional", text if is_required else text + " (an optional kernel)")
+
     def take(self, kernel, told):
         for line in told:
             fields = json.loads(line)
             if "test" not in fields:
-                self.rows.setdefault(kernel, []).append(fields)
+                self.rows.setdefault(kernel.name, []).append(fields)
                 continue
-            self.counts[fields["outcome"]] += 1
+            if fields["outcome"] == "FAIL":
+                self.fail(kernel, "%s: %s" % (kernel.name, fields["test"]))
+            else:
+                self.counts[fields["outcome"]] += 1
             if fields["outcome"] == "SKIP":
                 self.skipped.setdefault(fields["test"], fields["note"])
             else:
@@ -95,9 +103,14 @@ class Guests:
         name = "%s-%s" % (kernel.name, guest.name)
         names = [name] if guest.runs == 1 else ["%s-%d" % (name, number + 1) for number in range(guest.runs)]
 
-        def boot(name):
-            return machine.boot(kernel, archive, self.log(name), self.told(name), LIMIT_S, guest.arguments, guest.is_deterministic,
-                                guest.processors)
+        def boot(name, is_again=False):
+            end = machine.boot(kernel, archive, self.log(name), self.told(name), LIMIT_S, guest.arguments, guest.is_deterministic,
+                               guest.processors)
+            if end[0] is not None or is_again or end[1] > LIMIT_S:
+                return end
+            # Seen once: a processor ran over an instruction that another one was rewriting, which the emulator allows.
+            print("NOTE %s died, and is booted once more: %s" % (name, " ".join(machine.lines_of(self.log(name))[-3:])), flush=True)
+            return boot(name, is_again=True)
 
         with concurrent.futures.ThreadPoolExecutor(guest.runs) as pool:  # their time is their own
             ends = list(pool.map(boot, names))
@@ -105,7 +118,7 @@ class Guests:
             self.settle(kernel, run_name, status)
             print("---- %s (Linux %s, %.0f s)" % (run_name, kernel.version, seconds), flush=True)
         if guest.runs > 1:
-            self.compare(name, [machine.lines_of(self.told(run_name)) for run_name in names])
+            self.compare(kernel, name, [machine.lines_of(self.told(run_name)) for run_name in names])
 
     def log(self, name):
         return self.logs / (name + ".log")
@@ -116,20 +129,20 @@ class Guests:
     def settle(self, kernel, name, status):
         """Shows what a guest said, and counts it."""
         told, lines = machine.lines_of(self.told(name)), machine.lines_of(self.log(name))
-        self.verdicts.take(kernel.name, told)
+        self.verdicts.take(kernel, told)
         for line in lines[-40:] if status is None else [line for line in lines if line.startswith(SHOWN)]:
             print("    " + line)
         if status is None or (status and not any('"FAIL"' in line for line in told)):
-            self.verdicts.count("FAIL", "%s: it did not come to an end; its console is %s" % (name, self.log(name)))
+            self.verdicts.fail(kernel, "%s: it did not come to an end; its console is %s" % (name, self.log(name)))
 
-    def compare(self, name, told):
+    def compare(self, kernel, name, told):
         """Every byte that the tests told is the same."""
         size = sum(map(len, told[0]))
         if all(one == told[0] for one in told) and size:
             self.verdicts.count("ok", "%s: %d runs told the same %d bytes" % (name, len(told), size))
             return
         first = next((pair for pair in zip(*told) if len(set(pair)) > 1), ("%d lines" % len(one) for one in told))
-        self.verdicts.count("FAIL", "%s: the runs differ: %s" % (name, " | ".join(line[:300] for line in first)))
+        self.verdicts.fail(kernel, "%s: the runs differ: %s" % (name, " | ".join(line[:300] for line in first)))
 
 
 def fetch(row, is_strict, verdicts):
@@ -170,6 +183,8 @@ def main():
                        "--no-install-recommends " + " ".join(missing))
     else:
         run_all(options, is_strict, verdicts)
+    if verdicts.counts["optional"]:
+        print("%(optional)d failed on optional kernels" % verdicts.counts)
     print("%(ok)d passed, %(FAIL)d failed, %(SKIP)d skipped" % verdicts.counts)
     return 1 if verdicts.counts["FAIL"] else 0
 

@@ -16,11 +16,15 @@ def cell(times):
     return "yes" if any(times) else "0"
 
 
+def release_of(kernel):
+    return ".".join(kernel.version.split(".")[:2])
+
+
 def rows(kernels, told):
     """{(kernel, backend): line}; `told`: {kernel's name: what its runs told}."""
     lines = {}
     for name, kernel in kernels.items():
-        release = ".".join(kernel.version.split(".")[:2])
+        release = release_of(kernel)
         found = {}
         for row in told.get(name, ()):
             if "stages" in row:
@@ -54,13 +58,15 @@ def settle(kernels, verdicts, is_written):
     if is_written:
         README.write_text(before + BEGIN + text({**known, **found}) + END + behind)
         return
+    of_release = {release_of(kernel): kernel for kernel in kernels.values()}
     gone = [key for key in known if key not in found and any(key[0] == release for release, _ in found)]
     for key in gone:
-        verdicts.count("FAIL", "README's table knows Linux %s, %s: this run does not" % key)
+        verdicts.fail(of_release[key[0]], "README's table knows Linux %s, %s: this run does not" % key)
     for key, line in sorted(found.items()):
         if key not in known and not any(release == key[0] for release, _ in known):
             print("README's table does not know Linux %s; make kernel-table adds it" % key[0])
         elif known.get(key) != line:
-            verdicts.count("FAIL", "README's table says %r, this run says %r; make kernel-table writes it" % (known.get(key), line))
+            verdicts.fail(of_release[key[0]], "README's table says %r, this run says %r; make kernel-table writes it" % (
+                known.get(key), line))
         else:
             verdicts.count("ok", "README's table: Linux %s, %s" % key)
