@@ -43,9 +43,9 @@ extension FlushMarks {
 
     /// What held it, given how long the peer's window limited the connection meanwhile.
     func holder(rwndLimited: Int64, of held: Int64) -> WaitCause {
-        if 2 * rwndLimited >= held { return .peerWindow }
+        if rwndLimited >= held / 2 { return .peerWindow }
         let atDevice = transmitted != 0 && queued != 0 ? transmitted - max(queued, exit) : 0
-        if isDeviceLimited || 2 * atDevice >= held { return .qdisc }
+        if isDeviceLimited || atDevice >= held / 2 { return .qdisc }
         return isCongestionLimited ? .congestionWindow : .other
     }
 }

@@ -54,7 +54,7 @@ extension AnomalyCheck {
             size = Double(response.flushes) / lumps
             between = Int64(nearest: Double(response.gapAcked.sum) / lumps)
             // A delayed ACK alone is no lump: the bytes were there.
-            guard size >= limits[.coalescedLump], between >= 2 * sent, 2 * queued >= sent || between >= Self.delayedACK
+            guard size >= limits[.coalescedLump], between >= 2 * sent, queued >= sent / 2 || between >= Self.delayedACK
             else { return nil }
             self.connection = connection
             self.sent = sent

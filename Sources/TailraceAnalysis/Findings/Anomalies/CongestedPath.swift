@@ -18,7 +18,7 @@ extension AnomalyCheck {
         }
         guard
             let worst = window.most(
-                of: congested, by: { Int64(nearest: $0.recentRetransmits * 1e6) << 24 + ($0.rtt ?? 0) / 1000 })
+                of: congested, by: { Int64(nearest: $0.recentRetransmits * 1e6) << 24 &+ ($0.rtt ?? 0) / 1000 })
         else { return nil }
         let unsent = congested.reduce(0) { $0 + Int64($1.sample.unsentBytes) }
         let retransmits = congested.reduce(0) { $0 + $1.retransmits }

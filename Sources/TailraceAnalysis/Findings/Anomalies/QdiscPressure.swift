@@ -22,7 +22,8 @@ extension AnomalyCheck {
             text += "\(Phrase.count(held.count, "connection", "connections")), most for \(worst.remote)"
         }
         return Symptom(
-            mean >= 10 * limits.whole(.qdiscWait) ? .critical : .warning, connection: worst?.look.connection,
+            mean >= limits.whole(.qdiscWait).product(with: 10) ? .critical : .warning,
+            connection: worst?.look.connection,
             evidence: [
                 Evidence("flushes", .count(looked.flushes)),
                 Evidence("qdisc_mean_ns", .duration(looked.flushes > 0 ? mean : nil)),

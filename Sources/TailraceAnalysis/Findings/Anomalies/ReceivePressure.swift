@@ -10,7 +10,7 @@ extension AnomalyCheck {
         guard window.arrivals.count > 0, late >= 2, share >= limits[.receiveShare] else { return nil }
         let longest = window.arrivals.waits.max
         return Symptom(
-            longest >= 10 * limit ? .critical : .warning, connection: window.arrivals.worst,
+            longest >= limit.product(with: 10) ? .critical : .warning, connection: window.arrivals.worst,
             evidence: [
                 Evidence("requests", .count(Int64(window.arrivals.count))),
                 Evidence("late_requests", .count(late)),
