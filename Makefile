@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test test-kernels kernel-table nio-server go-versions go-release go-servers fuzz \
+.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels kernel-table nio-server go-versions go-release go-servers fuzz \
 	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,10 @@ unit-test: deps
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
 kernel-test: build nio-server go-release go-servers test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
+
+# Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
+scenarios: build test-deps
+	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py $(SCENARIOS)
 
 # In guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
 # Without QEMU it is skipped, and said so; with REQUIRE_KERNEL=1 (CI) that is a failure, as is a required kernel that cannot be had.

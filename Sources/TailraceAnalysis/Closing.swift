@@ -5,6 +5,8 @@ import TailraceModel
 struct Closing {
     /// When the client's FIN came; nil: it did not.
     private var clientFin: Nanoseconds?
+    /// nil also where it is not known when.
+    var fin: Nanoseconds? { clientFin.flatMap { $0 > 0 ? $0 : nil } }
     private(set) var hasServerFin = false
     /// How and when the connection ended; nil: it did not.
     var ended: (how: Ending, at: Nanoseconds)?

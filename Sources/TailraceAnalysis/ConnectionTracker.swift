@@ -35,6 +35,8 @@ struct ConnectionTracker {
     /// The newest look at its socket.
     private(set) var sample = SocketSample()
     private var doubt = Doubt()
+    /// Up to when its holds were told.
+    private var heldUpTo: Nanoseconds = 0
 
     init(_ use: SocketUse, serverPlace: Int) {
         current = OpenResponse(on: use.connection)
@@ -206,6 +208,11 @@ struct ConnectionTracker {
         if !waiting.isEmpty, isBoundary(flush, head) { endBefore(flush, &context, tell) }
         guard isOpen || flush.bytes > 0 || !waiting.isEmpty else { return }
         if !isOpen { beginForFlush(flush, head, &context) }
+        if let held = flush.held {
+            let limited = flush.rwndLimited - flush.rwndLimitedBefore
+            hold(
+                from: held.begin, to: held.end, flush.holder(rwndLimited: limited, of: held.end - held.begin), &context)
+        }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &context.texts)
         if context.tellsFlushes, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
@@ -226,6 +233,30 @@ struct ConnectionTracker {
         if let ended = closing.ended { return end(ended.how, at: ended.at, &context, tell) }
         current.markEstimated()
         end(.unknown, at: flush.firstEnter, &context, tell)
+    }
+
+    /// Tells what of a hold was not told yet.
+    private mutating func hold(
+        from begin: Nanoseconds, to end: Nanoseconds, _ cause: WaitCause, _ context: inout TrackingContext
+    ) {
+        guard end > heldUpTo else { return }
+        let begin = max(begin, heldUpTo, current.response.begin)
+        heldUpTo = end
+        guard begin < end else { return }
+        context.holds.add(
+            Hold(connection: current.response.connection.cookie, pid: server.pid, begin: begin, end: end, cause: cause))
+    }
+
+    /// As it stands at the newest look at its socket.
+    mutating func look(_ context: inout TrackingContext) -> ConnectionLook {
+        let wait = max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked)
+        if isOpen, wait >= FlushMarks.heldLimit {
+            let isFull = Int64(sample.unackedBytes) + 1460 > Int64(sample.peerWindow)
+            hold(from: sample.at - wait, to: sample.at, isFull ? .peerWindow : .other, &context)
+        }
+        return ConnectionLook(
+            connection: current.response.connection, server: server, sample: sample, acknowledged: nextSequence,
+            clientFin: closing.fin, response: isOpen ? current.looked : nil)
     }
 
     mutating func take(_ sample: SocketSample) {

@@ -58,8 +58,19 @@ public struct Correlator {
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
             if round.isComplete { end(round, tell) }
-            Actions.sample(samples(of: round), tell)
+            Actions.look(look(of: round), tell)
         }
+    }
+
+    /// Every connection that the round met, and what was held since the one before.
+    private mutating func look(of round: SamplingRound) -> RoundLook {
+        var looks: [ConnectionLook] = []
+        places.forEach { _, place in
+            if trackers[place].sample.at >= round.begin { looks.append(trackers[place].look(&context)) }
+        }
+        return RoundLook(
+            begin: round.begin, at: round.end, connections: looks, holds: context.holds.take(),
+            samples: samples(of: round))
     }
 
     /// The sockets of each server as they were sampled, by process id.

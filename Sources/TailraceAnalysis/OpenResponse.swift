@@ -257,6 +257,27 @@ struct OpenResponse {
     /// The moment at which its last send call was entered, 0 if there was none.
     var sentAt: Nanoseconds { last.enter }
 
+    /// What findings are about.
+    var looked: LookedResponse {
+        var looked = LookedResponse()
+        looked.number = response.number
+        looked.begin = response.begin
+        looked.readWait = max(0, readAt - response.begin)
+        looked.method = response.method
+        looked.target = response.target
+        looked.isStreaming = response.isStreaming
+        looked.sent = last.enter
+        looked.acked = last.acked
+        looked.flushes = response.flushes
+        looked.queue = response.delivery.queue
+        looked.qdisc = response.delivery.qdisc
+        looked.gapSent = response.gapSent
+        looked.gapAcked = response.gapAcked
+        looked.heldByDevice = heldByDevice
+        looked.heldByCongestion = heldByCongestion
+        return looked
+    }
+
     /// What one look at the socket told, while this response is open.
     mutating func take(_ sample: SocketSample) {
         response.pressure.queuedBytesMax = max(response.pressure.queuedBytesMax, Int64(sample.queuedBytes))

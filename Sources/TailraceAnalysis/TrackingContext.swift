@@ -8,6 +8,7 @@ struct TrackingContext {
     /// Responses in flight, by the place of their server.
     var inFlight: ContiguousArray<InFlight> = []
     var texts = TextCache()
+    var holds = Holds()
 
     init(tellsFlushes: Bool) { self.tellsFlushes = tellsFlushes }
 }

@@ -213,7 +213,7 @@ public struct StateChange {
 }
 
 /// One look at a socket, once an interval.
-public struct SocketSample {
+public struct SocketSample: Sendable {
     /// The connection's cookie.
     public var socket: UInt64 = 0
     /// When.

@@ -10,6 +10,16 @@ public struct Report: Sendable {
     public var servers: [ServerReport] = []
     /// Responses of servers beyond the number that is told one by one.
     public var otherResponses: Int64 = 0
+    /// Each as it stood last, the most severe first.
+    public var findings: [Finding] = []
+    /// Findings beyond those that are told one by one.
+    public var otherFindings = 0
+    /// By server process: pressure and correlations; nil: nobody looked.
+    public var insights: [ServerInsight]?
+    /// When the run ended, by the clock of findings.
+    public var end: Nanoseconds = 0
+    /// From the clock of findings to wall time.
+    public var anchor = ClockAnchor(monotonic: 0, wall: 0)
     /// Time inside the kernel's functions, where that was asked for.
     public var functions: [FunctionTime] = []
     /// What the kernel side made and what of it did not arrive.

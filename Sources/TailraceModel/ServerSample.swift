@@ -23,6 +23,9 @@ public struct ServerSample: Sendable {
     /// The longest that an unsent byte has waited, ns.
     public var oldestUnsent: Int64 = 0
 
+    /// Held by queues, a second late; nil: nobody watches.
+    public var pressure: PressureStall?
+
     /// Nothing seen yet.
     public init(server: Server, at: Nanoseconds) {
         self.server = server

@@ -32,6 +32,15 @@ public struct ExplanationText {
         }
     }
 
+    /// What of an anomaly can be set.
+    private func thresholds(of word: any Explained) -> String {
+        guard let anomaly = word as? Anomaly else { return "" }
+        let lines = anomaly.thresholds.map {
+            Paragraph.wrapped("\($0.id)=\($0.standardText): \($0.meaning)", width: width, indent: 2)
+        }
+        return "\nThresholds (--threshold)\n" + lines.joined()
+    }
+
     /// All that is known of these words.
     public func text(_ words: [any Explained]) -> String {
         words.map { word in
@@ -40,6 +49,7 @@ public struct ExplanationText {
             return Paragraph.wrapped("\(word.id) (\(kind)): \(meaning).", width: width)
                 + "\nHow it is measured\n" + Paragraph.wrapped(word.measurement, width: width, indent: 2)
                 + "\nWhat to do about it\n" + Paragraph.wrapped(word.advice, width: width, indent: 2)
+                + thresholds(of: word)
         }.joined(separator: "\n")
     }
 }

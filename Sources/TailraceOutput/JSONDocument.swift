@@ -24,6 +24,11 @@ public struct JSONDocument: ResponseFormat {
         next(lines.sample(sample, anchor: anchor))
     }
 
+    /// A finding that opened, changed or closed.
+    public func finding(_ finding: Finding, anchor: ClockAnchor) -> [UInt8] {
+        next(lines.finding(finding, anchor: anchor))
+    }
+
     /// A loss that grew.
     public func loss(_ loss: Loss, at wall: Int64) -> [UInt8] { next(lines.loss(loss, at: wall)) }
 

@@ -13,6 +13,20 @@ struct JSONLine {
         field("type", string: type.description)
     }
 
+    /// `{`: an object of another format.
+    init() { bytes.append(0x7b) }
+
+    /// ns as microseconds, with all their digits.
+    mutating func field(_ name: StaticString, microseconds nanoseconds: Int64) {
+        self.name(name)
+        let value = max(0, nanoseconds)
+        let rest = String(1000 + value % 1000).dropFirst()
+        bytes.append(contentsOf: "\(value / 1000).\(rest)".utf8)
+    }
+
+    /// As it is so far: more is to come.
+    consuming func opened() -> [UInt8] { bytes }
+
     private mutating func name(_ name: StaticString) {
         if needsComma { bytes.append(0x2c) }
         needsComma = true
@@ -141,6 +155,13 @@ struct JSONLine {
         let whole = scaled.dropLast(4)
         bytes.append(contentsOf: "\((Int(whole) ?? 1) - 1).".utf8)
         bytes.append(contentsOf: scaled.suffix(4).utf8)
+    }
+
+    /// Any number, with up to 17 significant digits.
+    mutating func field(_ name: StaticString, number value: Double?) {
+        self.name(name)
+        guard let value, value.isFinite else { return bytes.append(contentsOf: "null".utf8) }
+        bytes.append(contentsOf: String(value).utf8)
     }
 
     private mutating func number(_ value: Int64?) {

@@ -135,7 +135,14 @@ public struct NDJSON: ResponseFormat {
             $0.field("oldest_unsent_ns_max", sample.oldestUnsent)
             $0.field("blocked_writers", sample.blockedWriters)
         }
-        line.null("pressure")
+        line.pressure("pressure", sample.pressure)
+        return line.closed()
+    }
+
+    /// A finding that opened, changed or closed.
+    public func finding(_ finding: Finding, anchor: ClockAnchor) -> [UInt8] {
+        var line = JSONLine(type: "finding")
+        line.finding(finding, anchor: anchor)
         return line.closed()
     }
 
@@ -156,6 +163,7 @@ public struct NDJSON: ResponseFormat {
             $0.field("open", end.counts.open)
             $0.field("connections", end.counts.connections)
             $0.field("flush", end.counts.flushes)
+            $0.field("finding", end.counts.findings)
         }
         line.events(end.loss)
         line.object("loss") {

@@ -17,6 +17,7 @@ public struct ReportJSON {
         line.field("duration_ns", report.duration)
         line.array("servers", report.servers) { server($1, &$0) }
         line.field("other_responses", report.otherResponses)
+        findings(of: report, &line)
         line.array("functions", report.functions) {
             $0.field("name", string: $1.name)
             $0.field("total_ns", $1.times.sum)

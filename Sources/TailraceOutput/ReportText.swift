@@ -4,7 +4,7 @@ import TailraceModel
 /// A report for people: plain text in lines of a given width, no colour, no control characters.
 public struct ReportText {
     private let run: RunDescription
-    private let width: Int
+    let width: Int
 
     /// `width`: of the terminal, columns; at least 80.
     public init(run: RunDescription, width: Int) {
@@ -22,6 +22,7 @@ public struct ReportText {
         if report.otherResponses > 0 {
             text += "\n\(Quantity.count(report.otherResponses)) responses of other servers are not told one by one.\n"
         }
+        text += findings(of: report)
         text += functions(of: report)
         return text + "\n" + closing(of: report, recording)
     }
@@ -56,7 +57,7 @@ public struct ReportText {
     }
 
     /// What the numbers rest on.
-    private func closing(of report: Report, _ recording: RecordingEnd?) -> String {
+    func closing(of report: Report, _ recording: RecordingEnd?) -> String {
         let loss = report.loss
         var events =
             "EVENTS  \(Quantity.count(Int64(clamping: loss.made))) seen = \(Quantity.count(Int64(clamping: loss.delivered))) delivered"

@@ -11,12 +11,19 @@ public protocol ResponseFormat {
     func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8]
     /// The sockets of one server, once an interval.
     func sample(_ sample: ServerSample, anchor: ClockAnchor) -> [UInt8]
+    /// A finding that opened, changed or closed.
+    func finding(_ finding: Finding, anchor: ClockAnchor) -> [UInt8]
     /// A loss that grew while the run goes on; `wall`: ns since 1970.
     func loss(_ loss: Loss, at wall: Int64) -> [UInt8]
     /// After everything else.
     func end(_ end: RunEnd) -> [UInt8]
     /// Whether it says itself what was lost; else that is said on stderr.
     var tellsLoss: Bool { get }
+}
+
+extension ResponseFormat {
+    /// Most formats have no place for it.
+    public func finding(_ finding: Finding, anchor: ClockAnchor) -> [UInt8] { [] }
 }
 
 /// What is said at the end of a run.
@@ -85,6 +92,8 @@ public struct RunCounts: Sendable {
     public var connections = 0
     /// Told flushes.
     public var flushes = 0
+    /// Findings that opened.
+    public var findings = 0
 
     /// None.
     public init() {}

@@ -85,6 +85,11 @@ public struct TraceTable: ResponseFormat {
         return line(cells)
     }
 
+    /// A line across all columns.
+    public func finding(_ finding: Finding, anchor: ClockAnchor) -> [UInt8] {
+        Array(FindingLine(finding: finding).line(anchor: anchor).utf8)
+    }
+
     /// Flushes have no line.
     public func flush(_ flush: Flush, anchor: ClockAnchor) -> [UInt8] { [] }
     /// Nor have samples.

@@ -7,10 +7,11 @@ import TailraceOutput
 /// `tailrace export`: a recording as text for other programs.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write the responses of a recording as NDJSON, JSON or CSV.",
+        abstract: "Write the responses of a recording as NDJSON, JSON, CSV or for Perfetto.",
         discussion: """
             ndjson: what `trace --json` would have written. json: one array of the same objects. csv: a line for each response,
-            the names of the columns in the first one (RFC 4180).
+            the names of the columns in the first one (RFC 4180). perfetto: the Trace Event Format, for ui.perfetto.dev: a slice
+            for each response with its stages in it, findings, counters.
             Responses that were open when the recording ended come last, as `open`. Needs no privilege; the same recording gives
             the same bytes on any machine. How the recording ends, and what is missing in it, is said on stderr and in `end`.
             Ends with 65 where the recording is not readable.
@@ -22,13 +23,13 @@ struct Export: ParsableCommand {
 
     /// The formats.
     enum Format: String, ExpressibleByArgument, CaseIterable {
-        case ndjson, json, csv
+        case ndjson, json, csv, perfetto
     }
 
     @Argument(help: "A file that `tailrace record` wrote.")
     var file: String
 
-    @Option(help: "ndjson, json or csv.")
+    @Option(help: "ndjson, json, csv or perfetto.")
     var format = Format.ndjson
 
     @Option(name: [.short, .customLong("output")], help: ArgumentHelp("Write to this file.", valueName: "out"))
@@ -36,6 +37,8 @@ struct Export: ParsableCommand {
 
     @Flag(help: "With ndjson and json, an object for each flush as well.")
     var flushes = false
+
+    @OptionGroup var thresholds: ThresholdOptions
 
     func validate() throws {
         if flushes, format == .csv { throw ValidationError("csv has a line for each response, and none for flushes.") }
@@ -51,8 +54,9 @@ struct Export: ParsableCommand {
             case .ndjson: NDJSON(run: run.description)
             case .json: JSONDocument(run: run.description)
             case .csv: CSV(run: run.description)
+            case .perfetto: PerfettoTrace(run: run.description)
             }
         let destination = try output.map { try Output(file: $0) } ?? Output(STDOUT_FILENO)
-        try RunPrinter(run: run, format: format, output: destination).print()
+        try RunPrinter(run: run, format: format, limits: try thresholds.limits(), output: destination).print()
     }
 }

@@ -39,7 +39,16 @@ struct ReportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("For people or for programs.", valueName: "format"))
     var format = ReportFormat.text
 
+    @OptionGroup var thresholds: ThresholdOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "End with exit code 3 if one of these was found, a warning or worse: task-leak,slow-consumer. `any`: any of them.",
+            valueName: "anomaly,..."))
+    var failOn: String?
+
     func validate() throws {
+        _ = try failures
         guard file != nil else { return }
         let target = options.target
         guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
@@ -47,6 +56,20 @@ struct ReportCommand: ParsableCommand {
         else {
             throw ValidationError(
                 "A recording is read as it is: FILE goes with neither TARGET, --for, --functions nor --ready-file.")
+        }
+    }
+
+    /// What `--fail-on` names.
+    private var failures: [Anomaly] {
+        get throws {
+            guard let failOn else { return [] }
+            if failOn == "any" { return Anomaly.allCases }
+            return try failOn.split(separator: ",", omittingEmptySubsequences: false).map { name in
+                if let anomaly = Anomaly(rawValue: String(name)) { return anomaly }
+                let known = Anomaly.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError(
+                    "--fail-on: no anomaly is named \(String(name).debugDescription); known are \(known), any.")
+            }
         }
     }
 
@@ -73,12 +96,17 @@ struct ReportCommand: ParsableCommand {
     private func gather(
         _ run: any ResponseRun, _ goThrough: (@escaping (borrowing Actions) -> Void) throws -> Void
     ) throws -> Report {
-        let gathering = Gathering(run)
+        let gathering = Gathering(run, limits: try thresholds.limits())
         let (begin, anchor) = (run.now, run.anchor)
         try goThrough(gathering.take)
         for response in run.openResponses() { gathering.builder.add(response, anchor: run.anchor) }
-        return gathering.builder.report(
+        var report = gathering.builder.report(
             begin: anchor.wall(at: begin), duration: run.now - begin, loss: run.loss(), unattributed: run.unattributed)
+        report.findings = gathering.findings.sorted(open: gathering.watch.open)
+        report.otherFindings = gathering.findings.others
+        report.insights = gathering.watch.insights()
+        (report.end, report.anchor) = (run.now, run.anchor)
+        return report
     }
 
     private func write(_ report: Report, of run: any ResponseRun) throws {
@@ -87,27 +115,41 @@ struct ReportCommand: ParsableCommand {
         switch format {
         case .text:
             output.append(ReportText(run: run.description, width: terminalWidth()).text(report, recording: recording))
+        case .html: output.append(ReportHTML(run: run.description).page(report, recording: recording))
         case .json:
             output.append(ReportJSON(run: run.description).line(report, recording: recording))
         }
         try output.flush()
+        let wanted = try failures
+        let met = report.findings.filter { $0.severity > .notice && wanted.contains($0.anomaly) }.map(
+            \.anomaly.rawValue)
+        if !met.isEmpty {
+            let names = Set(met).sorted().joined(separator: ", ")
+            throw ExitFailure(code: 3, description: "--fail-on met its findings: \(names); the report says where")
+        }
     }
 }
 
 /// How a report is written.
 enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
-    case text, json
+    case text, json, html
 }
 
 /// Takes what a run tells.
 private final class Gathering {
     var builder = ReportBuilder()
+    var watch: Watch
+    var findings = FindingList()
     private let run: any ResponseRun
 
-    init(_ run: any ResponseRun) { self.run = run }
+    init(_ run: any ResponseRun, limits: Thresholds) {
+        self.run = run
+        watch = Watch(limits: limits)
+    }
 
     func take(_ actions: borrowing Actions) {
         if let flush = actions.flush { builder.add(flush) }
+        findings.add(watch.take(actions).findings)
         // Not `for response in`, and nothing else beside it: that would copy each of them.
         let anchor = run.anchor
         for place in actions.ended.indices { builder.add(actions.ended[place], anchor: anchor) }

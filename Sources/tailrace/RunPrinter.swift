@@ -13,13 +13,15 @@ final class RunPrinter {
     private var output: Output
     private var end = RunEnd()
     private var shownLoss = Loss()
+    private var watch: Watch
     private var nextLossCheck: Nanoseconds = 0
 
     /// `witness`: tells the servers' open tasks; nil: nobody does.
     init(
-        run: any ResponseRun, format: any ResponseFormat, witness: TaskWitness? = nil,
-        output: Output = Output(STDOUT_FILENO)
+        run: any ResponseRun, format: any ResponseFormat, limits: Thresholds = Thresholds(),
+        witness: TaskWitness? = nil, output: Output = Output(STDOUT_FILENO)
     ) {
+        watch = Watch(limits: limits)
         self.run = run
         self.witness = witness
         self.format = format
@@ -43,9 +45,18 @@ final class RunPrinter {
             end.counts.flushes += 1
             output.append(format.flush(flush, anchor: run.anchor))
         }
-        for var sample in actions.samples {
+        for sample in actions.samples {
+            guard let count = witness?.gauge.newest(of: sample.server) else { continue }
+            watch.take(TaskReading(pid: sample.server.pid, at: sample.at, provider: count.provider, open: count.open))
+        }
+        let told = watch.take(actions)
+        for var sample in told.samples {
             sample.tasks = witness?.gauge.newest(of: sample.server)
             output.append(format.sample(sample, anchor: run.anchor))
+        }
+        for finding in told.findings {
+            if finding.state == .opened { end.counts.findings += 1 }
+            output.append(format.finding(finding, anchor: run.anchor))
         }
         for index in actions.ended.indices {
             end.counts.responses += 1

@@ -9,7 +9,7 @@ import TailraceOutput
 /// `tailrace trace`: a line for each response as it ends.
 struct Trace: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a line for each response as it ends.",
+        abstract: "Print a line for each response as it ends, and for each finding.",
         discussion: """
             On a terminal: aligned columns, the stages of each response's time. Not on a terminal, or with --json: NDJSON.
             Ctrl-C ends: responses that are still open follow, and a summary with the loss goes to stderr.
@@ -20,6 +20,8 @@ struct Trace: ParsableCommand {
             """)
 
     @OptionGroup var options: TargetOptions
+
+    @OptionGroup var thresholds: ThresholdOptions
 
     @Flag(help: "Write NDJSON also to a terminal.")
     var json = false
@@ -38,7 +40,7 @@ struct Trace: ParsableCommand {
         let witness = TaskWitness(options)
         run.witness = witness
         defer { witness.gauge.stop() }
-        try RunPrinter(run: run, format: format, witness: witness).print {
+        try RunPrinter(run: run, format: format, limits: try thresholds.limits(), witness: witness).print {
             try run.announceReady(in: options.readyFile)
         }
     }

@@ -183,5 +183,5 @@ def test_what_cannot_be_reported_of_is_refused():
             done = run_to_end("report", file.name, *more)
             assert done.returncode == 64 and b"goes with neither" in done.stderr, done
     assert run_to_end("report", "/nonexistent.trc").returncode in (1, 65)
-    assert run_to_end("report", "--format", "html").returncode == 64
+    assert run_to_end("report", "--format", "yaml").returncode == 64
     assert run_to_end("report", "--for", "0s").returncode == 64

@@ -8,6 +8,8 @@ import Traffic
 /// carry what a terminal must not get.
 final class Engine {
     private var correlator = Correlator(tellsFlushes: true)
+    private var watch = Watch()
+    private var findings = FindingList()
     private var report = ReportBuilder()
     private let run: RunDescription
     /// Empty: nothing is written.
@@ -48,7 +50,13 @@ final class Engine {
         correlator.take(event) { actions in
             for place in actions.ended.indices { take(actions.ended[place]) }
             if let flush = actions.flush { take(flush) }
-            for sample in actions.samples { for format in formats { note(format.sample(sample, anchor: self.anchor)) } }
+            guard !formats.isEmpty else { return }
+            let told = watch.take(actions)
+            findings.add(told.findings)
+            for format in formats {
+                for sample in told.samples { note(format.sample(sample, anchor: self.anchor)) }
+                for finding in told.findings { note(format.finding(finding, anchor: self.anchor)) }
+            }
         }
     }
 
@@ -79,9 +87,14 @@ final class Engine {
         for response in correlator.open(at: now) { take(response) }
         for format in formats { note(format.loss(loss, at: anchor.wall(at: now))) }
         if !formats.isEmpty {
-            let sum = report.report(
+            var sum = report.report(
                 begin: anchor.wall, duration: max(0, now), loss: loss, unattributed: correlator.unattributed)
+            sum.findings = findings.sorted(open: watch.open)
+            sum.insights = watch.insights()
+            sum.anchor = anchor
+            sum.end = now
             note(Array(ReportText(run: run, width: 80).text(sum).utf8))
+            note(Array(ReportHTML(run: run).page(sum).utf8))
             note(ReportJSON(run: run).line(sum))
         }
         if correlator.openResponses < 0 { wrong = wrong ?? "\(correlator.openResponses) responses are open" }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+extension AnomalyCheck {
+    /// Writers wait for room in send buffers, whatever holds the bytes.
+    static let blockedWriters = AnomalyCheck { window, limits in
+        let blocked = window.connections.filter { $0.sample.blocked >= limits.whole(.blockedAge) }
+        guard let worst = window.most(of: blocked, by: \.sample.blocked) else { return nil }
+        let open = max(window.open, blocked.count)
+        let share = Double(blocked.count) / Double(open)
+        let longest = worst.sample.blocked
+        return Symptom(
+            share > 0.5 && blocked.count >= 3 ? .critical : .warning, since: window.since(longest),
+            connection: worst.look.connection,
+            evidence: [
+                Evidence("blocked_writers", .count(Int64(blocked.count))),
+                Evidence("responses", .count(Int64(open))),
+                Evidence("blocked_share", .share(share)),
+                Evidence("longest_ns", .duration(longest)),
+                Evidence("peer", .text(worst.remote.description)),
+                Evidence("sndbuf_bytes", .bytes(Int64(worst.sample.sndbufBytes))),
+                Evidence("cause", .text(worst.holder.rawValue)),
+            ],
+            summary: """
+                \(Phrase.count(blocked.count, "writer waits", "writers wait")) for room in the send buffer, \
+                \(Phrase.percent(share)) of \(Phrase.count(open, "response", "responses")) in the making, the longest for \
+                \(Phrase.duration(longest)) (\(worst.remote), sndbuf \(Phrase.bytes(Int64(worst.sample.sndbufBytes)))): \
+                \(Phrase.reason(worst.holder)).
+                """)
+    }
+}

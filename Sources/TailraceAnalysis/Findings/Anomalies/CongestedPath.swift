@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+extension AnomalyCheck {
+    /// The path to a peer carries no more: loss beyond what congestion control needs to find its rate, or a round trip that
+    /// grows. Two windows in a row: one loss is nobody's fault.
+    static let congestedPath = AnomalyCheck(opensAfter: 2) { window, limits in
+        let congested = window.connections.filter { connection in
+            let sample = connection.sample
+            guard sample.unsentBytes > 0 || sample.unackedBytes > 0, connection.holder != .peerWindow,
+                connection.holder != .qdisc
+            else { return false }
+            return isLossy(connection, limits) || isInflated(connection, limits)
+        }
+        let recent = congested.reduce(0) { $0 + $1.recentRetransmits }
+        guard recent >= limits[.pathRetransmits] || congested.contains(where: { isInflated($0, limits) }) else {
+            return nil
+        }
+        guard
+            let worst = window.most(
+                of: congested, by: { Int64(nearest: $0.recentRetransmits * 1e6) << 24 &+ ($0.rtt ?? 0) / 1000 })
+        else { return nil }
+        let unsent = congested.reduce(0) { $0 + Int64($1.sample.unsentBytes) }
+        let retransmits = congested.reduce(0) { $0 + $1.retransmits }
+        let isWaiting = (congested.map(\.wait).max() ?? 0) >= limits.whole(.pressureAge)
+        return Symptom(
+            isWaiting ? .critical : .warning, connection: worst.look.connection,
+            evidence: [
+                Evidence("congested_connections", .count(Int64(congested.count))),
+                Evidence("connections", .count(Int64(window.connections.count))),
+                Evidence("retransmits", .count(retransmits)),
+                Evidence("retransmits_per_look", .number(recent)),
+                Evidence("unsent_bytes", .bytes(unsent)),
+                Evidence("peer", .text(worst.remote.description)),
+                Evidence("srtt_ns", .duration(worst.rtt)),
+                Evidence("least_srtt_ns", .duration(worst.leastRTT)),
+                Evidence("cwnd_segments", .count(Int64(worst.sample.congestionWindow))),
+                Evidence("drained_bytes_per_second", .bytesPerSecond(worst.drained.map { Int64(nearest: $0) })),
+            ],
+            summary: sentence(window, congested, worst, retransmits: retransmits, unsent: unsent))
+    }
+
+    /// Of the segments that arrived meanwhile.
+    private static func isLossy(_ connection: ConnectionWindow, _ limits: Thresholds) -> Bool {
+        let segments = (connection.drained ?? 0) * Double(connection.length) / 1e9 / 1448
+        return connection.recentRetransmits > 0.25 && connection.recentRetransmits >= limits[.pathLoss] * segments
+    }
+
+    /// What waits at the own device makes the round trip longer too, and is not the path's.
+    private static func isInflated(_ connection: ConnectionWindow, _ limits: Thresholds) -> Bool {
+        guard let rtt = connection.rtt, let least = connection.leastRTT, rtt >= limits.whole(.pathRTT),
+            Double(rtt) >= limits[.pathInflation] * Double(least)
+        else { return false }
+        let atDevice = connection.qdisc.flushes > 0 ? connection.qdisc.time / connection.qdisc.flushes : 0
+        return 2 * atDevice < rtt - least
+    }
+
+    private static func sentence(
+        _ window: ServerWindow, _ congested: [ConnectionWindow], _ worst: ConnectionWindow, retransmits: Int64,
+        unsent: Int64
+    ) -> String {
+        var text = "The path to \(Phrase.count(congested.count, "connection", "connections")) of "
+        text += "\(window.connections.count) is congested: \(worst.remote) has a round trip of "
+        text += "\(Phrase.duration(worst.rtt ?? 0)) (least \(Phrase.duration(worst.leastRTT ?? 0))) and "
+        text += "a congestion window of \(worst.sample.congestionWindow) segments; "
+        text += "\(Phrase.count(Int(retransmits), "segment was", "segments were")) sent again"
+        text += unsent > 0 ? ", and \(Phrase.bytes(unsent)) wait unsent." : "."
+        return text
+    }
+}

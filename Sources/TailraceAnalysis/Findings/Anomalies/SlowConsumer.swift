@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+extension AnomalyCheck {
+    /// Bytes or writers wait, and the peer's window is what they wait for.
+    static let slowConsumer = AnomalyCheck { window, limits in
+        let slow = window.connections.filter { connection in
+            let isFull = Int64(connection.sample.unsentBytes) >= limits.whole(.slowUnsent)
+            let isLong = connection.wait >= limits.whole(.slowAge)
+            let isHeld =
+                connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
+            return isLong && isHeld && (isFull || connection.sample.blocked > 0)
+        }
+        guard let worst = window.most(of: slow, by: \.wait) else { return nil }
+        let unsent = slow.reduce(0) { $0 + Int64($1.sample.unsentBytes) }
+        let held = slow.reduce(0) { $0 + Int64($1.sample.queuedBytes) }
+        let clients = Set(window.connections.map(\.remote.host)).count
+        let isMany = slow.count >= 10 || 2 * slow.count > window.connections.count && slow.count > 1
+        return Symptom(
+            isMany || held >= limits.whole(.pressureSum) ? .critical : .warning, since: window.since(worst.wait),
+            connection: worst.look.connection,
+            evidence: [
+                Evidence("connections", .count(Int64(window.connections.count))),
+                Evidence("slow_connections", .count(Int64(slow.count))),
+                Evidence("slow_clients", .count(Int64(Set(slow.map(\.remote.host)).count))),
+                Evidence("clients", .count(Int64(clients))),
+                Evidence("unsent_bytes", .bytes(unsent)),
+                Evidence("unsent_share", .share(share(unsent, of: window.unsentBytes))),
+                Evidence("kernel_memory_bytes", .bytes(held)),
+                Evidence("peer", .text(worst.remote.description)),
+                Evidence("peer_unsent_bytes", .bytes(Int64(worst.sample.unsentBytes))),
+                Evidence("peer_waits_ns", .duration(worst.wait)),
+                Evidence("peer_window_bytes", .bytes(Int64(worst.sample.peerWindow))),
+                Evidence("drained_bytes_per_second", .bytesPerSecond(worst.drained.map { Int64(nearest: $0) })),
+                Evidence("written_bytes_per_second", .bytesPerSecond(worst.written.map { Int64(nearest: $0) })),
+                Evidence("peer_window_share", .share(worst.peerWindowShare)),
+                Evidence("response", .text(worst.responseID)),
+            ],
+            summary: sentence(window, slow, worst, unsent: unsent, held: held))
+    }
+
+    private static func share(_ part: Int64, of whole: Int64) -> Double? {
+        whole > 0 ? Double(part) / Double(whole) : nil
+    }
+
+    private static func sentence(
+        _ window: ServerWindow, _ slow: [ConnectionWindow], _ worst: ConnectionWindow, unsent: Int64, held: Int64
+    ) -> String {
+        let isOne = slow.count == 1
+        var text = "\(slow.count) of \(Phrase.count(window.connections.count, "connection", "connections")) "
+        text += "\(isOne ? "holds" : "hold") "
+        if let share = share(unsent, of: window.unsentBytes) {
+            text += "\(Phrase.percent(share)) of the \(Phrase.bytes(window.unsentBytes)) unsent "
+            text += "and \(Phrase.bytes(held)) of kernel memory"
+        } else {
+            text += "\(Phrase.bytes(held)) of kernel memory, with \(isOne ? "its writer" : "their writers") waiting"
+        }
+        text += "; \(isOne ? "its client" : "the slowest"), \(worst.remote)\(Phrase.target(worst.look.response)), "
+        if let drained = worst.drained, let written = worst.written {
+            text += drained < 1 ? "takes nothing" : "drains \(Phrase.rate(drained))"
+            if written > drained * 1.1 { text += " while the server writes \(Phrase.rate(written))" }
+        } else {
+            text += "takes too little"
+        }
+        text += ", and the server has waited \(Phrase.duration(worst.wait)): its window is full."
+        return text
+    }
+}
+
+extension ConnectionWindow {
+    /// Of the response in the making.
+    var responseID: String? {
+        look.response.map { "\(String(look.connection.cookie, radix: 16))-\($0.number)" }
+    }
+}

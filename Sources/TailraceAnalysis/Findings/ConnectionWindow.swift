@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// A connection between two looks at it.
+public struct ConnectionWindow: Sendable {
+    /// As it stands at the end.
+    public let look: ConnectionLook
+    /// Between the looks, ns; 0: this is the first one.
+    public let length: Int64
+    /// Acknowledged by the peer, bytes a second, averaged over a few looks; nil: not known.
+    public let drained: Double?
+    /// Handed over by the server, bytes a second, averaged over a few looks; nil: not known.
+    public let written: Double?
+    /// Share of the time in which the peer's window limited it; nil: this is the first look.
+    public let peerWindowShare: Double?
+    /// Segments sent again.
+    public let retransmits: Int64
+    /// The same, averaged over a few looks: a timeout may be longer than the time between two.
+    public let recentRetransmits: Double
+    /// Smallest smoothed round trip so far, ns; nil: none is known.
+    public let leastRTT: Int64?
+    /// Time of its flushes with the device layer, ns, and how many flushes those are.
+    public let qdisc: (time: Int64, flushes: Int64)
+    /// Time that flushes were held while TCP held back for the device, ns.
+    public let heldByDevice: Int64
+    /// Time that flushes were held while the congestion window was full, ns.
+    public let heldByCongestion: Int64
+    /// Looks in a row with more queued than `Thresholds` allow for a notice.
+    public let looksQueued: Int
+
+    /// The socket.
+    public var sample: SocketSample { look.sample }
+    /// The client.
+    public var remote: Endpoint { look.connection.remote }
+    /// Smoothed round trip, ns; nil: none yet.
+    public var rtt: Int64? { sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil }
+    /// How long its oldest unsent byte, or its writer, has waited, ns.
+    public var wait: Int64 { max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked) }
+
+    /// What holds its bytes, by the socket's own clocks, then by what limited its flushes.
+    public var holder: WaitCause {
+        if let peerWindowShare, peerWindowShare >= 0.5 { return .peerWindow }
+        // The first look has nothing to compare with: a window that is full now is as good.
+        if peerWindowShare == nil, Int64(sample.unackedBytes) + 1460 > Int64(sample.peerWindow) { return .peerWindow }
+        // What is lost keeps the device idle, whatever TCP kept back for it before.
+        if recentRetransmits > 0.25 { return .congestionWindow }
+        if heldByDevice > heldByCongestion { return .qdisc }
+        let isWindowFull = Int64(sample.unackedBytes) + 1460 > Int64(sample.congestionWindow) * 1400
+        return heldByCongestion > 0 || isWindowFull ? .congestionWindow : .other
+    }
+}
+
+/// What is remembered of a connection from look to look.
+struct ConnectionMemory {
+    let look: ConnectionLook
+    let drained: Double?
+    let written: Double?
+    let leastRTT: Int64?
+    let recentRetransmits: Double
+    let looksQueued: Int
+
+    /// Of the newest look.
+    init(_ window: ConnectionWindow) {
+        look = window.look
+        drained = window.drained
+        written = window.written
+        leastRTT = window.leastRTT
+        recentRetransmits = window.recentRetransmits
+        looksQueued = window.looksQueued
+    }
+}
+
+extension ConnectionWindow {
+    /// From the look before, nil where this is the first.
+    init(_ look: ConnectionLook, after memory: ConnectionMemory?, queuedLimit: Int64) {
+        self.look = look
+        let sample = look.sample
+        let before = memory?.look
+        length = before.map { max(0, sample.at - $0.sample.at) } ?? 0
+        (drained, written) = Self.rates(look, memory, length)
+        peerWindowShare = before.flatMap { [length] before in
+            length > 0
+                ? min(1, Double(max(0, sample.rwndLimited - before.sample.rwndLimited)) / Double(length)) : nil
+        }
+        retransmits = before.map { Int64(Int32(bitPattern: sample.retransmits &- $0.sample.retransmits)) } ?? 0
+        recentRetransmits = 0.5 * (memory?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits))
+        let rtt = sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil
+        leastRTT = [memory?.leastRTT, rtt].compactMap { $0 }.min()
+        looksQueued = Int64(sample.queuedBytes) > queuedLimit ? (memory?.looksQueued ?? 0) + 1 : 0
+        let isSame = before?.response?.number == look.response?.number
+        let earlier = isSame ? before?.response : nil
+        qdisc = (
+            (look.response?.qdisc.sum ?? 0) - (earlier?.qdisc.sum ?? 0),
+            (look.response?.qdisc.count ?? 0) - (earlier?.qdisc.count ?? 0)
+        )
+        heldByDevice = (look.response?.heldByDevice ?? 0) - (earlier?.heldByDevice ?? 0)
+        heldByCongestion = (look.response?.heldByCongestion ?? 0) - (earlier?.heldByCongestion ?? 0)
+    }
+
+    /// A flush is told when it is acknowledged, so what is handed over is that and what the socket still holds.
+    private static func rates(
+        _ look: ConnectionLook, _ memory: ConnectionMemory?, _ length: Int64
+    ) -> (drained: Double?, written: Double?) {
+        guard length > 0, let memory, let now = look.acknowledged, let then = memory.look.acknowledged else {
+            return (memory?.drained, memory?.written)
+        }
+        let drained = Double(max(0, Int32(bitPattern: now &- then)))
+        let held = { (sample: SocketSample) in Double(sample.unsentBytes) + Double(sample.unackedBytes) }
+        let written = max(0, drained + held(look.sample) - held(memory.look.sample))
+        let smooth = { (new: Double, old: Double?) in
+            let rate = new / Double(length) * 1e9
+            return old.map { 0.5 * $0 + 0.5 * rate } ?? rate
+        }
+        return (smooth(drained, memory.drained), smooth(written, memory.written))
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// Responses that ended: how many tasks were open when they began, and how long their stages took. The newest of each range
+/// of tasks are kept, so that quiet times are still there when a busy one comes: a bounded number.
+public struct ResponsePoints: Sendable {
+    /// Stages of which the latency may come from concurrency.
+    static let stages: [Stage] = [.accept, .read, .app, .send, .blocked, .queue]
+    /// Responses that are kept of a range of tasks; ranges are those of `LogLinear`.
+    private static let most = 24
+    /// What is older says nothing of the server as it is, ns.
+    private static let longest: Int64 = 900_000_000_000
+
+    private struct Point {
+        let tasks: Double
+        let end: Nanoseconds
+        let latencies: InlineArray<6, Double>
+    }
+    private struct Range {
+        var points: [Point] = []
+        var next = 0
+    }
+    private var ranges: [Range] = []
+    /// Newest end; 0: none.
+    public private(set) var newest: Nanoseconds = 0
+
+    /// None.
+    public init() {}
+
+    /// A response that says how long it took: its end is its own, and all its events are known. Streams last as long as they
+    /// have something to say.
+    mutating func add(_ response: borrowing Response) {
+        guard !response.isStreaming, !response.missesEvents, !response.isAdopted, response.endedBy == .complete else {
+            return
+        }
+        newest = max(newest, response.end)
+        let place = LogLinear.bucket(of: Int64(response.inFlight.begin))
+        while ranges.count <= place { ranges.append(Range()) }
+        let timeline = response.timeline
+        let point = Point(
+            tasks: Double(response.inFlight.begin), end: response.end,
+            latencies: InlineArray { Double(timeline[Self.stages[$0]] ?? 0) })
+        if ranges[place].points.count < Self.most {
+            ranges[place].points.append(point)
+        } else {
+            ranges[place].points[ranges[place].next] = point
+            ranges[place].next = (ranges[place].next + 1) % Self.most
+        }
+    }
+
+    /// How each stage goes with open tasks; stages that none spent 1 ms in are left out.
+    public var correlations: [StageCorrelation] {
+        let points = ranges.flatMap(\.points).filter { $0.end >= newest - Self.longest }
+        let tasks = points.map(\.tasks)
+        return Self.stages.indices.compactMap { place in
+            let latency = points.map { $0.latencies[place] }
+            guard latency.contains(where: { $0 >= 1e6 }) else { return nil }
+            let rank = RankCorrelation(tasks, latency)
+            let curve = LatencyCurve(tasks: tasks, latency: latency)
+            let knee = (rank?.rho ?? 0) > 0 ? curve.knee : nil
+            return StageCorrelation(
+                stage: Self.stages[place], rho: rank?.rho, probability: rank?.probability, count: points.count,
+                knee: knee?.tasks, base: knee.flatMap { curve.base(upTo: $0) },
+                beyond: knee.flatMap { knee in
+                    Ordered.median(zip(tasks, latency).filter { $0.0 > knee.tasks }.map(\.1))
+                })
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// The pressure stall information of one server process, as its responses and holds are told.
+struct StallWatch {
+    private var grid: StallGrid
+    private var some: [StallAveraging]
+    private var full: [StallAveraging]
+    /// Up to when responses in flight are counted that go on.
+    private var looked: Nanoseconds
+    /// What was held before a look may be told as late as the next one: by the ACK of what was on its way.
+    private static let delay: Int64 = 1_000_000_000
+
+    init(begin: Nanoseconds) {
+        grid = StallGrid(begin: begin)
+        looked = begin
+        some = [StallAveraging](repeating: StallAveraging(begin: begin), count: WaitCause.allCases.count + 1)
+        full = some
+    }
+
+    /// A response ended: until the last look it was counted while it was open.
+    mutating func add(ended response: borrowing Response) {
+        grid.addInFlight(from: max(response.begin, min(looked, response.end)), to: response.end)
+    }
+
+    /// A response goes on at a look at `time`.
+    mutating func add(open begin: Nanoseconds, at time: Nanoseconds) {
+        grid.addInFlight(from: max(begin, looked), to: time)
+    }
+
+    mutating func add(_ hold: Hold) { grid.add(hold) }
+
+    /// All connections were looked at, at `time`.
+    mutating func finishLook(at time: Nanoseconds) {
+        looked = time
+        settle(to: time - Self.delay)
+    }
+
+    /// The run is over, and nothing more is told.
+    mutating func finish() { settle(to: looked) }
+
+    private mutating func settle(to time: Nanoseconds) {
+        for (place, sum) in grid.settle(to: time).enumerated() {
+            some[place].add(sum.some, now: time)
+            full[place].add(sum.full, now: time)
+        }
+    }
+
+    /// As it is now, a second late.
+    var pressure: ServerPressure {
+        var pressure = ServerPressure()
+        (pressure.all.some, pressure.all.full) = (some[0].values, full[0].values)
+        for cause in WaitCause.allCases {
+            pressure[cause].some = some[cause.index + 1].values
+            pressure[cause].full = full[cause.index + 1].values
+        }
+        return pressure
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+
+/// How one stage's latency goes with open tasks.
+public struct StageCorrelation: Sendable, Equatable {
+    /// Which stage.
+    public let stage: Stage
+    /// Spearman's rank correlation, -1...1; nil: one of the two does not vary.
+    public let rho: Double?
+    /// How likely that is by chance.
+    public let probability: Double?
+    /// Responses.
+    public let count: Int
+    /// Open tasks from which the latency leaves its base; nil: no knee.
+    public let knee: Double?
+    /// Median latency up to the knee, ns; nil: no knee.
+    public let base: Double?
+    /// Median latency beyond the knee, ns; nil: no knee.
+    public let beyond: Double?
+
+    /// All of it.
+    public init(
+        stage: Stage, rho: Double?, probability: Double?, count: Int, knee: Double? = nil, base: Double? = nil,
+        beyond: Double? = nil
+    ) {
+        self.stage = stage
+        self.rho = rho
+        self.probability = probability
+        self.count = count
+        self.knee = knee
+        self.base = base
+        self.beyond = beyond
+    }
+}
+
+/// Open tasks that neither responses in flight nor connections explain.
+public struct TaskTrend: Sendable {
+    /// Who counted.
+    public var provider = ""
+    /// Tasks by response in flight; nil: their number did not vary.
+    public var perResponse: Double?
+    /// Tasks by connection; nil: their number did not vary.
+    public var perConnection: Double?
+    /// Tasks that are left over now, more than at first.
+    public var unexplained = 0.0
+    /// Their growth, tasks a second (Theil-Sen).
+    public var slope = 0.0
+    /// The slope lies in there with 95 % confidence.
+    public var slopeRange = 0.0...0.0
+    /// How likely such a trend is by chance (Mann-Kendall).
+    public var probability = 1.0
+    /// Readings.
+    public var count = 0
+    /// Time that they span, ns.
+    public var span: Int64 = 0
+    /// Open tasks now.
+    public var open = 0
+    /// The census group that grew most, in words. Untrusted.
+    public var growing: String?
+
+    /// Nothing known.
+    public init() {}
+}
+
+/// What pressure and open tasks had to do with the responses of one server process.
+public struct ServerInsight: Sendable {
+    /// Whose.
+    public let server: Server
+    /// Held by queues.
+    public var pressure = ServerPressure()
+    /// By stage, for stages that responses spent time in.
+    public var correlations: [StageCorrelation] = []
+    /// nil: nobody counted its tasks, or too rarely.
+    public var tasks: TaskTrend?
+
+    /// Nothing known yet.
+    public init(server: Server) { self.server = server }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// A finding for people: one line as it happens, a paragraph in a report.
+struct FindingLine {
+    let finding: Finding
+
+    /// `12:00:01 ! slow-consumer opened, warning: 3 of 40 ...`
+    func line(anchor: ClockAnchor) -> String {
+        let time = Timestamp.timeOfDay(anchor.wall(at: finding.at)).prefix(8)
+        return
+            "\(time) ! \(finding.anomaly.rawValue) \(finding.state.rawValue), \(finding.severity.rawValue): \(text)\n"
+    }
+
+    /// The sentence, harmless to a terminal.
+    var text: String {
+        // The sanitizer cuts, and a sentence of ours is longer than what it lets pass at once.
+        var rest = finding.summary[...]
+        var text = ""
+        while !rest.isEmpty {
+            let part = rest.prefix(Sanitizer.longest)
+            text += Sanitizer.visible(String(part))
+            rest = rest.dropFirst(part.count)
+        }
+        return text
+    }
+}
+
+extension ReportText {
+    /// Everything that was found, the most severe first; empty where nothing was.
+    func findings(of report: Report) -> String {
+        guard let insights = report.insights else { return "" }
+        guard !report.findings.isEmpty else {
+            return "\nFINDINGS none in \(Quantity.duration(report.duration)), at the thresholds of this run.\n"
+        }
+        var text = "\nFINDINGS \(Quantity.count(Int64(report.findings.count)))"
+        text += report.otherFindings > 0 ? ", and \(Quantity.count(Int64(report.otherFindings))) more\n" : "\n"
+        for finding in report.findings {
+            let end = finding.end ?? report.end
+            let state = finding.end == nil ? "still open after" : "for"
+            let title =
+                "\(finding.severity.rawValue) \(finding.anomaly.rawValue) [\(finding.server.pid)] \(state) "
+                + "\(Quantity.duration(max(0, end - finding.begin)))"
+            text += "  " + title + "\n"
+            text += Paragraph.wrapped(FindingLine(finding: finding).text, width: width, indent: 4)
+            text += Paragraph.wrapped("-> " + finding.advice, width: width, indent: 4)
+        }
+        for insight in insights { text += self.insight(insight) }
+        return text
+    }
+
+    private func insight(_ insight: ServerInsight) -> String {
+        let some = insight.pressure.all.some
+        guard some.total > 0 else { return "" }
+        let full = insight.pressure.all.full
+        let held = WaitCause.allCases.filter { insight.pressure[$0].some.total > 0 }
+            .map { "\($0.rawValue) \(Quantity.duration(insight.pressure[$0].some.total))" }
+        let text =
+            "PRESSURE [\(insight.server.pid)] some of its responses were held for \(Quantity.duration(some.total)) (avg10 "
+            + "\(some.avg10) %, avg60 \(some.avg60) %), all of them for \(Quantity.duration(full.total)); by cause: "
+            + held.joined(separator: ", ") + "."
+        return "\n" + Paragraph.hanging(text, width: width)
+    }
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Healthy load, some of it of a kind that could be mistaken for a fault: no finding above a notice."""
+import socket
+import time
+
+from go_program import go_server
+from load_client import Connection
+from namespaces import SERVER_ADDRESS, Namespaces
+from nginx_site import Nginx
+from scenario import Expected, crowd, faulty, scenario
+from servers import Client
+
+NONE = Expected()
+
+
+@scenario(NONE)
+def small_responses_on_kept_connections(scene):
+    with faulty("--workers", "64") as server, scene.traced(server):
+        with crowd(server.port, "/wait/ms=2", 12, 7, "--pause", 10) as client:
+            client.results()
+
+
+@scenario(NONE)
+def fifty_steady_streams(scene):
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/events/count=70/gap=100", 50, 8) as client:
+            client.results()
+
+
+@scenario(NONE)
+def streams_with_uneven_gaps(scene):
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/events/count=60/gap=150/jitter=1", 10, 9) as client:
+            client.results()
+
+
+@scenario(NONE)
+def streams_that_say_little(scene):
+    """A heartbeat every two seconds, after a lively beginning: few gaps are no habit yet."""
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/events/count=4/gap=2000", 6, 9) as client:
+            client.results()
+
+
+@scenario(NONE)
+def downloads_that_are_read_as_fast_as_they_come(scene):
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/body/count=300/size=65536", 4, 7, "--pause", 20) as client:
+            client.results()
+
+
+@scenario(NONE)
+def idle_connections(scene):
+    with faulty() as server, scene.traced(server):
+        connections = [Connection("127.0.0.1", server.port) for _ in range(100)]
+        for connection in connections:
+            connection.request("/wait/ms=1")
+        time.sleep(7)
+        for connection in connections:
+            connection.close()
+
+
+@scenario(NONE)
+def long_polls(scene):
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/wait/ms=3000", 20, 9) as client:
+            client.results()
+
+
+@scenario(NONE)
+def more_clients_and_no_longer_waits(scene):
+    """The ramp of the saturated server, with workers enough."""
+    with faulty("--workers", "64") as server, scene.traced(server):
+        with crowd(server.port, "/work/ms=20", 24, 12, "--ramp", "2", "--pause", 20) as client:
+            client.results()
+
+
+@scenario(NONE)
+def clients_that_leave_in_the_middle(scene):
+    """The server notices at its next write, and closes."""
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/events/count=1000/gap=20", 8, 7, "--reset") as client:
+            client.results()
+
+
+@scenario(NONE)
+def a_client_that_closes_its_half_and_reads_on(scene):
+    with faulty() as server, scene.traced(server):
+        connection = Connection("127.0.0.1", server.port).open()
+        connection.send("/events/count=350/gap=20")
+        connection.socket.shutdown(socket.SHUT_WR)
+        while connection.socket.recv(65536):
+            pass
+        connection.close()
+
+
+@scenario(NONE)
+def a_reader_that_pauses_for_half_a_second(scene):
+    with faulty() as server, scene.traced(server):
+        connection = Connection("127.0.0.1", server.port).open()
+        connection.send("/body/count=1000000/size=16384")
+        for _ in range(8):
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end:
+                connection.socket.recv(65536)
+            time.sleep(0.5)
+        connection.close()
+
+
+@scenario(NONE)
+def bursts_and_silence(scene):
+    with faulty("--workers", "64") as server, scene.traced(server):
+        for _ in range(3):
+            with crowd(server.port, "/wait/ms=5", 16, 0.5) as client:
+                client.results()
+            time.sleep(2)
+
+
+@scenario(NONE)
+def nginx_with_small_and_large_files(scene):
+    with Nginx() as server, scene.traced(server):
+        with crowd(server.port, "/page.html", 6, 7, "--pause", 5), crowd(server.port, "/large.bin", 2, 7, "--pause", 50) as client:
+            client.results()
+
+
+@scenario(NONE)
+def a_go_server_of_streams(scene):
+    with go_server() as server, scene.traced(server):
+        with crowd(server.port, "/sse/100/20", 30, 8), crowd(server.port, "/small/600", 4, 8, "--pause", 10) as client:
+            client.results()
+
+
+@scenario(NONE)
+def a_fast_link_between_two_hosts(scene):
+    with Namespaces() as link, faulty("--host", SERVER_ADDRESS, prefix=link.server) as server, scene.traced(server):
+        with crowd(server.port, "/body/count=20/size=65536", 3, 6, "--pause", 20, host=SERVER_ADDRESS, prefix=link.client), \
+                crowd(server.port, "/events/count=200/gap=20", 8, 6, host=SERVER_ADDRESS, prefix=link.client) as client:
+            client.results()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""What a scenario is: a real server, real clients, one fault or none, and what tailrace must find of it."""
+import time
+
+from servers import Client, Server
+from tracer import Recorder, Tracer, nanoseconds
+
+ALL = []
+
+
+class Expected:
+    """`must`: anomaly -> what its evidence says (a value, or a function of it). `may`: anomalies that can go along with it."""
+
+    def __init__(self, must=None, may=(), within_s=5.0):
+        self.must = must or {}
+        self.may = set(may)
+        self.within_s = within_s
+
+
+def scenario(expected, attempts=2):
+    """The function under it drives the scenario; it gets a Scene and may give evidence that it only knows then."""
+
+    def take(function):
+        function.expected = expected
+        function.attempts = attempts
+        ALL.append(function)
+        return function
+
+    return take
+
+
+class Scene:
+    """One run: `with scene.traced(server): ...`; then `scene.findings`."""
+
+    def __init__(self):
+        self.planted_ns = None
+        self.report = self.again = None
+
+    def plant(self):
+        """The fault is there from now on."""
+        self.planted_ns = time.time_ns()
+
+    def traced(self, server, live=False):
+        return Traced(self, server, live)
+
+    def opened(self):
+        """The findings as they stood when they were told last, by anomaly, with the time of their first telling."""
+        found = {}
+        for item in self.report.of_type("finding"):
+            entry = found.setdefault(item["id"], {"anomaly": item["anomaly"], "at": nanoseconds(item["at"]), "states": []})
+            entry["states"].append(item["state"])
+            # The evidence of the first telling is what a person would have acted upon.
+            entry.setdefault("first", item)
+            entry["last"] = item
+        return list(found.values())
+
+
+class Traced:
+    """By way of a recording, which is analysed twice; `live`: by `trace`, once."""
+
+    def __init__(self, scene, server, live):
+        self.scene = scene
+        self.recorder = Tracer(server.port) if live else Recorder(server.port)
+
+    def __enter__(self):
+        self.recorder.__enter__()
+        return self
+
+    def __exit__(self, kind, *rest):
+        try:
+            if kind is None:
+                self.scene.report = self.recorder.stop()
+                self.scene.again = self.recorder.export() if hasattr(self.recorder, "export") else self.scene.report
+        finally:
+            self.recorder.__exit__(kind, *rest)
+
+
+def faulty(*options, prefix=()):
+    return Server("faulty_server.py", *options, prefix=prefix)
+
+
+def crowd(port, target, clients=1, seconds=8, *options, host="127.0.0.1", prefix=()):
+    return Client("crowd_client.py", "--host", host, "--port", port, "--target", target, "--clients", clients,
+                  "--seconds", seconds, *options, prefix=prefix)
+
+
+def address(sockname):
+    """As tailrace writes it."""
+    return "%s:%d" % tuple(sockname[:2])

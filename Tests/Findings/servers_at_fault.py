@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Faults of servers: they read late, fall silent, take on too much, or let TCP gather what they stream."""
+import time
+
+from load_client import Connection
+from scenario import Expected, address, crowd, faulty, scenario
+
+
+@scenario(Expected({"receive-pressure": {"late_requests": lambda value: value >= 2}}, ("task-saturation",)))
+def one_connection_is_served_after_the_other(scene):
+    with faulty("--serial", "--workers", "1") as server, scene.traced(server):
+        scene.plant()
+        with crowd(server.port, "/work/ms=150", 8, 7, "--fresh") as client:
+            client.results()
+
+
+@scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 100_000_000}}, ("task-saturation",)))
+def a_loop_is_blocked_by_its_handlers(scene):
+    with faulty("--blocking-loop") as server, scene.traced(server):
+        with crowd(server.port, "/wait/ms=1", 4, 8, "--pause", 50):
+            time.sleep(1)
+            scene.plant()
+            with crowd(server.port, "/wait/ms=400", 4, 6) as client:
+                client.results()
+
+
+@scenario(Expected({"stalled-stream": {"cause": "app", "stalled_responses": 1}}, within_s=6))
+def a_server_falls_silent_on_one_of_six_streams(scene):
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/events/count=450/gap=20", 5, 9):
+            connection = Connection("127.0.0.1", server.port).open()
+            connection.send("/events/count=900/gap=20/stop=100")
+            taken = 0
+            while taken < 100 * 206:
+                taken += len(connection.socket.recv(65536))
+            scene.plant()
+            time.sleep(6)
+            peer = address(connection.local)
+            connection.close()
+            return {"stalled-stream": {"peer": peer}}
+
+
+@scenario(Expected({"task-saturation": {"stage": "app", "knee_tasks": lambda value: 2 <= value <= 14}}, within_s=16))
+def more_requests_than_workers(scene):
+    """Four at a time, 20 ms each; two more clients each second."""
+    with faulty("--workers", "4") as server, scene.traced(server):
+        scene.plant()
+        with crowd(server.port, "/work/ms=20", 36, 18, "--ramp", "2") as client:
+            client.results()
+
+
+@scenario(Expected({"coalesced-stream": {"flushes_per_lump": lambda value: value >= 3}}))
+def nagle_gathers_what_is_streamed(scene):
+    """A small write every 5 ms, without TCP_NODELAY, for a client that looks ten times a second, and so delays its ACKs."""
+    return gathered(scene, "--nagle")
+
+
+@scenario(Expected({"coalesced-stream": {"flushes_per_lump": lambda value: value >= 3}}))
+def a_cork_gathers_what_is_streamed(scene):
+    return gathered(scene, "--cork")
+
+
+def gathered(scene, how):
+    with faulty(how) as server, scene.traced(server):
+        scene.plant()
+        connection = Connection("127.0.0.1", server.port).open()
+        connection.send("/events/count=1200/gap=5/size=40")
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            connection.socket.recv(65536)
+        peer = address(connection.local)
+        connection.close()
+        return {"coalesced-stream": {"peer": peer}}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Findings on the command line: --fail-on, thresholds, and what is wrong usage."""
+import json
+import os
+import tempfile
+import time
+
+from slow_reader import connect
+from servers import TruthServer
+from tracer import Tracer, require_tailrace, run_to_end
+
+WRONG_USAGE, FOUND = 64, 3
+
+
+def recorded_stall(path):
+    """A recording with one client that asks for 20 MB and reads nothing for four seconds."""
+    with TruthServer("--sndbuf", 65536) as server:
+        with Tracer(server.port, "-o", path, command="record", json_lines=False) as tracer:
+            connection = connect("127.0.0.1", server.port, 16384)
+            connection.sendall(b"GET /length/1x20000000 HTTP/1.1\r\nHost: scenario\r\n\r\n")
+            time.sleep(4)
+            code = tracer.end()
+            remote = "%s:%d" % connection.getsockname()[:2]
+            connection.close()
+    assert code == 0, "exit code %d" % code
+    return remote
+
+
+def report(path, *options):
+    return run_to_end("report", path, *options)
+
+
+def test_fail_on_ends_with_three_only_for_what_was_found():
+    require_tailrace()
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        remote = recorded_stall(path)
+        plain = report(path, "--format", "json")
+        findings = {item["anomaly"]: item for item in json.loads(plain.stdout)["findings"]}
+        assert plain.returncode == 0, plain.stderr
+        assert {"slow-consumer", "blocked-writers"} <= set(findings), sorted(findings)
+        assert findings["slow-consumer"]["connection"]["remote"] == remote, findings["slow-consumer"]
+        for names, code in (("slow-consumer", FOUND), ("task-leak,slow-consumer", FOUND), ("any", FOUND),
+                            ("task-leak", 0), ("task-leak,qdisc-pressure", 0), ("slow-consummer", WRONG_USAGE), ("", WRONG_USAGE)):
+            done = report(path, "--fail-on", names)
+            assert done.returncode == code, "--fail-on %r: exit code %d, %s" % (names, done.returncode, done.stderr)
+            # The report itself is there whatever it finds.
+            assert (b"FINDINGS" in done.stdout) == (code != WRONG_USAGE), done.stdout[:300]
+        text = report(path).stdout.decode()
+        assert findings["slow-consumer"]["summary"].split(";")[0] in " ".join(text.split()), text
+
+
+def test_thresholds_decide_what_is_found():
+    require_tailrace()
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        recorded_stall(path)
+        high = ("--threshold", "slow-consumer.age=1h")
+        assert report(path, "--fail-on", "slow-consumer", *high).returncode == 0
+        limits = os.path.join(directory, "limits")
+        with open(limits, "w") as file:
+            file.write("# of this server\nslow-consumer.age = 1h\n\nblocked-writers.age=1h # too\n")
+        done = report(path, "--fail-on", "slow-consumer,blocked-writers", "--thresholds", limits)
+        assert done.returncode == 0, done.stderr
+        done = report(path, "--fail-on", "slow-consumer", "--thresholds", limits, "--threshold", "slow-consumer.age=500ms")
+        assert done.returncode == FOUND, "a flag does not override the file"
+        for wrong in ("slow-consumer.age", "slow-consumer.age=1", "slow-consumer.ages=1s", "nothing.age=1s"):
+            done = report(path, "--threshold", wrong)
+            assert done.returncode == WRONG_USAGE and wrong.encode() in done.stderr, done.stderr
+        with open(limits, "a") as file:
+            file.write("nonsense\n")
+        done = report(path, "--thresholds", limits)
+        assert done.returncode == WRONG_USAGE and b"line 5" in done.stderr, done.stderr
+        again = [report(path, "--format", "json").stdout for _ in range(2)]
+        assert again[0] == again[1], "the same recording gives two reports"
+
+
+def test_a_perfetto_trace_holds_each_response_with_its_stages():
+    """Against the NDJSON of the same recording: every slice of a stage lies in its response, and they fill it to the ns."""
+    require_tailrace()
+    with tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        remote = recorded_stall(path)
+        drawn, told = run_to_end("export", path, "--format", "perfetto"), run_to_end("export", path)
+    assert drawn.returncode == 0, drawn.stderr
+    trace = json.loads(drawn.stdout)
+    responses = [item for item in map(json.loads, told.stdout.splitlines()) if item["type"] == "response"]
+    findings = [item for item in map(json.loads, told.stdout.splitlines()) if item["type"] == "finding"]
+    slices = [item for item in trace["traceEvents"] if item["ph"] == "X"]
+    names = {item["args"]["name"] for item in trace["traceEvents"] if item["ph"] == "M" and item["name"] == "thread_name"}
+    assert remote in names, names
+    for response in responses:
+        whole = [item for item in slices if item.get("args", {}).get("id") == response["id"]]
+        assert len(whole) == 1 and nanoseconds_of(whole[0]["dur"]) == response["duration_ns"], whole
+        begin, end = nanoseconds_of(whole[0]["ts"]), nanoseconds_of(whole[0]["ts"]) + response["duration_ns"]
+        inside = [item for item in slices if item["tid"] == whole[0]["tid"] and item["name"] in response["timeline_ns"]]
+        for item in inside:
+            assert nanoseconds_of(item["dur"]) == response["timeline_ns"][item["name"]], item
+            assert begin <= nanoseconds_of(item["ts"]) <= end, item
+        assert sum(nanoseconds_of(item["dur"]) for item in inside) == response["duration_ns"], response["id"]
+    opened = {item["anomaly"] for item in findings if item["state"] == "opened"}
+    assert opened == {item["name"] for item in trace["traceEvents"] if item["ph"] == "i"} and opened, opened
+    counted = [item for item in trace["traceEvents"] if item["ph"] == "C" and item["name"] == "unsent bytes"]
+    assert max(item["args"]["value"] for item in counted) > 100_000, counted
+    return "%d events" % len(trace["traceEvents"])
+
+
+def nanoseconds_of(microseconds):
+    return round(microseconds * 1000)
