@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
 
 /// What `doctor` found.
 public struct DoctorReport: Sendable {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
 
 /// Builds one JSON object as one line. Unknown values are `null`, never 0.
 struct JSONLine {

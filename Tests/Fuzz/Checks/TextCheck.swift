@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
+
 @testable import TailraceOutput
 
 /// Text from outside, on its way to a terminal and into JSON.

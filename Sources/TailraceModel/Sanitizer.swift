@@ -7,7 +7,7 @@ public enum Sanitizer {
     public static let longest = 256
 
     /// Whether a scalar may reach a terminal as it is.
-    static func isSafe(_ scalar: Unicode.Scalar) -> Bool {
+    public static func isSafe(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x20..<0x7f: true
         case 0..<0x20, 0x7f..<0xa0: false  // C0, DEL, C1
@@ -34,7 +34,7 @@ public enum Sanitizer {
 
     /// Inside a JSON string: RFC 8259 escapes, and `\uXXXX` for everything that is not safe on a terminal.
     /// `longest`: characters; what is beyond is cut.
-    static func escape(_ text: String, into bytes: inout [UInt8], longest: Int = longest) {
+    public static func escape(_ text: String, into bytes: inout [UInt8], longest: Int = longest) {
         let plain =
             text.utf8.count <= longest
             && text.utf8.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }
