@@ -43,7 +43,7 @@ struct TaskJoinTests {
         #expect(exchange.responses.count == 1)
     }
 
-    @Test("nobody's count is another process's: a pid that is used again, one that has ended, a reader that fell silent")
+    @Test("no count is of another process, of one that has ended, or of long ago")
     func identity() {
         let exchange = Exchange()
         exchange.told(counted(3, at: 50, started: Server.tick))
@@ -118,7 +118,7 @@ struct TaskJoinTests {
         #expect(open.map(\.leftBehind) == [4] && open.map { $0.tasks?.begin } == [3])
     }
 
-    @Test("what is asked: of a connection that somebody serves, two seconds after its client went, and again when it closed")
+    @Test("asked is of a connection that somebody serves, 2 s after its client went, and when it closed")
     func questions() {
         var questions = TaskQuestions()
         func change(_ socket: UInt64, _ new: StateChange.State?, at: Nanoseconds) -> StateChange {

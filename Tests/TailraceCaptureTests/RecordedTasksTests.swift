@@ -46,7 +46,8 @@ struct RecordedTasksTests {
             let whole = sample.blocks.filter { $0.offset + Int($0.header.length) <= length }
             let blocks = whole.filter { $0.header.kind == RecordingFormat.Kind.tasks.rawValue }
             let told = Replayed(path).events.filter { $0.hasPrefix("task ") }
-            #expect(told == sample.tasks.prefix(blocks.reduce(0) { $0 + Int($1.header.count) }).map { "task \($0.event)" })
+            let count = blocks.reduce(0) { $0 + Int($1.header.count) }
+            #expect(told == sample.tasks.prefix(count).map { "task \($0.event)" })
         }
     }
 
