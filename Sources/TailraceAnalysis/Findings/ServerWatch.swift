@@ -55,7 +55,9 @@ struct ServerWatch {
     }
 
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
-    mutating func take(_ looks: [ConnectionLook], _ sample: ServerSample, to findings: inout [Finding]) {
+    mutating func take(
+        _ looks: [ConnectionLook], held: [HeldConnection] = [], _ sample: ServerSample, to findings: inout [Finding]
+    ) {
         let at = sample.at
         var connections: [ConnectionWindow] = []
         connections.reserveCapacity(looks.count)
@@ -64,7 +66,7 @@ struct ServerWatch {
         for look in looks {
             let cookie = look.connection.cookie
             let before = self.memory[cookie]
-            let window = ConnectionWindow(look, after: before, queuedLimit: limits.whole(.pressureQueued))
+            let window = ConnectionWindow(look, after: before, limits: limits)
             memory[cookie] = ConnectionMemory(window)
             connections.append(window)
             guard let response = look.response else { continue }
@@ -77,8 +79,9 @@ struct ServerWatch {
         if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1
         let window = ServerWindow(
-            server: server, at: at, length: max(0, at - last), connections: connections, inFlight: sample.inFlight,
-            arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations, tasks: trend,
+            server: server, at: at, length: max(0, at - last), connections: connections, held: held,
+            inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
+            tasks: trend,
             leftBehind: tasks.leftBehind, pressure: stalls.pressure)
         book.take(window, to: &findings)
         arrivals = Arrivals()

@@ -11,6 +11,8 @@ public struct ServerWindow: Sendable {
     public let length: Int64
     /// Its connections, by cookie.
     public let connections: [ConnectionWindow]
+    /// Closed connections that it holds still, by cookie.
+    public let held: [HeldConnection]
     /// Responses in flight.
     public let inFlight: Int
     /// Of the responses that were first seen in it.

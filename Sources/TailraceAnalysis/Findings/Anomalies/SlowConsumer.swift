@@ -9,7 +9,7 @@ extension AnomalyCheck {
             let isLong = connection.wait >= limits.whole(.slowAge)
             let isHeld =
                 connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
-            return isLong && isHeld && (isFull || connection.sample.blocked > 0)
+            return isLong && isHeld && !connection.isHeldOnPath && (isFull || connection.sample.blocked > 0)
         }
         guard let worst = window.most(of: slow, by: \.wait) else { return nil }
         let unsent = slow.reduce(0) { $0 + Int64($1.sample.unsentBytes) }
