@@ -7,6 +7,7 @@ from go_program import go_server
 from load_client import Connection
 from namespaces import SERVER_ADDRESS, Namespaces
 from nginx_site import Nginx
+from peers import PROXY, slow
 from scenario import Expected, crowd, faulty, scenario
 from servers import Client
 
@@ -121,6 +122,14 @@ def nginx_with_small_and_large_files(scene):
     with Nginx() as server, scene.traced(server):
         with crowd(server.port, "/page.html", 6, 7, "--pause", 5), crowd(server.port, "/large.bin", 2, 7, "--pause", 50) as client:
             client.results()
+
+
+@scenario(NONE)
+def a_proxy_that_buffers_takes_what_its_slow_client_does_not(scene):
+    """The server behind it is rid of everything at once: nothing of it waits."""
+    with faulty() as server, Nginx(server=PROXY % (server.port, "on")) as proxy, scene.traced(server):
+        with slow(proxy.port, "/body/count=300/size=65536", 60_000):
+            time.sleep(8)
 
 
 @scenario(NONE)

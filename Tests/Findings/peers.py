@@ -83,6 +83,27 @@ def a_slow_reader_of_nginx(scene):
             return {"slow-consumer": {"peer": address(client.results()[0]["remote"])}}
 
 
+PROXY = """server { listen 127.0.0.1:%%(port)d; location / { proxy_pass http://127.0.0.1:%d; proxy_http_version 1.1;
+    proxy_buffering %s; proxy_max_temp_file_size 64m; } }"""
+
+
+@scenario(Expected({"slow-consumer": {"slow_connections": 1}}, BYTES))
+def a_proxy_that_buffers_has_a_slow_client(scene):
+    with faulty() as server, Nginx(server=PROXY % (server.port, "on")) as proxy, scene.traced(proxy):
+        scene.plant()
+        with slow(proxy.port, "/body/count=300/size=65536", 60_000) as client:
+            return {"slow-consumer": {"peer": address(client.results()[0]["remote"])}}
+
+
+@scenario(Expected({"slow-consumer": {"slow_connections": 1}}, BYTES + ("stalled-stream",)))
+def a_proxy_that_does_not_buffer_is_the_slow_client(scene):
+    """The server sees nobody but the proxy, which takes no more than its own client does."""
+    with faulty("--sndbuf", 131072) as server, Nginx(server=PROXY % (server.port, "off")) as proxy, scene.traced(server):
+        scene.plant()
+        with slow(proxy.port, "/body/count=400/size=65536", 60_000):
+            time.sleep(8)
+
+
 @scenario(Expected({"stalled-stream": {"cause": "peer_window"}}, BYTES + ("slow-consumer",), within_s=9))
 def a_stream_stalls_because_its_reader_stops(scene):
     with faulty() as server, scene.traced(server):
@@ -111,6 +132,22 @@ def a_handler_waits_on_when_its_client_has_gone(scene):
         connection.close()
         time.sleep(6)
         return {"orphaned-tasks": {"peer": peer}}
+
+
+@scenario(Expected({"orphaned-tasks": {"held_connections": 3, "reset_connections": 3}}))
+def handlers_wait_on_when_their_clients_have_reset(scene):
+    """Closed, and in no table of the kernel, while their descriptors are held."""
+    with faulty() as server, scene.traced(server):
+        connections = [Connection("127.0.0.1", server.port).open() for _ in range(3)]
+        for connection in connections:
+            connection.send("/wait/ms=20000")
+        time.sleep(1)
+        peers = [address(connection.local) for connection in connections]
+        scene.plant()
+        for connection in connections:
+            connection.reset()
+        time.sleep(6)
+        return {"orphaned-tasks": {"peer": lambda value: value in peers}}
 
 
 @scenario(Expected({"orphaned-tasks": {"held_connections": 30}}))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Faults of servers: they read late, fall silent, take on too much, or let TCP gather what they stream."""
+import os
+import signal
 import time
 
 from load_client import Connection
@@ -22,6 +24,20 @@ def a_loop_is_blocked_by_its_handlers(scene):
             scene.plant()
             with crowd(server.port, "/wait/ms=400", 4, 6) as client:
                 client.results()
+
+
+@scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 300_000_000}}, ("task-saturation",)))
+def the_world_stops_now_and_then(scene):
+    """As for a collector of garbage: every 2 s nothing of the server runs for 700 ms."""
+    with faulty("--workers", "64") as server, scene.traced(server):
+        with crowd(server.port, "/wait/ms=2", 8, 9, "--pause", 10), crowd(server.port, "/events/count=400/gap=20", 4, 9):
+            time.sleep(1)
+            scene.plant()
+            for _ in range(3):
+                os.kill(server.process.pid, signal.SIGSTOP)
+                time.sleep(0.7)
+                os.kill(server.process.pid, signal.SIGCONT)
+                time.sleep(1.3)
 
 
 @scenario(Expected({"stalled-stream": {"cause": "app", "stalled_responses": 1}}, within_s=6))
