@@ -20,25 +20,28 @@ public struct ResponsePoints: Sendable {
         var points: [Point] = []
         var next = 0
     }
+    /// Who counts the tasks.
+    let provider: String
     private var ranges: [Range] = []
-    /// Newest end; 0: none.
-    public private(set) var newest: Nanoseconds = 0
+    private var newest: Nanoseconds = 0
 
-    /// None.
-    public init() {}
+    /// None. `provider`: who counts the tasks.
+    public init(provider: String) { self.provider = provider }
 
-    /// A response that says how long it took: its end is its own, and all its events are known. Streams last as long as they
-    /// have something to say.
-    mutating func add(_ response: borrowing Response) {
-        guard !response.isStreaming, !response.missesEvents, !response.isAdopted, response.endedBy == .complete else {
-            return
-        }
+    /// It says how long it took: its end is its own, and all its events are known. Streams last as long as they have something
+    /// to say.
+    static func tells(_ response: borrowing Response) -> Bool {
+        !response.isStreaming && !response.missesEvents && !response.isAdopted && response.endedBy == .complete
+    }
+
+    /// A response that tells; so many tasks were open when it began.
+    mutating func add(_ response: borrowing Response, tasks: Int) {
         newest = max(newest, response.end)
-        let place = LogLinear.bucket(of: Int64(response.inFlight.begin))
+        let place = LogLinear.bucket(of: Int64(tasks))
         while ranges.count <= place { ranges.append(Range()) }
         let timeline = response.timeline
         let point = Point(
-            tasks: Double(response.inFlight.begin), end: response.end,
+            tasks: Double(tasks), end: response.end,
             latencies: InlineArray { Double(timeline[Self.stages[$0]] ?? 0) })
         if ranges[place].points.count < Self.most {
             ranges[place].points.append(point)
@@ -59,11 +62,37 @@ public struct ResponsePoints: Sendable {
             let curve = LatencyCurve(tasks: tasks, latency: latency)
             let knee = (rank?.rho ?? 0) > 0 ? curve.knee : nil
             return StageCorrelation(
-                stage: Self.stages[place], rho: rank?.rho, probability: rank?.probability, count: points.count,
-                knee: knee?.tasks, base: knee.flatMap { curve.base(upTo: $0) },
+                stage: Self.stages[place], provider: provider, rho: rank?.rho, probability: rank?.probability,
+                count: points.count, knee: knee?.tasks, base: knee.flatMap { curve.base(upTo: $0) },
                 beyond: knee.flatMap { knee in
                     Ordered.median(zip(tasks, latency).filter { $0.0 > knee.tasks }.map(\.1))
-                })
+                }, curve: curve.points)
         }
+    }
+}
+
+/// The newest counts of a server's tasks, so that a response finds how many there were when it began.
+struct RecentCounts {
+    private static let most = 64
+    /// A count that is older says nothing of now, ns.
+    private static let longest: Int64 = 2_000_000_000
+    private(set) var provider = ""
+    private var counts: [(at: Nanoseconds, open: Int)] = []
+
+    mutating func add(_ open: Int, by provider: String, at time: Nanoseconds) {
+        if provider != self.provider { (counts, self.provider) = ([], provider) }
+        if counts.count == Self.most { counts.removeFirst(Self.most / 2) }
+        counts.append((time, open))
+    }
+
+    /// The newest.
+    var newest: Int? { counts.last?.open }
+
+    /// Nearest in time, the earlier one of two; nil: none is near.
+    func open(at time: Nanoseconds) -> Int? {
+        guard let place = counts.lastIndex(where: { $0.at <= time }) else {
+            return counts.first.flatMap { $0.at - time <= Self.longest ? $0.open : nil }
+        }
+        return time - counts[place].at <= Self.longest ? counts[place].open : nil
     }
 }

@@ -7,7 +7,13 @@ struct ServerWatch {
     private var memory: [UInt64: ConnectionMemory] = [:]
     private var arrivals = Arrivals()
     private var endedQdisc: (time: Int64, flushes: Int64) = (0, 0)
-    private var points = ResponsePoints()
+    private var points = ResponsePoints(provider: StageCorrelation.responses)
+    /// The same by tasks that somebody counts; nil: nobody does.
+    private var counted: ResponsePoints?
+    private var counts = RecentCounts()
+    private var moments = MomentSeries()
+    /// The newest end of a response that tells.
+    private var newest: Nanoseconds = 0
     private var correlations: [StageCorrelation] = []
     private var tasks = TaskSeries()
     private var trend: TaskTrend?
@@ -16,14 +22,14 @@ struct ServerWatch {
     /// The look before.
     private var last: Nanoseconds
     /// It had a connection or a response last.
-    var seen: Nanoseconds { max(last, points.newest) }
+    var seen: Nanoseconds { max(last, newest) }
     private var windows = 0
     private var inFlight = 0
     private let limits: Thresholds
     /// Windows between two looks at what takes longer to compute: correlations and trends.
     private static let rarely = 5
     /// Without a new response for that long, correlations say nothing of now, ns.
-    private static let newest: Int64 = 10_000_000_000
+    private static let current: Int64 = 10_000_000_000
 
     init(server: Server, at: Nanoseconds, limits: Thresholds) {
         self.server = server
@@ -36,22 +42,38 @@ struct ServerWatch {
     /// A response ended.
     mutating func add(_ response: borrowing Response) {
         stalls.add(ended: response)
-        points.add(response)
+        addPoints(response)
         let cookie = response.connection.cookie
         let earlier = response.begin < last ? memory[cookie]?.look.response : nil
         let isKnown = earlier?.number == response.number
         let qdisc = response.delivery.qdisc
         endedQdisc.time = endedQdisc.time.sum(with: qdisc.sum - (isKnown ? earlier?.qdisc.sum ?? 0 : 0))
         endedQdisc.flushes += qdisc.count - (isKnown ? earlier?.qdisc.count ?? 0 : 0)
+        if response.isStreaming {
+            let told = isKnown ? earlier?.gapSent : nil
+            moments.add(
+                gaps: response.gapSent.count - (told?.count ?? 0), sum: response.gapSent.sum - (told?.sum ?? 0))
+        }
         guard !isKnown, !response.isAdopted, !response.missesEvents else { return }
         let wait = (response.timeline[.read] ?? 0).sum(with: response.timeline[.accept] ?? 0)
         arrivals.add(wait, on: response.connection)
+    }
+
+    private mutating func addPoints(_ response: borrowing Response) {
+        guard ResponsePoints.tells(response) else { return }
+        newest = max(newest, response.end)
+        moments.add(latency: response.duration)
+        points.add(response, tasks: response.inFlight.begin)
+        if let open = counts.open(at: response.begin) { counted?.add(response, tasks: open) }
     }
 
     mutating func add(_ hold: Hold) { stalls.add(hold) }
 
     mutating func add(_ reading: TaskReading) {
         tasks.add(reading, inFlight: inFlight, connections: memory.count)
+        guard let open = reading.open else { return }
+        if counted?.provider != reading.provider { counted = ResponsePoints(provider: reading.provider) }
+        counts.add(open, by: reading.provider, at: reading.at)
     }
 
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
@@ -71,16 +93,19 @@ struct ServerWatch {
             connections.append(window)
             guard let response = look.response else { continue }
             stalls.add(open: response.begin, at: at)
+            addGaps(of: response, since: before?.look.response)
             if before?.look.response?.number != response.number { arrivals.add(response.readWait, on: look.connection) }
         }
         self.memory = memory
         inFlight = sample.inFlight
+        moments.add(sample, tasks: counts.newest, since: last)
         stalls.finishLook(at: at)
         if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, held: held,
             inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
+            counted: counts.newest,
             tasks: trend,
             leftBehind: tasks.leftBehind, pressure: stalls.pressure)
         book.take(window, to: &findings)
@@ -89,8 +114,16 @@ struct ServerWatch {
         last = at
     }
 
+    private mutating func addGaps(of response: LookedResponse, since before: LookedResponse?) {
+        guard response.isStreaming else { return }
+        let told = before?.number == response.number ? before?.gapSent : nil
+        moments.add(gaps: response.gapSent.count - (told?.count ?? 0), sum: response.gapSent.sum - (told?.sum ?? 0))
+    }
+
+    private var allCorrelations: [StageCorrelation] { points.correlations + (counted?.correlations ?? []) }
+
     private mutating func compute(at: Nanoseconds) {
-        correlations = at - points.newest < Self.newest ? points.correlations : []
+        correlations = at - newest < Self.current ? allCorrelations : []
         trend = tasks.trend
     }
 
@@ -105,8 +138,10 @@ struct ServerWatch {
         stalls.finish()
         var insight = ServerInsight(server: server)
         insight.pressure = stalls.pressure
-        insight.correlations = points.correlations
+        insight.correlations = allCorrelations
         insight.tasks = tasks.trend
+        insight.changes = moments.changes
+        insight.history = moments.moments
         return insight
     }
 }

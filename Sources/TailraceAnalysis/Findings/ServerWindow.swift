@@ -21,6 +21,8 @@ public struct ServerWindow: Sendable {
     public let endedQdisc: (time: Int64, flushes: Int64)
     /// How the latencies of the newest responses go with open tasks.
     public let correlations: [StageCorrelation]
+    /// Open tasks now, as somebody counts them; nil: nobody does.
+    public let counted: Int?
     /// nil: nobody counts its tasks, or too few readings are there.
     public let tasks: TaskTrend?
     /// Tasks that responses left behind, counted one by one; nil: not known.
@@ -30,6 +32,10 @@ public struct ServerWindow: Sendable {
 
     /// Connections with a response in the making.
     public var open: Int { connections.reduce(0) { $0 + ($1.look.response != nil ? 1 : 0) } }
+    /// Open tasks now by a correlation's provider.
+    func open(by provider: String) -> Int {
+        provider == StageCorrelation.responses ? inFlight : counted ?? inFlight
+    }
     /// Sum over all connections.
     public var unsentBytes: Int64 { connections.reduce(0) { $0 + Int64($1.sample.unsentBytes) } }
 }
