@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Servers whose tasks outlive their clients. Live: a recording has no counts of tasks."""
+"""Servers whose tasks outlive their clients."""
 from go_servers import GoServer, build, releases
 from scenario import Expected, crowd, scenario
 
@@ -11,7 +11,7 @@ def go_program():
 @scenario(Expected({"task-leak": {"provider": "go", "unexplained_tasks": lambda value: value >= 10}}, within_s=16))
 def producers_that_outlive_their_clients(scene):
     """Eight clients a second leave; the goroutine that made their events blocks in a channel send for good."""
-    with go_program() as server, scene.traced(server, live=True):
+    with go_program() as server, scene.traced(server):
         scene.plant()
         with crowd(server.port, "/producer", 8, 18, "--reset") as client:
             client.results()
@@ -20,7 +20,7 @@ def producers_that_outlive_their_clients(scene):
 @scenario(Expected({"task-leak": {"provider": "go"}}, within_s=16))
 def nine_goroutines_behind_each_client(scene):
     """Two clients leave in 3 s, and each leaves nine blocked in a channel send; nothing of the sockets shows it."""
-    with go_program() as server, scene.traced(server, live=True):
+    with go_program() as server, scene.traced(server):
         scene.plant()
         with crowd(server.port, "/fanout?n=10", 2, 18, "--reset", "--pause", 500) as client:
             client.results()
@@ -28,7 +28,7 @@ def nine_goroutines_behind_each_client(scene):
 
 @scenario(Expected())
 def producers_that_end_with_their_clients(scene):
-    with go_program() as server, scene.traced(server, live=True):
+    with go_program() as server, scene.traced(server):
         with crowd(server.port, "/good", 8, 15, "--reset") as client:
             client.results()
 
@@ -36,6 +36,6 @@ def producers_that_end_with_their_clients(scene):
 @scenario(Expected())
 def a_crowd_of_goroutines_that_comes_with_its_clients(scene):
     """Two more clients a second, each with its goroutines."""
-    with go_program() as server, scene.traced(server, live=True):
+    with go_program() as server, scene.traced(server):
         with crowd(server.port, "/good", 24, 14, "--ramp", 2) as client:
             client.results()

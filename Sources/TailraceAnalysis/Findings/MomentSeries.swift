@@ -22,10 +22,10 @@ struct MomentSeries {
     }
 
     /// All sockets were looked at.
-    mutating func add(_ sample: ServerSample, tasks: Int?, since: Nanoseconds) {
+    mutating func add(_ sample: ServerSample, since: Nanoseconds) {
         var moment = ServerMoment()
         (moment.at, moment.length) = (since, max(0, sample.at - since))
-        (moment.inFlight, moment.tasks) = (sample.inFlight, tasks)
+        (moment.inFlight, moment.tasks) = (sample.inFlight, sample.tasks.first?.open)
         (moment.queuedBytes, moment.unsentBytes) = (sample.queuedBytes, sample.unsentBytes)
         moment.oldestUnsent = sample.oldestUnsent
         (moment.responses, moment.latency) = (latency.count, latency.p50)

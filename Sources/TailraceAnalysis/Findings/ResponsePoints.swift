@@ -70,29 +70,3 @@ public struct ResponsePoints: Sendable {
         }
     }
 }
-
-/// The newest counts of a server's tasks, so that a response finds how many there were when it began.
-struct RecentCounts {
-    private static let most = 64
-    /// A count that is older says nothing of now, ns.
-    private static let longest: Int64 = 2_000_000_000
-    private(set) var provider = ""
-    private var counts: [(at: Nanoseconds, open: Int)] = []
-
-    mutating func add(_ open: Int, by provider: String, at time: Nanoseconds) {
-        if provider != self.provider { (counts, self.provider) = ([], provider) }
-        if counts.count == Self.most { counts.removeFirst(Self.most / 2) }
-        counts.append((time, open))
-    }
-
-    /// The newest.
-    var newest: Int? { counts.last?.open }
-
-    /// Nearest in time, the earlier one of two; nil: none is near.
-    func open(at time: Nanoseconds) -> Int? {
-        guard let place = counts.lastIndex(where: { $0.at <= time }) else {
-            return counts.first.flatMap { $0.at - time <= Self.longest ? $0.open : nil }
-        }
-        return time - counts[place].at <= Self.longest ? counts[place].open : nil
-    }
-}

@@ -10,7 +10,6 @@ struct ServerWatch {
     private var points = ResponsePoints(provider: StageCorrelation.responses)
     /// The same by tasks that somebody counts; nil: nobody does.
     private var counted: ResponsePoints?
-    private var counts = RecentCounts()
     private var moments = MomentSeries()
     /// The newest end of a response that tells.
     private var newest: Nanoseconds = 0
@@ -24,7 +23,6 @@ struct ServerWatch {
     /// It had a connection or a response last.
     var seen: Nanoseconds { max(last, newest) }
     private var windows = 0
-    private var inFlight = 0
     private let limits: Thresholds
     /// Windows between two looks at what takes longer to compute: correlations and trends.
     private static let rarely = 5
@@ -64,17 +62,12 @@ struct ServerWatch {
         newest = max(newest, response.end)
         moments.add(latency: response.duration)
         points.add(response, tasks: response.inFlight.begin)
-        if let open = counts.open(at: response.begin) { counted?.add(response, tasks: open) }
+        guard let tasks = response.tasks, let open = tasks.begin else { return }
+        if counted?.provider != tasks.provider { counted = ResponsePoints(provider: tasks.provider) }
+        counted?.add(response, tasks: open)
     }
 
     mutating func add(_ hold: Hold) { stalls.add(hold) }
-
-    mutating func add(_ reading: TaskReading) {
-        tasks.add(reading, inFlight: inFlight, connections: memory.count)
-        guard let open = reading.open else { return }
-        if counted?.provider != reading.provider { counted = ResponsePoints(provider: reading.provider) }
-        counts.add(open, by: reading.provider, at: reading.at)
-    }
 
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
     mutating func take(
@@ -97,17 +90,15 @@ struct ServerWatch {
             if before?.look.response?.number != response.number { arrivals.add(response.readWait, on: look.connection) }
         }
         self.memory = memory
-        inFlight = sample.inFlight
-        moments.add(sample, tasks: counts.newest, since: last)
+        tasks.add(sample, connections: memory.count)
+        moments.add(sample, since: last)
         stalls.finishLook(at: at)
         if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, held: held,
             inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
-            counted: counts.newest,
-            tasks: trend,
-            leftBehind: tasks.leftBehind, pressure: stalls.pressure)
+            counted: sample.tasks.first?.open, tasks: trend, leftBehind: tasks.leftBehind, pressure: stalls.pressure)
         book.take(window, to: &findings)
         arrivals = Arrivals()
         endedQdisc = (0, 0)
