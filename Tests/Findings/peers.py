@@ -162,14 +162,18 @@ def thirty_sockets_are_never_closed(scene):
         time.sleep(6)
 
 
-@scenario(Expected({"slow-consumer": {}}, BYTES))
-def a_go_server_with_a_reader_that_stops(scene):
+@scenario(Expected({"slow-consumer": {"slow_connections": 7}, "blocked-writers": {}}, BYTES))
+def a_go_server_with_readers_that_stop(scene):
+    """The server's own tasks are in the sentence too."""
     with go_server() as server, scene.traced(server):
         with crowd(server.port, "/sse/350/20", 10, 8):
             time.sleep(1)
             scene.plant()
-            connection = stalled(server.port, "/small/30000000")
+            stopped = [stalled(server.port, "/small/30000000") for _ in range(7)]
             time.sleep(6)
-            peer = address(connection.getsockname())
-            connection.close()
-            return {"slow-consumer": {"peer": peer}}
+            peers = [address(connection.getsockname()) for connection in stopped]
+            for connection in stopped:
+                connection.close()
+            waiting = "7 goroutines wait in net.(*conn).Write"
+            return {"slow-consumer": {"peer": lambda value: value in peers, "tasks_writing": waiting},
+                    "blocked-writers": {"tasks_writing": waiting}}

@@ -25,6 +25,8 @@ public struct ServerWindow: Sendable {
     public let counted: Int?
     /// nil: nobody counts its tasks, or too few readings are there.
     public let tasks: TaskTrend?
+    /// Tasks that wait in a write, in words; nil: not known. Untrusted.
+    public let writing: String?
     /// Tasks that responses left behind, counted one by one; nil: not known.
     public let leftBehind: Int?
     /// Held by queues, a second late.

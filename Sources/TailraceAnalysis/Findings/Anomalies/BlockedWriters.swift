@@ -20,12 +20,13 @@ extension AnomalyCheck {
                 Evidence("peer", .text(worst.remote.description)),
                 Evidence("sndbuf_bytes", .bytes(Int64(worst.sample.sndbufBytes))),
                 Evidence("cause", .text(worst.holder.rawValue)),
+                Evidence("tasks_writing", .text(window.writing)),
             ],
             summary: """
                 \(Phrase.count(blocked.count, "writer waits", "writers wait")) for room in the send buffer, \
                 \(Phrase.percent(share)) of \(Phrase.count(open, "response", "responses")) in the making, the longest for \
                 \(Phrase.duration(longest)) (\(worst.remote), sndbuf \(Phrase.bytes(Int64(worst.sample.sndbufBytes)))): \
-                \(Phrase.reason(worst.holder)).
+                \(Phrase.reason(worst.holder)).\(window.writing.map { " \($0)." } ?? "")
                 """)
     }
 }

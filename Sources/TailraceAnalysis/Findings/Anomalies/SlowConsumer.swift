@@ -35,6 +35,7 @@ extension AnomalyCheck {
                 Evidence("written_bytes_per_second", .bytesPerSecond(worst.written.map { Int64(nearest: $0) })),
                 Evidence("peer_window_share", .share(worst.peerWindowShare)),
                 Evidence("response", .text(worst.responseID)),
+                Evidence("tasks_writing", .text(window.writing)),
             ],
             summary: sentence(window, slow, worst, unsent: unsent, held: held))
     }
@@ -63,6 +64,7 @@ extension AnomalyCheck {
             text += "takes too little"
         }
         text += ", and the server has waited \(Phrase.duration(worst.wait)): its window is full."
+        if let writing = window.writing { text += " \(writing)." }
         return text
     }
 }
