@@ -2,6 +2,7 @@
 """Servers whose tasks outlive their clients."""
 from go_servers import GoServer, build, releases
 from scenario import Expected, crowd, scenario
+from tracer import Skip
 
 
 def go_program():
@@ -27,9 +28,22 @@ def nine_goroutines_behind_each_client(scene):
             client.results()
 
 
+@scenario(Expected({"task-leak": {"provider": "go"}, "orphaned-tasks": {"tasks_left_behind": lambda value: value >= 1}},
+                   within_s=16))
+def producers_that_are_counted_one_by_one(scene):
+    """The same with a Go that keeps who created a goroutine: each response tells whom it left behind."""
+    found = [release for release in releases() if release.root]
+    if not found:
+        raise Skip("needs a Go from 1.21 on (make go-versions)")
+    with GoServer(build(found[-1])) as server, scene.traced(server):
+        scene.plant()
+        with crowd(server.port, "/producer", 8, 18, "--reset") as client:
+            client.results()
+
+
 @scenario(Expected())
 def producers_that_end_with_their_clients(scene):
-    with go_program() as server, scene.traced(server):
+    with GoServer(build(releases()[-1])) as server, scene.traced(server):
         with crowd(server.port, "/good", 8, 15, "--reset") as client:
             client.results()
 

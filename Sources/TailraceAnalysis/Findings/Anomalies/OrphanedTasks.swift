@@ -11,18 +11,15 @@ extension AnomalyCheck {
             window.connections.compactMap { Orphan($0, window.at, grace) }
             + window.held.compactMap { Orphan($0, window.at, grace) }
         let left = window.leftBehind ?? 0
-        guard
-            let oldest = orphans.min(by: {
-                ($0.since, $0.connection.cookie) < ($1.since, $1.connection.cookie)
-            })
-        else { return left > 0 ? leftAlone(left, window) : nil }
+        let oldest = orphans.min { ($0.since, $0.connection.cookie) < ($1.since, $1.connection.cookie) }
+        guard let oldest else { return left > 0 ? leftAlone(left, window) : nil }
         let age = window.at - oldest.since
         let resets = orphans.count(where: \.isReset)
         var text = "\(Phrase.count(orphans.count, "connection is", "connections are")) still held whose "
         text += "\(orphans.count == 1 ? "client has" : "clients have") \(how(resets, of: orphans.count)), "
         text +=
             "the longest since \(Phrase.duration(age)) (\(oldest.connection.remote)\(Phrase.target(oldest.response)))"
-        if left > 0 { text += ", and \(Phrase.count(left, "task", "tasks")) of ended responses go on" }
+        if left > 0 { text += ", and \(Phrase.count(left, "task", "tasks")) of ended responses went on" }
         return Symptom(
             orphans.count + left >= 100 ? .critical : .warning, since: oldest.since, connection: oldest.connection,
             evidence: evidence(
