@@ -28,14 +28,8 @@ public struct ResponsePoints: Sendable {
     /// None. `provider`: who counts the tasks.
     public init(provider: String) { self.provider = provider }
 
-    /// It says how long it took: its end is its own, and all its events are known. Streams last as long as they have something
-    /// to say.
-    static func tells(_ response: borrowing Response) -> Bool {
-        !response.isStreaming && !response.missesEvents && !response.isAdopted && response.endedBy == .complete
-    }
-
-    /// A response that tells; so many tasks were open when it began.
-    mutating func add(_ response: borrowing Response, tasks: Int) {
+    /// A response that tells its latency; so many tasks were open when it began.
+    mutating func add(_ response: EndedResponse, tasks: Int) {
         newest = max(newest, response.end)
         let place = LogLinear.bucket(of: Int64(tasks))
         while ranges.count <= place { ranges.append(Range()) }

@@ -38,30 +38,28 @@ struct ServerWatch {
     }
 
     /// A response ended.
-    mutating func add(_ response: borrowing Response) {
+    mutating func add(_ response: EndedResponse) {
         stalls.add(ended: response)
         addPoints(response)
-        let cookie = response.connection.cookie
-        let earlier = response.begin < last ? memory[cookie]?.look.response : nil
-        let isKnown = earlier?.number == response.number
-        let qdisc = response.delivery.qdisc
-        endedQdisc.time = endedQdisc.time.sum(with: qdisc.sum - (isKnown ? earlier?.qdisc.sum ?? 0 : 0))
-        endedQdisc.flushes += qdisc.count - (isKnown ? earlier?.qdisc.count ?? 0 : 0)
+        let earlier = response.begin < last ? memory[response.connection.cookie]?.look.response : nil
+        let known = earlier?.number == response.number ? earlier : nil
+        endedQdisc.time = endedQdisc.time.sum(with: response.qdisc.sum - (known?.qdisc.sum ?? 0))
+        endedQdisc.flushes += response.qdisc.count - (known?.qdisc.count ?? 0)
         if response.isStreaming {
-            let told = isKnown ? earlier?.gapSent : nil
             moments.add(
-                gaps: response.gapSent.count - (told?.count ?? 0), sum: response.gapSent.sum - (told?.sum ?? 0))
+                gaps: response.gaps.count - (known?.gapSent.count ?? 0),
+                sum: response.gaps.sum - (known?.gapSent.sum ?? 0))
         }
-        guard !isKnown, !response.isAdopted, !response.missesEvents else { return }
+        guard known == nil, !response.isPartial else { return }
         let wait = (response.timeline[.read] ?? 0).sum(with: response.timeline[.accept] ?? 0)
         arrivals.add(wait, on: response.connection)
     }
 
-    private mutating func addPoints(_ response: borrowing Response) {
-        guard ResponsePoints.tells(response) else { return }
+    private mutating func addPoints(_ response: EndedResponse) {
+        guard response.tellsLatency else { return }
         newest = max(newest, response.end)
-        moments.add(latency: response.duration)
-        points.add(response, tasks: response.inFlight.begin)
+        moments.add(latency: response.end - response.begin)
+        points.add(response, tasks: response.inFlight)
         guard let tasks = response.tasks, let open = tasks.begin else { return }
         if counted?.provider != tasks.provider { counted = ResponsePoints(provider: tasks.provider) }
         counted?.add(response, tasks: open)

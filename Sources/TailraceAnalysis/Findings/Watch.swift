@@ -45,11 +45,9 @@ public struct Watch {
 
     /// Takes what an event led to.
     public mutating func take(_ actions: borrowing Actions) -> Told {
-        for place in actions.ended.indices {
-            guard let server = actions.ended[place].server else { continue }
-            if let index = index(of: server, at: actions.ended[place].begin) {
-                watches[index].add(actions.ended[place])
-            }
+        if let response = actions.ended.baseAddress, let server = response.pointee.server {
+            let ended = EndedResponse(response)
+            if let index = index(of: server, at: ended.begin) { watches[index].add(ended) }
         }
         guard let look = actions.look else { return Told() }
         return take(look)
