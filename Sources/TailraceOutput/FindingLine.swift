@@ -26,6 +26,11 @@ struct FindingLine {
     }
 }
 
+extension Finding {
+    /// How many it held, where that says something.
+    var extent: String { held > 1 ? ", held up to \(Quantity.count(Int64(held)))" : "" }
+}
+
 extension ReportText {
     /// Everything that was found, the most severe first; empty where nothing was.
     func findings(of report: Report) -> String {
@@ -42,7 +47,7 @@ extension ReportText {
             let state = finding.end == nil ? "still open after" : "for"
             let title =
                 "\(finding.severity.rawValue) \(finding.anomaly.rawValue) [\(finding.server.pid)] \(state) "
-                + "\(Quantity.duration(max(0, end - finding.begin)))"
+                + "\(Quantity.duration(max(0, end - finding.begin)))\(finding.extent)"
             text += "  " + title + "\n"
             text += Paragraph.wrapped(FindingLine(finding: finding).text, width: width, indent: 4)
             text += Paragraph.wrapped("-> " + finding.advice, width: width, indent: 4)

@@ -42,7 +42,8 @@ public struct ReportHTML {
             let length = Quantity.duration(max(0, end - finding.begin))
             let state = finding.end == nil ? "still open after \(length)" : "for \(length)"
             html += "<div class=\"finding \(finding.severity.rawValue)\"><h3>\(finding.severity.rawValue): "
-            html += "\(finding.anomaly.rawValue) <small>[\(finding.server.pid)] \(state)</small></h3>\n"
+            html +=
+                "\(finding.anomaly.rawValue) <small>[\(finding.server.pid)] \(state)\(finding.extent)</small></h3>\n"
             html += "<p>\(Self.text(FindingLine(finding: finding).text))</p><p>\(Self.text(finding.advice))</p>\n"
             html += "<details><summary>Evidence</summary><table>"
             for evidence in finding.evidence {

@@ -10,7 +10,7 @@ extension AnomalyCheck {
         let share = Double(blocked.count) / Double(open)
         let longest = worst.sample.blocked
         return Symptom(
-            share > 0.5 && blocked.count >= 3 ? .critical : .warning, since: window.since(longest),
+            share > 0.5 && blocked.count >= 3 ? .critical : .warning, held: blocked.count, since: window.since(longest),
             connection: worst.look.connection,
             evidence: [
                 Evidence("blocked_writers", .count(Int64(blocked.count))),

@@ -24,7 +24,7 @@ extension AnomalyCheck {
         let retransmits = congested.reduce(0) { $0 + $1.retransmits }
         let isWaiting = (congested.map(\.wait).max() ?? 0) >= limits.whole(.pressureAge)
         return Symptom(
-            isWaiting ? .critical : .warning, connection: worst.look.connection,
+            isWaiting ? .critical : .warning, held: congested.count, connection: worst.look.connection,
             evidence: [
                 Evidence("congested_connections", .count(Int64(congested.count))),
                 Evidence("connections", .count(Int64(window.connections.count))),

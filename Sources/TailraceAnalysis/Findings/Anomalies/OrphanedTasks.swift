@@ -21,7 +21,8 @@ extension AnomalyCheck {
             "the longest since \(Phrase.duration(age)) (\(oldest.connection.remote)\(Phrase.target(oldest.response)))"
         if left > 0 { text += ", and \(Phrase.count(left, "task", "tasks")) of ended responses went on" }
         return Symptom(
-            orphans.count + left >= 100 ? .critical : .warning, since: oldest.since, connection: oldest.connection,
+            orphans.count + left >= 100 ? .critical : .warning, held: orphans.count + left, since: oldest.since,
+            connection: oldest.connection,
             evidence: evidence(
                 held: orphans.count, resets: resets, left: window.leftBehind, oldest: age,
                 peer: oldest.connection.remote.description),
@@ -53,7 +54,7 @@ extension AnomalyCheck {
 
     private static func leftAlone(_ left: Int, _ window: ServerWindow) -> Symptom {
         Symptom(
-            left >= 100 ? .critical : .warning,
+            left >= 100 ? .critical : .warning, held: left,
             evidence: evidence(held: 0, resets: 0, left: left, oldest: nil, peer: nil),
             summary: "\(Phrase.count(left, "task", "tasks")) of responses that have ended go on without a client.")
     }

@@ -13,7 +13,8 @@ extension AnomalyCheck {
         guard window.arrivals.count > 0, late >= 2, max(share, timeShare) >= limits[.receiveShare] else { return nil }
         let longest = window.arrivals.waits.max
         return Symptom(
-            longest >= limit.product(with: 10) ? .critical : .warning, connection: window.arrivals.worst,
+            longest >= limit.product(with: 10) ? .critical : .warning, held: Int(late),
+            connection: window.arrivals.worst,
             evidence: [
                 Evidence("requests", .count(Int64(window.arrivals.count))),
                 Evidence("late_requests", .count(late)),

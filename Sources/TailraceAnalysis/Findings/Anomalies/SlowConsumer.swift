@@ -17,7 +17,8 @@ extension AnomalyCheck {
         let clients = Set(window.connections.map(\.remote.host)).count
         let isMany = slow.count >= 10 || 2 * slow.count > window.connections.count && slow.count > 1
         return Symptom(
-            isMany || held >= limits.whole(.pressureSum) ? .critical : .warning, since: window.since(worst.wait),
+            isMany || held >= limits.whole(.pressureSum) ? .critical : .warning, held: slow.count,
+            since: window.since(worst.wait),
             connection: worst.look.connection,
             evidence: [
                 Evidence("connections", .count(Int64(window.connections.count))),

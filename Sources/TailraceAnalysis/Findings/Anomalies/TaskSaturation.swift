@@ -16,7 +16,7 @@ extension AnomalyCheck {
             let base = worst.base, let beyond = worst.beyond, let rho = worst.rho
         else { return nil }
         return Symptom(
-            .warning,
+            .warning, held: max(1, window.inFlight),
             evidence: [
                 Evidence("stage", .text(worst.stage.rawValue)),
                 Evidence("tasks_by", .text(worst.provider)),
