@@ -5,7 +5,7 @@ import time
 
 from load_client import Connection
 from namespaces import SERVER_ADDRESS, Namespaces, Switched
-from scenario import Expected, crowd, faulty, scenario
+from scenario import Expected, crowd, faulty, scenario, short
 from servers import Client
 from tracer import Skip, require_command
 
@@ -34,6 +34,7 @@ def served(link, *options):
     return faulty("--host", SERVER_ADDRESS, *options, prefix=link.server)
 
 
+@short
 @scenario(Expected({"qdisc-pressure": {"qdisc_mean_ns": lambda value: value > 20_000_000}}, HELD, within_s=6))
 def bursts_of_small_responses_at_a_slow_device(scene):
     with Namespaces() as link, served(link) as server, scene.traced(server):
@@ -67,6 +68,7 @@ def a_deep_queue_on_the_way(scene):
             time.sleep(7)
 
 
+@short
 @scenario(Expected({"congested-path": {"retransmits_per_look": lambda value: value >= 2}}, HELD + ("stalled-stream",), within_s=6))
 def one_packet_in_eight_is_lost(scene):
     with Namespaces() as link, served(link, "--congestion", "reno") as server, scene.traced(server):

@@ -5,7 +5,7 @@ import time
 from go_program import go_server
 from load_client import Connection
 from nginx_site import Nginx
-from scenario import Expected, address, crowd, faulty, scenario
+from scenario import Expected, address, crowd, faulty, scenario, short
 from servers import Client, Server, TruthServer
 from slow_reader import connect
 
@@ -33,6 +33,7 @@ def a_slow_reader_among_seven_fast_ones(scene):
                 return {"slow-consumer": {"peer": address(client.results()[0]["remote"])}}
 
 
+@short
 @scenario(Expected({"slow-consumer": {}, "blocked-writers": {"cause": "peer_window"}}, BYTES))
 def a_reader_that_stops_blocks_its_writer(scene):
     with faulty("--sndbuf", 65536) as server, scene.traced(server):
@@ -44,6 +45,7 @@ def a_reader_that_stops_blocks_its_writer(scene):
         return {"slow-consumer": {"peer": peer}, "blocked-writers": {"peer": peer}}
 
 
+@short
 @scenario(Expected({"slow-consumer": {"response": lambda value: value is not None},
                     "queue-pressure": {"cause": "peer_window"}}, within_s=6))
 def a_whole_body_in_one_call_waits_in_the_queue(scene):
@@ -134,6 +136,7 @@ def a_handler_waits_on_when_its_client_has_gone(scene):
         return {"orphaned-tasks": {"peer": peer}}
 
 
+@short
 @scenario(Expected({"orphaned-tasks": {"held_connections": 3, "reset_connections": 3}}))
 def handlers_wait_on_when_their_clients_have_reset(scene):
     """Closed, and in no table of the kernel, while their descriptors are held."""

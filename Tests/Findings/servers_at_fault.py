@@ -5,7 +5,7 @@ import signal
 import time
 
 from load_client import Connection
-from scenario import Expected, address, crowd, faulty, scenario
+from scenario import Expected, address, crowd, faulty, scenario, short
 
 
 @scenario(Expected({"receive-pressure": {"late_requests": lambda value: value >= 2}}, ("task-saturation",)))
@@ -16,6 +16,7 @@ def one_connection_is_served_after_the_other(scene):
             client.results()
 
 
+@short
 @scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 100_000_000}}, ("task-saturation",)))
 def a_loop_is_blocked_by_its_handlers(scene):
     with faulty("--blocking-loop") as server, scene.traced(server):
@@ -40,6 +41,7 @@ def the_world_stops_now_and_then(scene):
                 time.sleep(1.3)
 
 
+@short
 @scenario(Expected({"stalled-stream": {"cause": "app", "stalled_responses": 1}}, within_s=6))
 def a_server_falls_silent_on_one_of_six_streams(scene):
     with faulty() as server, scene.traced(server):
@@ -56,6 +58,7 @@ def a_server_falls_silent_on_one_of_six_streams(scene):
             return {"stalled-stream": {"peer": peer}}
 
 
+@short
 @scenario(Expected({"task-saturation": {"stage": "app", "knee_tasks": lambda value: 2 <= value <= 14}}, within_s=16))
 def more_requests_than_workers(scene):
     """Four at a time, 20 ms each; two more clients each second."""
@@ -65,6 +68,7 @@ def more_requests_than_workers(scene):
             client.results()
 
 
+@short
 @scenario(Expected({"coalesced-stream": {"flushes_per_lump": lambda value: value >= 3}}))
 def nagle_gathers_what_is_streamed(scene):
     """A small write every 5 ms, without TCP_NODELAY, for a client that looks ten times a second, and so delays its ACKs."""
