@@ -37,6 +37,8 @@ public final class TaskGauge: Sendable {
         var events: [TaskEvent] = []
         var newest: [Source: TaskReading] = [:]
         var questions: [UInt64: Question] = [:]
+        /// Until then it is asked which tasks wait in a write.
+        var asksWriters: Nanoseconds = 0
         var isStopped = false
         var isBusy = false
     }
@@ -118,6 +120,13 @@ public final class TaskGauge: Sendable {
         }
     }
 
+    /// Somebody waits for room in a send buffer: for a while it is looked at which tasks do.
+    public func askWriters() {
+        let until = monotonic() + Self.asked
+        state.withLock { $0.asksWriters = until }
+    }
+    private static let asked: Nanoseconds = 3_000_000_000
+
     /// Until those that are wanted so far are read, or cannot be; at most `patience`, ns.
     public func settle(patience: Nanoseconds) {
         let deadline = monotonic() + patience
@@ -133,6 +142,7 @@ public final class TaskGauge: Sendable {
         var readers: [Process: Goroutines] = [:]
         var silent: Set<String> = []
         var nextWalks: [Process: Nanoseconds] = [:]
+        var details: [Process: GoDetails] = [:]
         while true {
             let next: Process? = state.withLock { state in
                 state.isBusy = !state.wanted.isEmpty
@@ -140,7 +150,7 @@ public final class TaskGauge: Sendable {
             }
             if state.withLock({ $0.isStopped }) { return }
             if let next { begin(next, &readers, &silent) }
-            for (process, reader) in readers { read(reader, of: process, &readers) }
+            for (process, reader) in readers { read(reader, of: process, &readers, &details) }
             answer(readers, &nextWalks)
             if next == nil { pause(Self.interval) }
         }
@@ -163,13 +173,20 @@ public final class TaskGauge: Sendable {
         }
     }
 
-    private func read(_ reader: Goroutines, of process: Process, _ readers: inout [Process: Goroutines]) {
+    private func read(
+        _ reader: Goroutines, of process: Process, _ readers: inout [Process: Goroutines],
+        _ details: inout [Process: GoDetails]
+    ) {
         let time = monotonic()
         do throws(TaskError) {
-            tell(try reader.count(), by: Goroutines.name, of: process, at: time)
+            let count = try reader.count()
+            let asksWriters = state.withLock { $0.asksWriters > time }
+            details[process, default: GoDetails()].look(at: reader, count: count, asksWriters: asksWriters)
+            tell(count, details[process], by: Goroutines.name, of: process, at: time)
         } catch {
             // It has ended.
             readers[process] = nil
+            details[process] = nil
             state.withLock { _ = $0.read.remove(process) }
             tell(nil, by: Goroutines.name, of: process, at: time)
             if !readers.keys.contains(where: { $0.pid == process.pid }) { ended(process.pid) }
@@ -177,12 +194,19 @@ public final class TaskGauge: Sendable {
     }
 
     /// A count that is as before is told once a second.
-    private func tell(_ open: Int?, by provider: String, of process: Process, at time: Nanoseconds) {
+    private func tell(
+        _ open: Int?, _ details: GoDetails? = nil, by provider: String, of process: Process, at time: Nanoseconds
+    ) {
         let source = Source(process: process, provider: provider)
         let reading = TaskReading(
-            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open)
+            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open,
+            growing: details?.growing, writing: details?.writing)
         state.withLock { state in
-            if let last = state.newest[source], last.open == open, time - last.at < Self.repetition { return }
+            if let last = state.newest[source], last.open == open, last.growing == reading.growing,
+                last.writing == reading.writing, time - last.at < Self.repetition
+            {
+                return
+            }
             state.newest[source] = open == nil ? nil : reading
             if state.events.count < Self.mostEvents { state.events.append(.counted(reading)) }
         }

@@ -21,6 +21,9 @@ final class TaskWitness {
     /// Servers that are not read by then are read a little later, ns.
     private static let patience: Nanoseconds = 2_000_000_000
 
+    /// A writer that waits for longer is worth a question, ns.
+    private static let longBlocked: Nanoseconds = 250_000_000
+
     private struct Met: Hashable {
         let pid: Int32
         let started: Nanoseconds
@@ -52,7 +55,9 @@ final class TaskWitness {
             if !unserved.isEmpty { look(at: change.socket, tell) }
             if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
             if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
-        case .socketSampled, .roundEnded, .taskTold: break
+        case .socketSampled(let sample):
+            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
+        case .roundEnded, .taskTold: break
         }
     }
 

@@ -12,7 +12,7 @@ extension AnomalyCheck {
         else { return nil }
         let open = window.open
         return Symptom(
-            .warning, connection: worst.connection.look.connection,
+            .warning, held: lumpy.count, connection: worst.connection.look.connection,
             evidence: [
                 Evidence("coalesced_responses", .count(Int64(lumpy.count))),
                 Evidence("responses", .count(Int64(open))),
