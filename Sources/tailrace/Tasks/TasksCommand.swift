@@ -17,6 +17,7 @@ struct TasksCommand: ParsableCommand {
             EXAMPLES
               sudo tailrace tasks 4711
               sudo tailrace tasks 4711 --watch 2s
+              sudo tailrace tasks 4711 --watch 2s --task-probe open=exe:job_begin,close=exe:job_end
               sudo tailrace tasks 4711 --json | jq '.groups[] | select(.count > 100)'
             """)
 
@@ -31,12 +32,14 @@ struct TasksCommand: ParsableCommand {
             "Again and again, so often: 500ms, 2s. Ages are known from the second time on.", valueName: "time"))
     var watch: TimeSpan?
 
+    @OptionGroup var probe: TaskProbeOption
+
     func validate() throws {
         if pid <= 0 { throw ValidationError("\(pid) is no process id.") }
     }
 
     func run() throws {
-        var subject = try CensusSubject(pid: pid, watches: watch != nil)
+        var subject = try CensusSubject(pid: pid, watches: watch != nil, probe: try probe.kind)
         let isForPrograms = json || isatty(STDOUT_FILENO) == 0
         while true {
             var output = Output(STDOUT_FILENO)
@@ -63,7 +66,7 @@ struct CensusSubject {
     private var silent: [TaskCount] = []
 
     /// - Throws: `TaskError` where there is no such process, or nobody may look into it.
-    init(pid: Int32, watches: Bool) throws {
+    init(pid: Int32, watches: Bool, probe: TaskProviderKind?) throws {
         self.pid = pid
         let threads = try Threads(pid: pid)
         try add(Goroutines.name) { () throws(TaskError) in
@@ -72,6 +75,8 @@ struct CensusSubject {
             return goroutines
         }
         if providers.isEmpty { try add(SwiftTasks.name) { () throws(TaskError) in try SwiftTasks(pid: pid) } }
+        // The user asked for it: where it cannot be, that is no remark.
+        if let probe { providers.append(try probe.make(pid)) }
         providers.append(threads)
     }
 
