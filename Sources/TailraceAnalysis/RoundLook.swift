@@ -12,7 +12,7 @@ public struct RoundLook: Sendable {
     /// What queues held since the round before.
     public let holds: [Hold]
     /// By server process.
-    public let samples: [ServerSample]
+    public internal(set) var samples: [ServerSample]
 }
 
 /// Holds since the last round, a bounded number of them: what is beyond shows in the looks while it lasts.

@@ -88,31 +88,3 @@ public struct Hold: Sendable {
         self.cause = cause
     }
 }
-
-/// How many tasks of one kind a server had open at a moment. From outside the analysis.
-public struct TaskReading: Sendable {
-    /// Whose.
-    public let pid: Int32
-    /// When.
-    public let at: Nanoseconds
-    /// Who counted: `go`, `swift`, `uprobe`, `threads`.
-    public let provider: String
-    /// nil: not known.
-    public let open: Int?
-    /// The census group that grew most since the run began, in words; nil: not known. Untrusted.
-    public let growing: String?
-    /// Tasks that responses left behind, counted one by one; nil: not known.
-    public let leftBehind: Int?
-
-    /// All of it.
-    public init(
-        pid: Int32, at: Nanoseconds, provider: String, open: Int?, growing: String? = nil, leftBehind: Int? = nil
-    ) {
-        self.pid = pid
-        self.at = at
-        self.provider = provider
-        self.open = open
-        self.growing = growing
-        self.leftBehind = leftBehind
-    }
-}

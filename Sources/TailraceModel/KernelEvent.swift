@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// What the kernel side told: one record of the wire (`bpf/include/events.h`), in this program's words. What is large is
-/// pointed to, and lives only while the event is being handled.
+/// What the kernel side told: one record of the wire (`bpf/include/events.h`), in this program's words; and in its place
+/// among them what was told of tasks. What is large is pointed to, and lives only while the event is being handled.
 public enum KernelEvent {
     case socketUsed(SocketUse)
     case requestRead(UnsafePointer<RequestRead>)
@@ -10,6 +10,7 @@ public enum KernelEvent {
     case stateChanged(StateChange)
     case socketSampled(UnsafePointer<SocketSample>)
     case roundEnded(SamplingRound)
+    case taskTold(TaskEvent)
 }
 
 /// Bytes that live only while the event is being handled: whoever wants them later copies them.

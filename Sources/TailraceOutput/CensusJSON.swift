@@ -69,7 +69,7 @@ extension JSONLine {
     /// Of all providers.
     mutating func tasks(of sample: ServerSample) {
         object("tasks") { line in
-            if let tasks = sample.tasks { line.field(named: tasks.provider, tasks.open) }
+            for tasks in sample.tasks { line.field(named: tasks.provider, tasks.open) }
             line.field("responses", sample.inFlight)
         }
     }

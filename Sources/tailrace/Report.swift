@@ -83,6 +83,7 @@ struct ReportCommand: ParsableCommand {
             ringBytes: options.ringBytes, maxConnections: options.maxConnections, tellsFlushes: true)
         let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         complain("tracing \(options.target.description) \(ending)")
+        run.readTasks(of: options)
         try run.announceReady(in: options.readyFile)
         let end = duration.map { run.now + $0.nanoseconds }
         var report = try gather(run) { tell in

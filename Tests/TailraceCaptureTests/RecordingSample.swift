@@ -120,6 +120,7 @@ struct Replayed {
         case .stateChanged(let change): "state \(change.socket) \(String(describing: change.new))"
         case .socketSampled(let sample): "sample \(sample.pointee.socket)"
         case .roundEnded(let round): "round \(round.begin) \(round.isComplete)"
+        case .taskTold(let told): "task \(told)"
         }
     }
 

@@ -18,7 +18,6 @@ struct ServerWatch {
     /// It had a connection or a response last.
     var seen: Nanoseconds { max(last, points.newest) }
     private var windows = 0
-    private var inFlight = 0
     private let limits: Thresholds
     /// Windows between two looks at what takes longer to compute: correlations and trends.
     private static let rarely = 5
@@ -50,10 +49,6 @@ struct ServerWatch {
 
     mutating func add(_ hold: Hold) { stalls.add(hold) }
 
-    mutating func add(_ reading: TaskReading) {
-        tasks.add(reading, inFlight: inFlight, connections: memory.count)
-    }
-
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
     mutating func take(_ looks: [ConnectionLook], _ sample: ServerSample, to findings: inout [Finding]) {
         let at = sample.at
@@ -72,7 +67,7 @@ struct ServerWatch {
             if before?.look.response?.number != response.number { arrivals.add(response.readWait, on: look.connection) }
         }
         self.memory = memory
-        inFlight = sample.inFlight
+        tasks.add(sample, connections: memory.count)
         stalls.finishLook(at: at)
         if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1

@@ -43,11 +43,6 @@ public struct Watch {
 
     private var ordered: [Int] { places.sorted { $0.key < $1.key }.map(\.value.index) }
 
-    /// Tasks were counted. What is told of a process without connections is not used.
-    public mutating func take(_ reading: TaskReading) {
-        if let place = places[reading.pid] { watches[place.index].add(reading) }
-    }
-
     /// Takes what an event led to.
     public mutating func take(_ actions: borrowing Actions) -> Told {
         for place in actions.ended.indices {

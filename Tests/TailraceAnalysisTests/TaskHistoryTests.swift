@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Testing
 
-@testable import TailraceTasks
+@testable import TailraceAnalysis
 
 @Suite("counts over time")
 struct TaskHistoryTests {

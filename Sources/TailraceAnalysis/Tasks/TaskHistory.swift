@@ -3,27 +3,33 @@ import TailraceModel
 
 /// Counts of one process over time: kept where they change, so that a quiet server costs nothing.
 struct TaskHistory {
-    private var changes: [(at: Nanoseconds, open: Int)] = []
+    private var changes: [(at: Nanoseconds, open: Int?)] = []
     /// The newest count was read then.
-    private(set) var newest: Nanoseconds = 0
+    private(set) var newest: Nanoseconds = .min
     /// Beyond that, the older half is forgotten.
     private static let most = 8192
+    /// A count that is older says nothing of now, ns: whoever reads tells at least one a second.
+    private static let stale: Nanoseconds = 5_000_000_000
 
-    /// A count that was read at `time`; times never go back.
-    mutating func add(_ open: Int, at time: Nanoseconds) {
+    /// A count that was read at `time`; nil: from then on it is not known. What is older than the newest is not taken.
+    mutating func add(_ open: Int?, at time: Nanoseconds) {
+        guard time >= newest else { return }
         newest = time
-        guard changes.last?.open != open else { return }
+        if let last = changes.last, last.open == open { return }
         if changes.count >= Self.most { changes.removeFirst(Self.most / 2) }
         changes.append((time, open))
     }
 
-    /// The newest count that was read at `time` or before; nil: none is kept from then.
-    func open(at time: Nanoseconds) -> Int? { place(of: time).map { changes[$0].open } }
+    /// The newest count that was read at `time` or not long before; nil: none is known from then.
+    func open(at time: Nanoseconds) -> Int? {
+        guard let place = place(of: time), time < newest || time - newest <= Self.stale else { return nil }
+        return changes[place].open
+    }
 
     /// The largest count from `begin` to `end`; nil: nothing is kept from `begin`.
     func largest(from begin: Nanoseconds, to end: Nanoseconds) -> Int? {
         guard let first = place(of: begin), let last = place(of: end), first <= last else { return nil }
-        return changes[first...last].lazy.map(\.open).max()
+        return changes[first...last].lazy.compactMap(\.open).max()
     }
 
     private func place(of time: Nanoseconds) -> Int? {
