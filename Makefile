@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels kernel-table nio-server go-versions go-release go-servers fuzz \
+.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes fuzz \
 	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -46,7 +46,7 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server go-release go-servers test-deps
+kernel-test: build nio-server go-release go-servers otlp-classes test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
@@ -103,6 +103,11 @@ go-servers:
 	$(Q)mkdir -p .build/go-servers && cd .build/go-servers && test -x usr/bin/caddy -a -x usr/bin/prometheus || { \
 	echo "  APT  caddy prometheus (unpacked)"; apt-get -q=2 download caddy prometheus 2>/dev/null && \
 	for package in *.deb; do dpkg -x $$package . && rm -f $$package || exit 1; done; }
+
+# The official classes of the OpenTelemetry Protocol: what we export is decoded with them.
+otlp-classes:
+	$(Q)test -d .build/otlp/opentelemetry || { echo "  PIP  opentelemetry-proto"; \
+	python3 -m pip install -q --root-user-action=ignore --target .build/otlp opentelemetry-proto==1.29.0; }
 
 check: reproducible lint layers
 

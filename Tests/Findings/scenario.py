@@ -3,7 +3,7 @@
 import time
 
 from servers import Client, Server
-from tracer import Recorder, Tracer, nanoseconds
+from tracer import Recorder, nanoseconds
 
 ALL = []
 
@@ -40,8 +40,8 @@ class Scene:
         """The fault is there from now on."""
         self.planted_ns = time.time_ns()
 
-    def traced(self, server, live=False):
-        return Traced(self, server, live)
+    def traced(self, server):
+        return Traced(self, server)
 
     def opened(self):
         """The findings as they stood when they were told last, by anomaly, with the time of their first telling."""
@@ -56,11 +56,11 @@ class Scene:
 
 
 class Traced:
-    """By way of a recording, which is analysed twice; `live`: by `trace`, once."""
+    """By way of a recording, which is analysed twice."""
 
-    def __init__(self, scene, server, live):
+    def __init__(self, scene, server):
         self.scene = scene
-        self.recorder = Tracer(server.port) if live else Recorder(server.port)
+        self.recorder = Recorder(server.port)
 
     def __enter__(self):
         self.recorder.__enter__()
@@ -70,7 +70,7 @@ class Traced:
         try:
             if kind is None:
                 self.scene.report = self.recorder.stop()
-                self.scene.again = self.recorder.export() if hasattr(self.recorder, "export") else self.scene.report
+                self.scene.again = self.recorder.export()
         finally:
             self.recorder.__exit__(kind, *rest)
 

@@ -18,7 +18,7 @@ extension AnomalyCheck {
         var text = "\(Phrase.count(held.count, "connection is", "connections are")) still held whose "
         text += "\(held.count == 1 ? "client has" : "clients have") closed, the longest since \(Phrase.duration(age)) "
         text += "(\(oldest.remote)\(Phrase.target(oldest.look.response)))"
-        if left > 0 { text += ", and \(Phrase.count(left, "task", "tasks")) of ended responses go on" }
+        if left > 0 { text += ", and \(Phrase.count(left, "task", "tasks")) of ended responses went on" }
         return Symptom(
             held.count + left >= 100 ? .critical : .warning, since: oldest.look.clientFin,
             connection: oldest.look.connection,
@@ -30,7 +30,10 @@ extension AnomalyCheck {
         Symptom(
             left >= 100 ? .critical : .warning,
             evidence: evidence(held: 0, left: left, oldest: nil, peer: nil),
-            summary: "\(Phrase.count(left, "task", "tasks")) of responses that have ended go on without a client.")
+            summary: """
+                \(Phrase.count(left, "task", "tasks")) of responses that ended in the last 10 s went on without a client for \
+                2 s or longer.
+                """)
     }
 
     private static func evidence(held: Int, left: Int?, oldest: Int64?, peer: String?) -> [Evidence] {
