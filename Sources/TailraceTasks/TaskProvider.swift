@@ -23,8 +23,19 @@ public struct TaskProviderKind: Sendable {
     /// Ready to be asked. Throws the sentence that says why it cannot tell.
     public let make: @Sendable (_ pid: Int32) throws(TaskError) -> any TaskProvider
 
-    /// Both.
+    /// It belongs to how the program is made: what has goroutines has no other such tasks.
+    let isRuntime: Bool
+
+    /// One that any program may have.
     public init(_ name: String, _ make: @escaping @Sendable (_ pid: Int32) throws(TaskError) -> any TaskProvider) {
+        self.init(name, isRuntime: false, make)
+    }
+
+    private init(
+        _ name: String, isRuntime: Bool,
+        _ make: @escaping @Sendable (_ pid: Int32) throws(TaskError) -> any TaskProvider
+    ) {
+        self.isRuntime = isRuntime
         self.name = name
         self.make = make
     }
@@ -40,9 +51,13 @@ public struct TaskProviderKind: Sendable {
     }
 
     /// Goroutines.
-    public static let go = TaskProviderKind(Goroutines.name) { pid throws(TaskError) in try Goroutines(pid: pid) }
+    public static let go = TaskProviderKind(Goroutines.name, isRuntime: true) { pid throws(TaskError) in
+        try Goroutines(pid: pid)
+    }
     /// Tasks of Swift Concurrency.
-    public static let swift = TaskProviderKind(SwiftTasks.name) { pid throws(TaskError) in try SwiftTasks(pid: pid) }
+    public static let swift = TaskProviderKind(SwiftTasks.name, isRuntime: true) { pid throws(TaskError) in
+        try SwiftTasks(pid: pid)
+    }
     /// Threads, of any program.
     public static let threads = TaskProviderKind(Threads.name) { pid throws(TaskError) in try Threads(pid: pid) }
 }

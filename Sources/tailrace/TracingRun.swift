@@ -83,7 +83,7 @@ final class TracingRun {
 
     /// From now on what is told of the servers' tasks is in the stream. Waits until those that are known are read, or for a
     /// short time.
-    func readTasks(of options: TargetOptions) { witness = TaskWitness(options) }
+    func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
 
     /// The same without the correlator: for whoever only wants the events.
     ///
@@ -101,6 +101,8 @@ final class TracingRun {
             handle(event)
             witness?.hear(event, handle)
         }
+        // What is known of servers already, before the first response.
+        witness?.tell(handle)
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
