@@ -33,6 +33,9 @@ final class ImageReader {
     /// Of all that is asked, ns: a large program on a busy machine takes a second.
     private static let patience: Int64 = 30_000_000_000
 
+    /// A millisecond each.
+    private static let looksForEnd = 200
+
     private let subject: String
     private var process: pid_t = 0
     private var input: Int32 = -1
@@ -64,7 +67,8 @@ final class ImageReader {
         if output >= 0 { close(output) }
         if process > 0 {
             kill(process, SIGKILL)
-            waitpid(process, nil, 0)
+            // One that reads what is never delivered cannot end.
+            for _ in 0..<Self.looksForEnd where waitpid(process, nil, WNOHANG) == 0 { usleep(1000) }
         }
     }
 

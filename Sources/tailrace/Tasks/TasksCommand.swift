@@ -34,20 +34,39 @@ struct TasksCommand: ParsableCommand {
 
     @OptionGroup var probe: TaskProbeOption
 
+    @Option(help: .hidden)
+    var apartWithColumns: Int?
+
     func validate() throws {
         if pid <= 0 { throw ValidationError("\(pid) is no process id.") }
     }
 
     func run() throws {
+        guard let columns = apartWithColumns else {
+            let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+            let code = try ApartProcess.run(
+                [
+                    Self.configuration.commandName ?? "", "--apart-with-columns",
+                    String(isForPrograms ? 0 : terminalWidth()),
+                ]
+                    + CommandLine.arguments.dropFirst(2))
+            if code != 0 { throw ExitCode(code) }
+            return
+        }
+        ApartProcess.begin(reading: pid)
+        try tell(columns: columns)
+    }
+
+    /// `columns`: of the terminal; 0: there is none.
+    private func tell(columns: Int) throws {
         var subject = try CensusSubject(pid: pid, watches: watch != nil, probe: try probe.kind)
-        let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+        var output = Output(STDOUT_FILENO)
         while true {
-            var output = Output(STDOUT_FILENO)
             let census = try subject.census()
-            if isForPrograms {
+            if columns == 0 {
                 output.append(census.json())
             } else {
-                output.append(CensusText(width: terminalWidth()).text(census))
+                output.append(CensusText(width: columns).text(census))
             }
             try output.flush()
             guard let watch else { return }
