@@ -10,6 +10,8 @@ struct ResponseCorrelator {
     private var vacantServers: [Int] = []
     private var context: TrackingContext
     private var outstanding: [UInt64: [FlushMarks]] = [:]
+    /// Whose connections came since the newest round, by their place: they may be gone before the next one meets them.
+    private var newcomers: [Int: Server] = [:]
 
     /// When the newest looks at all sockets began, the oldest first.
     private var rounds: [Nanoseconds] = []
@@ -71,9 +73,10 @@ struct ResponseCorrelator {
             samples: samples(of: round))
     }
 
-    /// The sockets of each server as they were sampled, by process id.
-    private func samples(of round: SamplingRound) -> [ServerSample] {
-        var samples: [Int: ServerSample] = [:]
+    /// The sockets of each server as they were sampled, by process id; a server whose connections are gone has none.
+    private mutating func samples(of round: SamplingRound) -> [ServerSample] {
+        var samples = newcomers.mapValues { ServerSample(server: $0, at: round.end) }
+        newcomers = [:]
         places.forEach { _, place in
             let tracker = trackers[place]
             guard tracker.sample.at >= round.begin else { return }
@@ -134,6 +137,7 @@ struct ResponseCorrelator {
         let cookie = use.connection.cookie
         guard cookie != 0 else { return unattributed += 1 }
         let server = serverPlace(of: use.server.pid)
+        newcomers[server] = use.server
         if let place = places[cookie] {
             trackers[place].use(by: use.server, place: server)
         } else if let place = vacant.popLast() {
@@ -160,6 +164,7 @@ struct ResponseCorrelator {
         var used = Set<Int>()
         places.forEach { _, place in used.formUnion(trackers[place].serverPlaces) }
         for (pid, place) in serverPlaces where !used.contains(place) {
+            newcomers[place] = nil
             serverPlaces[pid] = nil
             vacantServers.append(place)
             context.inFlight[place] = InFlight()

@@ -101,14 +101,12 @@ final class TracingRun {
             handle(event)
             witness?.hear(event, handle)
         }
-        // What is known of servers already, before the first response.
-        witness?.tell(handle)
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
             if waitForSignal(drainInterval), mayEnd() { break }
-            source.drain(hear)
             witness?.tell(handle)
+            source.drain(hear)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
@@ -124,8 +122,8 @@ final class TracingRun {
         // A second signal ends at once.
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        source.drain(hear)
         witness?.tell(handle)
+        source.drain(hear)
         // What was lost since the last look: the responses that it belongs to are marked.
         if source.loss().lostTotal > 0 { try source.sample(hear) }
         try afterDrain()

@@ -65,13 +65,14 @@ final class TaskWitness {
         case .headSent(let sent): if !unserved.isEmpty { look(at: sent.pointee.socket, tell) }
         case .flushLeft(let flush): if !unserved.isEmpty { look(at: flush.pointee.socket, tell) }
         case .stateChanged(let change):
+            if !unserved.isEmpty { look(at: change.socket, tell) }
             if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
             if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
         case .socketSampled, .roundEnded, .taskTold: break
         }
     }
 
-    /// After each drain: what was read meanwhile.
+    /// Before each drain: what was read meanwhile.
     func tell(_ tell: (KernelEvent) -> Void) {
         let (events, silent) = gauge.take()
         for event in events {
