@@ -29,13 +29,13 @@ release: deps
 	$(Q)$(RELEASE)
 
 # The probe object is committed, so that `swift build` alone works; this makes it anew after a change.
-bpf: bpf/probes.bpf.o bpf/tasks.bpf.o
+bpf: bpf/probes.bpf.o bpf/tasks.bpf.o bpf/pair.bpf.o
 bpf/probes.bpf.o: $(BPF_SOURCES) Makefile
 	@echo "  BPF  $@"
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o probes.bpf.o && $(OBJCOPY) --strip-debug probes.bpf.o
-bpf/tasks.bpf.o: bpf/tasks.bpf.c bpf/include/tasks.h Makefile
+bpf/tasks.bpf.o bpf/pair.bpf.o: bpf/%.bpf.o: bpf/%.bpf.c bpf/include/%.h Makefile
 	@echo "  BPF  $@"
-	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c tasks.bpf.c -o tasks.bpf.o && $(OBJCOPY) --strip-debug tasks.bpf.o
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c $*.bpf.c -o $*.bpf.o && $(OBJCOPY) --strip-debug $*.bpf.o
 
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
@@ -118,7 +118,7 @@ check: reproducible lint layers
 # The committed objects are what these sources give, byte for byte.
 reproducible: deps
 	@echo "  CHECK  bpf/*.bpf.o are reproducible"
-	$(Q)cd bpf && for name in probes tasks; do \
+	$(Q)cd bpf && for name in probes tasks pair; do \
 	$(CLANG) $(BPF_FLAGS) -c $$name.bpf.c -o /tmp/tailrace-check.$$$$.o && $(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
 	if cmp -s $$name.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
 	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/$$name.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; \
