@@ -4,13 +4,9 @@ import TailraceModel
 
 /// A server process with kept connections, and streams beside them, told as the kernel side tells it.
 struct Day {
-    private(set) var responses = 0
-    private(set) var findings = 0
     private var correlator = Correlator(tellsFlushes: true)
-    private var watch = Watch()
-    private var builder = ReportBuilder()
+    private let gathering: Gathering
     private let rate: Int
-    private let watches: Bool
     private var connections: [Connection]
     private let server = Server(pid: 42, started: 1, comm: "server", executable: "/usr/bin/server", cgroup: "/")
     private static let kept = 200
@@ -28,7 +24,7 @@ struct Day {
     /// `streams`: connections with an endless response each, a flush a second.
     init(rate: Int, streams: Int, watches: Bool) {
         self.rate = rate
-        self.watches = watches
+        gathering = Gathering(watches: watches)
         connections = (1...(Self.kept + streams)).map { Connection(cookie: UInt64($0)) }
         for connection in connections {
             let local = Endpoint(ipv4: true, bytes: (0x0100_007f, 0), port: 80)
@@ -102,14 +98,29 @@ struct Day {
         take(.roundEnded(SamplingRound(begin: begin, end: begin + 1_000_000)))
     }
 
-    private mutating func take(_ event: KernelEvent) {
-        correlator.take(event) { actions in
-            if let flush = actions.flush { builder.add(flush) }
-            if watches { findings += watch.take(actions).findings.count }
-            for place in actions.ended.indices {
-                responses += 1
-                builder.add(actions.ended[place], anchor: ClockAnchor(monotonic: 0, wall: 0))
-            }
-        }
+    private mutating func take(_ event: KernelEvent) { correlator.take(event, gathering.take) }
+
+    /// Ended so far.
+    var responses: Int { gathering.responses }
+    /// Told so far.
+    var findings: Int { gathering.findings }
+}
+
+/// As `tailrace report` has it.
+private final class Gathering {
+    private(set) var responses = 0
+    private(set) var findings = 0
+    private var watch = Watch()
+    private var builder = ReportBuilder()
+    private let watches: Bool
+
+    init(watches: Bool) { self.watches = watches }
+
+    func take(_ actions: borrowing Actions) {
+        if let flush = actions.flush { builder.add(flush) }
+        if watches { findings += watch.take(actions).findings.count }
+        responses += actions.ended.count
+        let anchor = ClockAnchor(monotonic: 0, wall: 0)
+        for place in actions.ended.indices { builder.add(actions.ended[place], anchor: anchor) }
     }
 }

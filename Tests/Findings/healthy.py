@@ -8,7 +8,7 @@ from load_client import Connection
 from namespaces import SERVER_ADDRESS, Namespaces
 from nginx_site import Nginx
 from peers import PROXY, slow
-from scenario import Expected, crowd, faulty, long, scenario, short
+from scenario import Expected, Summed, crowd, faulty, long, scenario, short
 from servers import Client
 
 NONE = Expected()
@@ -154,7 +154,7 @@ def a_fast_link_between_two_hosts(scene):
 def ten_minutes_of_mixed_load(scene):
     """Three servers at once; streams, small answers, downloads, clients that come, stay idle, close early and leave with RST."""
     seconds = 600
-    with go_server() as go, Nginx() as nginx, faulty("--workers", "64") as python, scene.traced(go, nginx, python):
+    with go_server() as go, Nginx() as nginx, faulty("--workers", "64") as python, scene.traced(go, nginx, python, kind=Summed):
         idle = [Connection("127.0.0.1", go.port) for _ in range(50)]
         for connection in idle:
             connection.request("/small/100")
