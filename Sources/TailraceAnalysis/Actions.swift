@@ -29,12 +29,18 @@ public struct Actions {
 
     /// Tells one ended response in place: it is large.
     @inline(__always)
-    static func end(_ response: inout Response, isSettled: Bool = true, _ tell: (borrowing Actions) -> Void) {
-        withUnsafePointer(to: &response) {
-            let one = UnsafeBufferPointer(start: $0, count: 1)
-            tell(Actions(ended: one, settled: isSettled ? one : nil))
+    static func end(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {
+        withUnsafeMutablePointer(to: &response) {
+            let one = UnsafeBufferPointer(start: UnsafePointer($0), count: 1)
+            tell(Actions(ended: one, settled: one))
         }
     }
+
+    /// The response that ended, for whoever adds to it before it is told on.
+    var endedInPlace: UnsafeMutablePointer<Response>? { ended.baseAddress.map { UnsafeMutablePointer(mutating: $0) } }
+
+    /// The same, but the response is not settled yet.
+    var unsettled: Actions { Actions(ended: ended) }
 
     /// One that ended before.
     static func settle(_ response: inout Response, _ tell: (borrowing Actions) -> Void) {

@@ -36,10 +36,12 @@ struct ServerTasks {
 
     /// While a response was served, by the preferred of those who know; nil: nobody does.
     func range(from begin: Nanoseconds, to end: Nanoseconds) -> TaskRange? {
-        guard let known = counts.first(where: { $0.history.open(at: end) != nil }) ?? counts.first else { return nil }
+        guard let place = counts.firstIndex(where: { $0.history.open(at: end) != nil }) ?? counts.indices.first else {
+            return nil
+        }
         return TaskRange(
-            provider: Self.providers[known.rank], begin: known.history.open(at: begin),
-            end: known.history.open(at: end), max: known.history.largest(from: begin, to: end))
+            provider: Self.providers[counts[place].rank], begin: counts[place].history.open(at: begin),
+            end: counts[place].history.open(at: end), max: counts[place].history.largest(from: begin, to: end))
     }
 
     /// Writes the counts of that moment into `sample`.

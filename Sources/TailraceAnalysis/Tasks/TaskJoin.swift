@@ -5,7 +5,11 @@ import TailraceModel
 ///
 /// A response whose client has gone waits until what it left behind was counted; all others are told at once.
 struct TaskJoin {
-    private var servers: [Int32: ServerTasks] = [:]
+    private var servers: ContiguousArray<ServerTasks> = []
+    /// Where a process is, by its id.
+    private var places: [Int32: Int] = [:]
+    private var lastServer: Server?
+    private var lastPlace: Int?
     private var serving: [UInt64: ServingTask] = [:]
     /// Connections that may still be followed, and whose client has gone. Of one that serves on, nobody knows whose its tasks
     /// are.
@@ -31,16 +35,23 @@ struct TaskJoin {
     }
 
     private mutating func add(_ reading: TaskReading) {
-        if servers[reading.pid]?.started != reading.started {
-            if servers.count >= Self.mostServers { forgetOldest() }
-            servers[reading.pid] = ServerTasks(started: reading.started)
+        if let place = places[reading.pid], servers[place].started == reading.started {
+            return servers[place].add(reading)
         }
-        servers[reading.pid]?.add(reading)
+        var tasks = ServerTasks(started: reading.started)
+        tasks.add(reading)
+        let place = places[reading.pid] ?? (servers.count < Self.mostServers ? servers.count : oldest())
+        if place == servers.count { servers.append(tasks) } else { servers[place] = tasks }
+        places[reading.pid] = place
+        lastServer = nil
     }
 
-    private mutating func forgetOldest() {
-        let oldest = servers.min { ($0.value.newest, $0.key) < ($1.value.newest, $1.key) }
-        if let oldest { servers[oldest.key] = nil }
+    /// The place of the one that was read longest ago, which makes room.
+    private mutating func oldest() -> Int {
+        let oldest = places.min { (servers[$0.value].newest, $0.key) < (servers[$1.value].newest, $1.key) }
+        guard let oldest else { return 0 }
+        places[oldest.key] = nil
+        return oldest.value
     }
 
     /// A client that goes is remembered: what the server still sends is told as gone too.
@@ -68,25 +79,29 @@ struct TaskJoin {
             for place in look.samples.indices { add(to: &look.samples[place]) }
             return Actions.look(look, tell)
         }
-        guard actions.ended.count == 1, knows(actions.ended[0].server) else { return tell(actions) }
-        var response = actions.ended[0]
-        add(to: &response)
-        let cookie = response.connection.cookie
-        guard response.serving != nil, gone.contains(cookie) else { return Actions.end(&response, tell) }
-        if let answer = answers[cookie], answer.at >= response.end {
-            note(&response, answer)
-            Actions.end(&response, tell)
+        guard let response = actions.endedInPlace, let place = place(of: response.pointee.server) else {
+            return tell(actions)
+        }
+        add(to: &response.pointee, place)
+        let cookie = response.pointee.connection.cookie
+        guard response.pointee.serving != nil, gone.contains(cookie) else { return tell(actions) }
+        if let answer = answers[cookie], answer.at >= response.pointee.end {
+            note(&response.pointee, answer)
+            tell(actions)
+        } else if held.add(response.pointee) {
+            tell(actions.unsettled)
         } else {
-            Actions.end(&response, isSettled: !held.add(response), tell)
+            tell(actions)
         }
     }
 
     /// Open responses as the run ends.
-    func join(open responses: [Response]) -> [Response] {
+    mutating func join(open responses: [Response]) -> [Response] {
         guard !isIdle else { return responses }
         return responses.map { response in
+            guard let place = place(of: response.server) else { return response }
             var response = response
-            add(to: &response)
+            add(to: &response, place)
             response.leftBehind = response.serving.flatMap { _ in answers[response.connection.cookie]?.count }
             return response
         }
@@ -97,19 +112,25 @@ struct TaskJoin {
         for response in held.takeAll() { settle(response, nil, tell) }
     }
 
-    private func knows(_ server: Server?) -> Bool {
-        guard let server, let tasks = servers[server.pid] else { return false }
-        return server.isProcess(startedAt: tasks.started)
+    /// Where the tasks of that process are; nil: nobody tells them. Most responses come from the server of the one before.
+    private mutating func place(of server: Server?) -> Int? {
+        if let lastServer, server === lastServer { return lastPlace }
+        guard let server else { return nil }
+        lastServer = server
+        lastPlace = places[server.pid].flatMap { server.isProcess(startedAt: servers[$0].started) ? $0 : nil }
+        return lastPlace
     }
 
-    private func add(to response: inout Response) {
-        guard let server = response.server, knows(server) else { return }
-        response.tasks = servers[server.pid]?.range(from: response.begin, to: response.end)
-        if let task = serving[response.connection.cookie], task.pid == server.pid { response.serving = task.task }
+    private func add(to response: inout Response, _ place: Int) {
+        response.tasks = servers[place].range(from: response.begin, to: response.end)
+        guard !serving.isEmpty, let task = serving[response.connection.cookie], task.pid == response.server?.pid else {
+            return
+        }
+        response.serving = task.task
     }
 
     private mutating func add(to sample: inout ServerSample) {
-        if knows(sample.server) { servers[sample.server.pid]?.tell(&sample) }
+        if let place = place(of: sample.server) { servers[place].tell(&sample) }
     }
 
     private mutating func settle(_ response: Response, _ left: TasksLeft?, _ tell: (borrowing Actions) -> Void) {
@@ -120,7 +141,7 @@ struct TaskJoin {
 
     private mutating func note(_ response: inout Response, _ left: TasksLeft) {
         response.leftBehind = left.count
-        guard let server = response.server, knows(server), let count = left.count else { return }
-        servers[server.pid]?.add(left: count, at: left.at)
+        guard let place = place(of: response.server), let count = left.count else { return }
+        servers[place].add(left: count, at: left.at)
     }
 }
