@@ -71,7 +71,7 @@ extension Goroutines {
             else { return }
             stacks.append(runtime.stack(of: goroutine))
         }
-        guard isWhole else { throw gone() }
+        guard isWhole else { throw unreadable() }
         let functions = try runtime.functions(at: Set(stacks.joined()))
         return stacks.reduce(into: [:]) { counts, stack in
             // `net.(*conn).Write` is what programs call; what is below it differs from release to release.
