@@ -33,6 +33,11 @@ extension TaskCensus {
             line.place("waits_at", group.waitsAt)
             line.field("oldest_ns", group.oldest)
             line.field("system", group.isSystem)
+            guard let left = group.leftBehindBy else { return line.null("left_behind_by") }
+            line.array("left_behind_by", Array(left.prefix(TaskGroup.mostLeftBehind))) { line, tasks in
+                line.field("response", string: tasks.response)
+                line.field("count", tasks.count)
+            }
         }
         return line.closed()
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
 import Glibc
+import TailraceCapture
 import TailraceModel
 import TailraceOutput
 import TailraceTasks
@@ -29,7 +30,8 @@ struct TasksCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Again and again, so often: 500ms, 2s. Ages are known from the second time on.", valueName: "time"))
+            "Again and again, so often: 500ms, 2s. The process's responses are traced meanwhile: how many are in flight, and whose tasks are left behind. Ages are known from the second time on.",
+            valueName: "time"))
     var watch: TimeSpan?
 
     @OptionGroup var probe: TaskProbeOption
@@ -59,19 +61,60 @@ struct TasksCommand: ParsableCommand {
 
     /// `columns`: of the terminal; 0: there is none.
     private func tell(columns: Int) throws {
-        var subject = try CensusSubject(pid: pid, watches: watch != nil, probe: try probe.kind)
+        guard let watch else {
+            var subject = try CensusSubject(pid: pid, watches: false, probe: try probe.kind)
+            let remark = "responses are counted from their begin on: with --watch"
+            return try write(
+                subject.census(responses: TaskCount(provider: "responses", open: nil, remark: remark)), columns)
+        }
+        var subject = try CensusSubject(pid: pid, watches: true, probe: try probe.kind)
+        let options = try TargetOptions.parse(["--pid", String(pid)])
+        let run: TracingRun
+        do {
+            run = try TracingRun(target: options.target, tellsFlushes: false)
+            try run.readTasks(of: options)
+        } catch let error as CaptureError {
+            return try tell(columns, every: watch.nanoseconds, &subject, without: error.description)
+        }
+        try tell(columns, every: watch.nanoseconds, &subject, beside: run)
+    }
+
+    private func write(_ census: TaskCensus, _ columns: Int) throws {
         var output = Output(STDOUT_FILENO)
+        if columns == 0 {
+            output.append(census.json())
+        } else {
+            output.append(CensusText(width: columns).text(census))
+        }
+        try output.flush()
+    }
+
+    /// With the responses that are in flight, and those whose client has gone.
+    private func tell(
+        _ columns: Int, every interval: Int64, _ subject: inout CensusSubject, beside run: TracingRun
+    ) throws {
+        var gone = GoneResponses()
+        var next = run.now
+        try run.run(
+            tell: { gone.take($0) },
+            afterDrain: {
+                guard run.now >= next else { return }
+                next = run.now + interval
+                let open = run.openResponses()
+                subject.look(for: gone.all(open: open))
+                let census = try subject.census(responses: TaskCount(provider: "responses", open: open.count))
+                gone.keep(thoseIn: census.groups)
+                try write(census, columns)
+            }, isDone: { kill(pid, 0) != 0 && errno == ESRCH })
+    }
+
+    /// Where this kernel or user cannot trace.
+    private func tell(
+        _ columns: Int, every interval: Int64, _ subject: inout CensusSubject, without remark: String
+    ) throws {
         while true {
-            let census = try subject.census()
-            if columns == 0 {
-                output.append(census.json())
-            } else {
-                output.append(CensusText(width: columns).text(census))
-            }
-            try output.flush()
-            guard let watch else { return }
-            var pause = timespec(
-                tv_sec: Int(watch.nanoseconds / 1_000_000_000), tv_nsec: Int(watch.nanoseconds % 1_000_000_000))
+            try write(subject.census(responses: TaskCount(provider: "responses", open: nil, remark: remark)), columns)
+            var pause = timespec(tv_sec: Int(interval / 1_000_000_000), tv_nsec: Int(interval % 1_000_000_000))
             nanosleep(&pause, nil)
             if kill(pid, 0) != 0, errno == ESRCH { return }
         }
@@ -111,8 +154,13 @@ struct CensusSubject {
         }
     }
 
-    /// What they tell now.
-    mutating func census() throws -> TaskCensus {
+    /// Responses whose client has gone, by the task that serves them: theirs are told apart from now on.
+    func look(for gone: [UInt64: String]) {
+        for case let goroutines as Goroutines in providers { goroutines.gone = gone }
+    }
+
+    /// What they tell now, and who counts responses.
+    mutating func census(responses: TaskCount) throws -> TaskCensus {
         var wall = timespec()
         clock_gettime(CLOCK_REALTIME, &wall)
         var census = TaskCensus(
@@ -123,7 +171,7 @@ struct CensusSubject {
                 TaskCount(provider: type(of: provider).name, open: try provider.count(), remark: provider.remark))
             census.add(try provider.groups())
         }
-        census.counts += silent
+        census.counts += [responses] + silent
         census.connections = HeldSockets.connections(of: pid)
         return census
     }
