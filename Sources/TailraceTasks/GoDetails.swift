@@ -62,7 +62,7 @@ struct GoDetails {
 
 extension Goroutines {
     /// Goroutines that wait for the network within a write, by the function; of more than `most` that wait for it, only so
-    /// many are looked at. Throws where the process has ended.
+    /// many are looked at. Throws where it cannot be read.
     func writers(most: Int) throws(TaskError) -> [String: Int] {
         var stacks: [[UInt64]] = []
         let isWhole = runtime.forEachGoroutine { goroutine in
@@ -71,7 +71,7 @@ extension Goroutines {
             else { return }
             stacks.append(runtime.stack(of: goroutine))
         }
-        guard isWhole else { throw gone() }
+        guard isWhole else { throw unreadable() }
         let functions = try runtime.functions(at: Set(stacks.joined()))
         return stacks.reduce(into: [:]) { counts, stack in
             // `net.(*conn).Write` is what programs call; what is below it differs from release to release.
