@@ -123,7 +123,7 @@ extension Threshold {
         .receivePressure, "share", .share, 0.1, "share of the requests that wait so long, or of the connections' time")
     /// Of one response.
     public static let stallSilence = Threshold(
-        .stalledStream, "silence", .duration, 3e9, "how long an open response is silent")
+        .stalledStream, "silence", .duration, 2e9, "how long an open response is silent")
     /// Of one response.
     public static let stallFactor = Threshold(
         .stalledStream, "factor", .factor, 5, "its silence by the 95th percentile of its own gaps")

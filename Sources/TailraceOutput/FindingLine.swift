@@ -36,7 +36,7 @@ extension ReportText {
     func findings(of report: Report) -> String {
         guard let insights = report.insights else { return "" }
         let lines = insights.flatMap { InsightText(insight: $0, anchor: report.anchor).lines }
-        let known = lines.map { "\n" + Paragraph.hanging($0, width: width) }.joined()
+        let known = lines.map { "\n" + Paragraph.hanging($0, width: width) }.joined() + pictures(of: insights, report)
         guard !report.findings.isEmpty else {
             return "\nFINDINGS none in \(Quantity.duration(report.duration)), at the thresholds of this run.\n" + known
         }
@@ -53,5 +53,12 @@ extension ReportText {
             text += Paragraph.wrapped("-> " + finding.advice, width: width, indent: 4)
         }
         return text + known
+    }
+
+    private func pictures(of insights: [ServerInsight], _ report: Report) -> String {
+        insights.map { insight in
+            let lines = TimePicture(insight, anchor: report.anchor, width: width).lines
+            return lines.isEmpty ? "" : "\nOVER TIME [\(insight.server.pid)] " + lines.joined(separator: "\n") + "\n"
+        }.joined()
     }
 }

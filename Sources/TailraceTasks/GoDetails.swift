@@ -62,7 +62,7 @@ struct GoDetails {
 
 extension Goroutines {
     /// Goroutines that wait for the network within a write, by the function; of more than `most` that wait for it, only so
-    /// many are looked at. Throws where the process has ended.
+    /// many are looked at. Throws where it cannot be read.
     func writers(most: Int) throws(TaskError) -> [String: Int] {
         var stacks: [[UInt64]] = []
         let isWhole = runtime.forEachGoroutine { goroutine in
