@@ -70,7 +70,9 @@ let package = Package(
 )
 
 let checked: [Target.Dependency] = [
-    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput", "CProbes", "SeededRandom", "Traffic",
+    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput", "CProbes",
+    "SeededRandom",
+    "Traffic",
 ]
 // What `make fuzz` looks for is also looked for in its corpus, by `swift test`: the same sources with another entry.
 let isFuzzing = Context.environment["TAILRACE_FUZZ"] != nil

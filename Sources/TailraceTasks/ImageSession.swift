@@ -38,7 +38,7 @@ public struct ImageSession {
             while let line = readLine() { write(session.answer(to: line)) }
             exit(0)
         } catch {
-            end("error\t\(error.description)")
+            end("error\t" + word(error.description))
         }
     }
 
@@ -48,7 +48,8 @@ public struct ImageSession {
         go = if let version = try file.goVersion() { try GoImage(file, version) } else { nil }
     }
 
-    private var greeting: String {
+    /// The first line.
+    var greeting: String {
         let kind = file.isRelocatable ? "relocatable" : "fixed"
         let page = Self.hexadecimal(file.firstPage ?? 0)
         guard let go else { return "other\t\(kind)\t\(page)" }
@@ -68,7 +69,7 @@ public struct ImageSession {
             default: throw ImageError("that question is not known")
             }
         } catch {
-            return "error\t\(error.description)"
+            return "error\t" + Self.word(error.description)
         }
     }
 
