@@ -44,6 +44,10 @@ let package = Package(
             dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceCapture"],
             path: "Benchmarks/window", swiftSettings: settings),
 
+        .executableTarget(
+            name: "tailrace-day", dependencies: ["TailraceModel", "TailraceAnalysis"], path: "Benchmarks/day",
+            swiftSettings: settings),
+
         .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         // Connections by chance, as the kernel programs tell them.
         .target(name: "Traffic", dependencies: ["TailraceModel", "SeededRandom"], path: "Tests/Traffic"),

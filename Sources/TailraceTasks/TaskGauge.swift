@@ -5,12 +5,10 @@ import TailraceModel
 /// Reads the open tasks of traced servers, over and over, on a thread of its own: whatever a process's memory does to a
 /// reader of it, tracing goes on. It only tells what it read; what that has to do with responses is for others.
 public final class TaskGauge: Sendable {
-    /// Time between two readings, ns. One takes some microseconds.
+    /// Time between two readings, ns, where they are cheap.
     public static let interval: Nanoseconds = 50_000_000
     /// Processes that are read at once; those beyond are not.
     private static let mostProcesses = 64
-    /// Executables that are remembered as having nothing to tell.
-    private static let mostExecutables = 1024
     /// A count that stays the same is told that often, ns: whoever hears nothing for longer knows nothing.
     private static let repetition: Nanoseconds = 1_000_000_000
     /// From one look at all tasks of a process to the next, in durations of one: at most a twentieth of a processor.
@@ -32,11 +30,16 @@ public final class TaskGauge: Sendable {
     private struct State {
         var wanted: [Process] = []
         var known: Set<Process> = []
+        /// Those that are read, and of them those with goroutines.
+        var counted: Set<Process> = []
         var read: Set<Process> = []
         var silent: [Int32] = []
+        var refusals: [TaskError] = []
         var events: [TaskEvent] = []
         var newest: [Source: TaskReading] = [:]
         var questions: [UInt64: Question] = [:]
+        /// Until then it is asked which tasks wait in a write.
+        var asksWriters: Nanoseconds = 0
         var isStopped = false
         var isBusy = false
     }
@@ -50,15 +53,18 @@ public final class TaskGauge: Sendable {
         let due: Nanoseconds
     }
     private let state = Guarded(State())
+    private let kinds: [TaskProviderKind]
     private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
     private let ended: @Sendable (_ goProcess: Int32) -> Void
 
-    /// Begins to read; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and
+    /// Begins to read by these kinds, the preferred first; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and
     /// where its runtime keeps a goroutine's id, bytes. `ended`: from the same one, with each that is not read any more.
     public init(
+        kinds: [TaskProviderKind] = [.go, .swift, .threads],
         found: @escaping @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void = { _, _ in },
         ended: @escaping @Sendable (_ goProcess: Int32) -> Void = { _ in }
     ) {
+        self.kinds = kinds
         self.found = found
         self.ended = ended
         var thread = pthread_t()
@@ -84,7 +90,7 @@ public final class TaskGauge: Sendable {
         state.withLock { state in
             guard !state.known.contains(process), state.wanted.count < Self.mostProcesses else { return }
             if state.known.count >= 4 * Self.mostProcesses {
-                state.known.formIntersection(state.read.union(state.wanted))
+                state.known.formIntersection(state.counted.union(state.wanted))
             }
             state.known.insert(process)
             state.wanted.append(process)
@@ -94,12 +100,25 @@ public final class TaskGauge: Sendable {
     /// Ends the thread, at its next look.
     public func stop() { state.withLock { $0.isStopped = true } }
 
-    /// What was read since the last call, in the order of time; and processes that tell nothing of tasks.
+    /// What was read since the last call, in the order of time; and processes that have no goroutines.
     public func take() -> (events: [TaskEvent], silent: [Int32]) {
         state.withLock { state in
             defer { (state.events, state.silent) = ([], []) }
             return (state.events, state.silent)
         }
+    }
+
+    /// Why tasks are not counted as the user wanted, since the last call.
+    public func refusals() -> [TaskError] {
+        state.withLock { state in
+            defer { state.refusals = [] }
+            return state.refusals
+        }
+    }
+
+    /// How many of the processes that were wanted are counted by that provider.
+    public func processes(countedBy provider: String) -> Int {
+        state.withLock { state in state.newest.keys.count { $0.provider == provider } }
     }
 
     /// Asks how many tasks are there at `due` of `root` and those that it and its descendants created. A question of the same
@@ -118,6 +137,13 @@ public final class TaskGauge: Sendable {
         }
     }
 
+    /// Somebody waits for room in a send buffer: for a while it is looked at which tasks do.
+    public func askWriters() {
+        let until = monotonic() + Self.asked
+        state.withLock { $0.asksWriters = until }
+    }
+    private static let asked: Nanoseconds = 3_000_000_000
+
     /// Until those that are wanted so far are read, or cannot be; at most `patience`, ns.
     public func settle(patience: Nanoseconds) {
         let deadline = monotonic() + patience
@@ -130,59 +156,82 @@ public final class TaskGauge: Sendable {
     }
 
     private func work() {
-        var readers: [Process: Goroutines] = [:]
-        var silent: Set<String> = []
+        var processes: [Process: GaugedProcess] = [:]
+        var silent = SilentPrograms()
         var nextWalks: [Process: Nanoseconds] = [:]
+        var details: [Process: GoDetails] = [:]
         while true {
             let next: Process? = state.withLock { state in
                 state.isBusy = !state.wanted.isEmpty
                 return state.wanted.popLast()
             }
             if state.withLock({ $0.isStopped }) { return }
-            if let next { begin(next, &readers, &silent) }
-            for (process, reader) in readers { read(reader, of: process, &readers) }
-            answer(readers, &nextWalks)
+            if let next { begin(next, &processes, &silent) }
+            let all = processes.values.reduce(0) { $0 + $1.count }
+            for process in processes.keys { read(process, &processes, all, &details) }
+            answer(processes, &nextWalks)
             if next == nil { pause(Self.interval) }
         }
     }
 
-    private func begin(_ process: Process, _ readers: inout [Process: Goroutines], _ silent: inout Set<String>) {
-        guard readers.count < Self.mostProcesses, let executable = ProcessFiles.link("/proc/\(process.pid)/exe"),
-            !silent.contains(executable)
-        else {
-            return state.withLock { $0.silent.append(process.pid) }
+    private func begin(
+        _ process: Process, _ processes: inout [Process: GaugedProcess], _ silent: inout SilentPrograms
+    ) {
+        guard processes.count < Self.mostProcesses else { return state.withLock { $0.silent.append(process.pid) } }
+        let pid = process.pid
+        let gauged = GaugedProcess(pid: pid, kinds: kinds.filter { !silent.contains(pid, $0) }) { kind, error in
+            silent.add(pid, kind)
+            // What the user did not ask for is only missing.
+            if kind.name == TaskProbe.name { state.withLock { $0.refusals.append(error) } }
         }
-        do throws(TaskError) {
-            readers[process] = try Goroutines(pid: process.pid)
-            state.withLock { _ = $0.read.insert(process) }
-            if let reader = readers[process] { found(process.pid, reader.runtime.layout.goroutine.id) }
-        } catch {
-            if silent.count >= Self.mostExecutables { silent = [] }
-            silent.insert(executable)
-            state.withLock { $0.silent.append(process.pid) }
+        processes[process] = gauged.count > 0 ? gauged : nil
+        state.withLock { state in
+            if gauged.count > 0 { state.counted.insert(process) }
+            if gauged.goroutines == nil { state.silent.append(pid) } else { state.read.insert(process) }
         }
+        if let goroutines = gauged.goroutines { found(pid, goroutines.runtime.layout.goroutine.id) }
     }
 
-    private func read(_ reader: Goroutines, of process: Process, _ readers: inout [Process: Goroutines]) {
-        let time = monotonic()
-        do throws(TaskError) {
-            tell(try reader.count(), by: Goroutines.name, of: process, at: time)
-        } catch {
-            // It has ended.
-            readers[process] = nil
-            state.withLock { _ = $0.read.remove(process) }
-            tell(nil, by: Goroutines.name, of: process, at: time)
-            if !readers.keys.contains(where: { $0.pid == process.pid }) { ended(process.pid) }
+    private func read(
+        _ process: Process, _ processes: inout [Process: GaugedProcess], _ all: Int,
+        _ details: inout [Process: GoDetails]
+    ) {
+        let goroutines = processes[process]?.goroutines
+        let outcome = processes[process]?.read(all: all) { provider, open, time in
+            guard let goroutines, let open, provider == Goroutines.name else {
+                return tell(open, by: provider, of: process, at: time)
+            }
+            let asksWriters = state.withLock { $0.asksWriters > time }
+            details[process, default: GoDetails()].look(at: goroutines, count: open, asksWriters: asksWriters)
+            tell(open, details[process], by: provider, of: process, at: time)
+        }
+        if outcome != .told { processes[process] = nil }
+        state.withLock { state in
+            if processes[process]?.goroutines == nil { state.read.remove(process) }
+            guard outcome != .told else { return }
+            state.counted.remove(process)
+            if outcome == .changed, state.wanted.count < Self.mostProcesses { state.wanted.append(process) }
+        }
+        if processes[process]?.goroutines == nil { details[process] = nil }
+        if goroutines != nil, !processes.contains(where: { $0.key.pid == process.pid && $0.value.goroutines != nil }) {
+            ended(process.pid)
         }
     }
 
     /// A count that is as before is told once a second.
-    private func tell(_ open: Int?, by provider: String, of process: Process, at time: Nanoseconds) {
+    private func tell(
+        _ open: Int?, _ details: GoDetails? = nil, by provider: String, of process: Process, at time: Nanoseconds
+    ) {
         let source = Source(process: process, provider: provider)
         let reading = TaskReading(
-            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open)
+            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open,
+            growing: details?.growing, writing: details?.writing)
         state.withLock { state in
-            if let last = state.newest[source], last.open == open, time - last.at < Self.repetition { return }
+            if let last = state.newest[source], last.open == open, last.growing == reading.growing,
+                last.writing == reading.writing, time - last.at < Self.repetition
+            {
+                return
+            }
             state.newest[source] = open == nil ? nil : reading
             if state.events.count < Self.mostEvents { state.events.append(.counted(reading)) }
         }
@@ -190,7 +239,7 @@ public final class TaskGauge: Sendable {
 
     /// One look at a process answers all that is due of it; the next one comes when it has been left alone for many times
     /// as long.
-    private func answer(_ readers: [Process: Goroutines], _ nextWalks: inout [Process: Nanoseconds]) {
+    private func answer(_ processes: [Process: GaugedProcess], _ nextWalks: inout [Process: Nanoseconds]) {
         let now = monotonic()
         let due = state.withLock { state in
             let due = state.questions.filter { $0.value.due <= now && nextWalks[$0.value.process] ?? 0 <= now }
@@ -201,10 +250,10 @@ public final class TaskGauge: Sendable {
         for (process, questions) in Dictionary(grouping: due, by: \.value.process) {
             let begin = monotonic()
             // Of a process that has ended nothing is left.
-            let counts = try? readers[process]?.remaining(of: questions.map(\.value.task))
+            let counts = try? processes[process]?.goroutines?.remaining(of: questions.map(\.value.task))
             let end = monotonic()
             nextWalks[process] = end + Self.leisure * (end - begin)
-            let isGone = readers[process] == nil
+            let isGone = processes[process]?.goroutines == nil
             let answers = questions.map { connection, question in
                 TasksLeft(connection: connection, at: begin, count: isGone ? 0 : counts?[question.task])
             }

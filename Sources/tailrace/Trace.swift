@@ -37,7 +37,7 @@ struct Trace: ParsableCommand {
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)
         if !isForPrograms { complain("tracing \(options.target.description); Ctrl-C ends") }
-        run.readTasks(of: options)
+        try run.readTasks(of: options)
         try RunPrinter(run: run, format: format, limits: try thresholds.limits()).print {
             try run.announceReady(in: options.readyFile)
         }

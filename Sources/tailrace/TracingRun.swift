@@ -83,7 +83,7 @@ final class TracingRun {
 
     /// From now on what is told of the servers' tasks is in the stream. Waits until those that are known are read, or for a
     /// short time.
-    func readTasks(of options: TargetOptions) { witness = TaskWitness(options) }
+    func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
 
     /// The same without the correlator: for whoever only wants the events.
     ///

@@ -6,6 +6,7 @@ from servers import Client, Server
 from tracer import Recorder, nanoseconds
 
 ALL = []
+LIMIT_S = 90
 
 
 class Expected:
@@ -17,13 +18,29 @@ class Expected:
         self.within_s = within_s
 
 
-def scenario(expected, attempts=2):
+def scenario(expected):
     """The function under it drives the scenario; it gets a Scene and may give evidence that it only knows then."""
 
     def take(function):
         function.expected = expected
-        function.attempts = attempts
+        function.is_short, function.limit_s = False, LIMIT_S
         ALL.append(function)
+        return function
+
+    return take
+
+
+def short(function):
+    """Above @scenario: it is of those that `make test` runs, which have each anomaly once."""
+    function.is_short = True
+    return function
+
+
+def long(limit_s):
+    """Above @scenario: it is only run by its name."""
+
+    def take(function):
+        function.limit_s = limit_s
         return function
 
     return take
@@ -40,8 +57,8 @@ class Scene:
         """The fault is there from now on."""
         self.planted_ns = time.time_ns()
 
-    def traced(self, server):
-        return Traced(self, server)
+    def traced(self, *servers):
+        return Traced(self, servers)
 
     def opened(self):
         """The findings as they stood when they were told last, by anomaly, with the time of their first telling."""
@@ -58,9 +75,10 @@ class Scene:
 class Traced:
     """By way of a recording, which is analysed twice."""
 
-    def __init__(self, scene, server):
+    def __init__(self, scene, servers):
         self.scene = scene
-        self.recorder = Recorder(server.port)
+        more = [word for server in servers[1:] for word in ("--port", str(server.port))]
+        self.recorder = Recorder(servers[0].port, record=more)
 
     def __enter__(self):
         self.recorder.__enter__()

@@ -139,11 +139,10 @@ def test_a_recorder_that_is_killed_leaves_the_tasks_that_it_wrote():
     assert report.objects[-1]["recording"]["ended"] == "cut", report.objects[-1]
 
 
-def test_a_server_without_tasks_that_are_told_records_none():
-    """The same block kind is not even written, and `tasks` are the responses in flight, exactly."""
+def test_of_a_server_without_a_runtime_that_is_known_threads_are_recorded():
     with TruthServer() as server, Recorder(server.port) as recorder:
         with Client("load_client.py", "--port", server.port, "--target", "/length/1x100", "--requests", 50, "--connections", 1) as load:
             load.results()
         report = recorder.stop()
     assert report.ended and all(response["serving"] is None and response["left_behind"] is None for response in report.ended)
-    assert {response["tasks"]["begin"]["provider"] for response in report.ended} == {"responses"}
+    assert {response["tasks"]["begin"]["provider"] for response in report.ended} == {"threads"}

@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from go_servers import PIE, STRIPPED, GoServer, build, finish, releases, reset
+from go_servers import PIE, STRIPPED, GoServer, build, disconnect, finish, releases, reset
 from held import map_ids
 from tracer import Skip, Tracer, require_command
 
@@ -63,21 +63,12 @@ LEFT = {"/good": 0, "/waits": 1, "/producer": 1, "/writers": 2, "/hijacked": 1, 
 CLIENTS = 5
 
 
-def disconnected(server, target, close):
-    streams = [server.open(target) for _ in range(CLIENTS)]
-    for stream in streams:
-        stream.recv(1)
-    time.sleep(0.3)
-    for stream in streams:
-        close(stream)
-
-
 def check_left_behind(path):
     """Every response says how many of its own goroutines are left, whatever the others left."""
     with GoServer(path) as server, Tracer(server.port) as tracer:
         for close in (finish, reset):
             for target in LEFT:
-                disconnected(server, target, close)
+                disconnect(server, target, close, CLIENTS)
         time.sleep(4)  # the grace is two seconds
         report = tracer.stop()
     told = collections.defaultdict(list)
@@ -131,7 +122,7 @@ def test_a_release_that_does_not_keep_who_created_whom_says_so():
     if not found:
         raise Skip("needs Debian's go")
     with GoServer(build(found[0])) as server, Tracer(server.port) as tracer:
-        disconnected(server, "/producer", reset)
+        disconnect(server, "/producer", reset, CLIENTS)
         time.sleep(3)
         report = tracer.stop()
     if not server.version.startswith("1.19"):

@@ -6,6 +6,7 @@ struct ServerTasks {
     let started: Nanoseconds
     private var counts: [(rank: Int, history: TaskHistory)] = []
     private var growing: String?
+    private var writing: String?
     private var left: [(at: Nanoseconds, count: Int)] = []
     private var isLeftKnown = false
     /// In order of preference; others are not believed.
@@ -22,6 +23,7 @@ struct ServerTasks {
     mutating func add(_ reading: TaskReading) {
         guard let rank = Self.providers.firstIndex(of: reading.provider) else { return }
         growing = reading.growing ?? growing
+        writing = reading.writing
         let place = counts.firstIndex { $0.rank >= rank } ?? counts.count
         if place == counts.count || counts[place].rank != rank { counts.insert((rank, TaskHistory()), at: place) }
         counts[place].history.add(reading.open, at: reading.at)
@@ -50,6 +52,7 @@ struct ServerTasks {
             sample.tasks.append(TaskCount(provider: Self.providers[rank], open: history.open(at: sample.at)))
         }
         sample.growing = growing
+        sample.writing = writing
         left.removeAll { sample.at - $0.at > Self.recent }
         if isLeftKnown { sample.leftBehind = left.reduce(0) { $0 + $1.count } }
     }

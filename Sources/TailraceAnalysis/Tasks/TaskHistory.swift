@@ -8,12 +8,16 @@ struct TaskHistory {
     private(set) var newest: Nanoseconds = .min
     /// Beyond that, the older half is forgotten.
     private static let most = 8192
-    /// A count that is older says nothing of now, ns: whoever reads tells at least one a second.
+    /// A count that is older says nothing of now, ns: whoever reads tells at least one a second...
     private static let stale: Nanoseconds = 5_000_000_000
+    /// ... but for those whose readings are dear. Then one is missed at so many times of what lay between the last two.
+    private static let patience = 2
+    private var pace: Nanoseconds = 0
 
     /// A count that was read at `time`; nil: from then on it is not known. What is older than the newest is not taken.
     mutating func add(_ open: Int?, at time: Nanoseconds) {
         guard time >= newest else { return }
+        pace = newest == .min ? 0 : time.subtractingReportingOverflow(newest).partialValue
         newest = time
         if let last = changes.last, last.open == open { return }
         if changes.count >= Self.most { changes.removeFirst(Self.most / 2) }
@@ -22,8 +26,13 @@ struct TaskHistory {
 
     /// The newest count that was read at `time` or not long before; nil: none is known from then.
     func open(at time: Nanoseconds) -> Int? {
-        guard let place = place(of: time), time < newest || time - newest <= Self.stale else { return nil }
+        guard let place = place(of: time), time < newest || isFresh(at: time) else { return nil }
         return changes[place].open
+    }
+
+    private func isFresh(at time: Nanoseconds) -> Bool {
+        let (age, isTooMuch) = time.subtractingReportingOverflow(newest)
+        return !isTooMuch && (age <= Self.stale || age / Nanoseconds(Self.patience) <= pace)
     }
 
     /// The largest count from `begin` to `end`; nil: nothing is kept from `begin`.

@@ -58,7 +58,7 @@ struct Record: ParsableCommand {
             path: output, description: description, longest: UInt64(maxSize?.bytes ?? 1 << 30),
             redactor: HeadRedactor(), say: complain)
         run.source.tap = writer
-        run.readTasks(of: options)
+        try run.readTasks(of: options)
         try run.announceReady(in: options.readyFile)
         let code = try record(run, writer)
         complain(summary(of: writer, run))

@@ -10,7 +10,7 @@ final class TaskWitness {
     private let gauge: TaskGauge
     private let serving: ServingTasks?
     private var questions = TaskQuestions()
-    /// Servers that were met, and of them those whose tasks are told, or never will be.
+    /// Servers that were met, and of them those whose goroutines are told, or never will be.
     private var met: Set<Met> = []
     private var told: Set<Int32> = []
     private var silent: Set<Int32> = []
@@ -18,8 +18,15 @@ final class TaskWitness {
     private var unserved: [UInt64: Int32] = [:]
     private static let mostMet = 4096
     private static let mostUnserved = 1 << 16
-    /// Servers that are not read by then are read a little later, ns.
-    private static let patience: Nanoseconds = 2_000_000_000
+    /// Servers that are not read by then are read a little later, ns; where the user named functions, it is first seen whether
+    /// they are there.
+    private static let (patience, probePatience): (Nanoseconds, Nanoseconds) = (2_000_000_000, 20_000_000_000)
+    /// What was said already of tasks that are not counted as the user wanted.
+    private var complaints: Set<String> = []
+    private static let mostComplaints = 16
+
+    /// A writer that waits for longer is worth a question, ns.
+    private static let longBlocked: Nanoseconds = 250_000_000
 
     private struct Met: Hashable {
         let pid: Int32
@@ -28,15 +35,27 @@ final class TaskWitness {
 
     /// Servers that can be named already are read from now on. Where the kernel refuses to look for who serves, only the
     /// counts are told.
-    init(_ options: TargetOptions) {
+    ///
+    /// - Throws: `TaskError`, where servers are known, and `--task-probe` counts the tasks of none of them.
+    init(_ options: TargetOptions) throws {
+        let probe = try options.probe.kind
         let serving = try? ServingTasks()
         self.serving = serving
         gauge = TaskGauge(
+            kinds: [.go, .swift] + [probe].compactMap { $0 } + [.threads],
             found: { pid, idOffset in serving?.look(atGoProcess: pid, idOffset: idOffset) },
             ended: { pid in serving?.forget(process: pid) })
         let found = ListenerProcesses.listening(on: options.port) + ListenerProcesses.named(options.comm)
         for pid in options.pid + found { gauge.watch(pid: pid) }
-        gauge.settle(patience: Self.patience)
+        gauge.settle(patience: probe == nil ? Self.patience : Self.probePatience)
+        let refusals = gauge.refusals()
+        if let first = refusals.first, gauge.processes(countedBy: TaskProbe.name) == 0 { throw first }
+        refusals.forEach(complain)
+    }
+
+    private func complain(_ refusal: TaskError) {
+        guard complaints.count < Self.mostComplaints, complaints.insert(refusal.description).inserted else { return }
+        tailrace.complain(refusal.description)
     }
 
     deinit { gauge.stop() }
@@ -52,7 +71,9 @@ final class TaskWitness {
             if !unserved.isEmpty { look(at: change.socket, tell) }
             if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
             if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
-        case .socketSampled, .roundEnded, .taskTold: break
+        case .socketSampled(let sample):
+            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
+        case .roundEnded, .taskTold: break
         }
     }
 
@@ -63,6 +84,7 @@ final class TaskWitness {
             if case .counted(let reading) = event { note(reading) }
             tell(.taskTold(event))
         }
+        gauge.refusals().forEach(complain)
         guard !silent.isEmpty else { return }
         if self.silent.count + silent.count > Self.mostMet { self.silent = [] }
         self.silent.formUnion(silent)
@@ -70,6 +92,7 @@ final class TaskWitness {
     }
 
     private func note(_ reading: TaskReading) {
+        guard reading.provider == Goroutines.name else { return }
         if reading.open == nil {
             told.remove(reading.pid)
         } else if told.insert(reading.pid).inserted {

@@ -17,6 +17,7 @@ struct TasksCommand: ParsableCommand {
             EXAMPLES
               sudo tailrace tasks 4711
               sudo tailrace tasks 4711 --watch 2s
+              sudo tailrace tasks 4711 --watch 2s --task-probe open=exe:job_begin,close=exe:job_end
               sudo tailrace tasks 4711 --json | jq '.groups[] | select(.count > 100)'
             """)
 
@@ -31,20 +32,41 @@ struct TasksCommand: ParsableCommand {
             "Again and again, so often: 500ms, 2s. Ages are known from the second time on.", valueName: "time"))
     var watch: TimeSpan?
 
+    @OptionGroup var probe: TaskProbeOption
+
+    @Option(help: .hidden)
+    var apartWithColumns: Int?
+
     func validate() throws {
         if pid <= 0 { throw ValidationError("\(pid) is no process id.") }
     }
 
     func run() throws {
-        var subject = try CensusSubject(pid: pid, watches: watch != nil)
-        let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+        guard let columns = apartWithColumns else {
+            let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+            let code = try ApartProcess.run(
+                [
+                    Self.configuration.commandName ?? "", "--apart-with-columns",
+                    String(isForPrograms ? 0 : terminalWidth()),
+                ]
+                    + CommandLine.arguments.dropFirst(2))
+            if code != 0 { throw ExitCode(code) }
+            return
+        }
+        ApartProcess.begin(reading: pid)
+        try tell(columns: columns)
+    }
+
+    /// `columns`: of the terminal; 0: there is none.
+    private func tell(columns: Int) throws {
+        var subject = try CensusSubject(pid: pid, watches: watch != nil, probe: try probe.kind)
+        var output = Output(STDOUT_FILENO)
         while true {
-            var output = Output(STDOUT_FILENO)
             let census = try subject.census()
-            if isForPrograms {
+            if columns == 0 {
                 output.append(census.json())
             } else {
-                output.append(CensusText(width: terminalWidth()).text(census))
+                output.append(CensusText(width: columns).text(census))
             }
             try output.flush()
             guard let watch else { return }
@@ -63,7 +85,7 @@ struct CensusSubject {
     private var silent: [TaskCount] = []
 
     /// - Throws: `TaskError` where there is no such process, or nobody may look into it.
-    init(pid: Int32, watches: Bool) throws {
+    init(pid: Int32, watches: Bool, probe: TaskProviderKind?) throws {
         self.pid = pid
         let threads = try Threads(pid: pid)
         try add(Goroutines.name) { () throws(TaskError) in
@@ -72,6 +94,8 @@ struct CensusSubject {
             return goroutines
         }
         if providers.isEmpty { try add(SwiftTasks.name) { () throws(TaskError) in try SwiftTasks(pid: pid) } }
+        // The user asked for it: where it cannot be, that is no remark.
+        if let probe { providers.append(try probe.make(pid)) }
         providers.append(threads)
     }
 
