@@ -38,12 +38,15 @@ struct ServerTasks {
 
     /// While a response was served, by the preferred of those who know; nil: nobody does.
     func range(from begin: Nanoseconds, to end: Nanoseconds) -> TaskRange? {
-        guard let place = counts.firstIndex(where: { $0.history.open(at: end) != nil }) ?? counts.indices.first else {
-            return nil
+        var best: TaskRange?
+        for place in counts.indices {
+            let told = counts[place].history.range(from: begin, to: end)
+            guard best == nil || told.end != nil else { continue }
+            best = TaskRange(
+                provider: Self.providers[counts[place].rank], begin: told.begin, end: told.end, max: told.max)
+            if told.end != nil { break }
         }
-        return TaskRange(
-            provider: Self.providers[counts[place].rank], begin: counts[place].history.open(at: begin),
-            end: counts[place].history.open(at: end), max: counts[place].history.largest(from: begin, to: end))
+        return best
     }
 
     /// Writes the counts of that moment into `sample`.
