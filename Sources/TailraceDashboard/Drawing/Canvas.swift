@@ -47,10 +47,11 @@ public struct Canvas: Equatable, Sendable {
         var line = CellLine(text, style: style, tier: capabilities.tier, longest: room)
         if line.isCut { line.mark(glyphs.ellipsis, style: style, within: room) }
         let begin = alignRight ? column + room - line.cells.count : column
-        for (offset, cell) in line.cells.enumerated() { set(cell, row: row, column: begin + offset) }
-        // A wide character that lost its half to the edge.
-        mend(row: row, column: begin)
-        mend(row: row, column: begin + line.cells.count)
+        for (offset, cell) in line.cells.enumerated() {
+            // A wide character that begins left of the edge.
+            let isOrphan = begin + offset == 0 && cell.isContinuation
+            set(isOrphan ? Cell(ascii: 0x20, style: style) : cell, row: row, column: begin + offset)
+        }
         return line.cells.count
     }
 
@@ -65,8 +66,6 @@ public struct Canvas: Equatable, Sendable {
         for offset in 0..<min(width, columns) {
             set(Cell(ascii: 0x20, style: style), row: row, column: column + offset)
         }
-        mend(row: row, column: column)
-        mend(row: row, column: column + width)
     }
 
     /// Makes an area blank: for what is drawn over something else.
@@ -78,7 +77,11 @@ public struct Canvas: Equatable, Sendable {
     public mutating func select(row: Int, column: Int, width: Int) {
         guard row >= 0, row < rows else { return }
         for place in max(0, column)..<max(0, column, min(columns, column + width)) {
-            cells[row * columns + place].style.isSelected = true
+            let index = row * columns + place
+            cells[index].style.isSelected = true
+            // Both halves of a wide character look the same.
+            if cells[index].isContinuation { cells[index - 1].style.isSelected = true }
+            if cells[index].isWide { cells[index + 1].style.isSelected = true }
         }
     }
 
@@ -92,20 +95,15 @@ public struct Canvas: Equatable, Sendable {
         }
     }
 
+    /// Puts a cell; a wide character of which this was one half loses the other one too.
     mutating func set(_ cell: Cell, row: Int, column: Int) {
         guard row >= 0, row < rows, column >= 0, column < columns else { return }
-        cells[row * columns + column] = cell
+        let place = row * columns + column
+        let old = cells[place]
+        if old.isContinuation, !cell.isContinuation { blank(place - 1) }
+        if old.isWide, !cell.isWide { blank(place + 1) }
+        cells[place] = cell
     }
 
-    /// Blanks what is half of a wide character on either side of the border before `column`.
-    private mutating func mend(row: Int, column: Int) {
-        guard row >= 0, row < rows, column >= 0, column <= columns else { return }
-        let place = row * columns + column
-        if column < columns, cells[place].isContinuation {
-            if column == 0 || !cells[place - 1].isWide { cells[place] = Cell(ascii: 0x20, style: cells[place].style) }
-        }
-        if column > 0, cells[place - 1].isWide, column == columns || !cells[place].isContinuation {
-            cells[place - 1] = Cell(ascii: 0x20, style: cells[place - 1].style)
-        }
-    }
+    private mutating func blank(_ place: Int) { cells[place] = Cell(ascii: 0x20, style: cells[place].style) }
 }

@@ -28,7 +28,9 @@ struct Cell: Equatable, Sendable {
 
     /// The right half of the wide character before it.
     static func continuation(_ style: Style) -> Cell {
-        Cell(ascii: 0, style: style)
+        var cell = Cell(ascii: 0, style: style)
+        cell.isDoubtful = true
+        return cell
     }
 
     var isContinuation: Bool { bytes[0] == 0 }
