@@ -19,6 +19,8 @@ final class TracingRun {
     private var hasAdoptedAgain = false
     /// Told of every event.
     var witness: TaskWitness?
+    /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
+    var pause: ((Nanoseconds) -> Bool)?
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -100,7 +102,7 @@ final class TracingRun {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if waitForSignal(drainInterval), mayEnd() { break }
+            if let pause { if pause(drainInterval) { break } } else if waitForSignal(drainInterval), mayEnd() { break }
             source.drain(handle)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
