@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+import Glibc
+import TailraceAnalysis
+import TailraceDashboard
+import TailraceModel
+import TailraceOutput
+import TailraceTasks
+
+/// The dashboard where there is no terminal: a table for each interval, whole lines, nothing that moves a cursor.
+final class TopText {
+    private let interval: Nanoseconds
+    private var builder: SnapshotBuilder
+    private var facts: RunFacts
+    private var output = Output(STDOUT_FILENO)
+    private var next: Nanoseconds?
+    private var cost = OwnCost(at: 0)
+
+    init(interval: Nanoseconds, limits: Thresholds, facts: RunFacts) {
+        self.interval = interval
+        self.facts = facts
+        builder = SnapshotBuilder(limits: limits)
+    }
+
+    /// Goes through the run; the last table is of its end.
+    func print(_ run: any ResponseRun, gauge: TaskGauge?) throws {
+        try run.run(
+            tell: { [self] actions in
+                for sample in actions.samples {
+                    guard let count = gauge?.newest(of: sample.server) else { continue }
+                    let pid = sample.server.pid
+                    builder.take(TaskReading(pid: pid, at: sample.at, provider: count.provider, open: count.open))
+                }
+                builder.take(actions)
+            },
+            afterDrain: { [self] in
+                let now = run.now
+                let due = next ?? now + interval
+                next = due
+                guard now >= due else { return }
+                next = max(due, now - interval) + interval
+                try table(run, at: now)
+            })
+        try table(run, at: run.now)
+    }
+
+    private func table(_ run: any ResponseRun, at now: Nanoseconds) throws {
+        facts.loss = run.loss()
+        facts.anchor = run.anchor
+        let snapshot = builder.snapshot(at: now, open: run.openResponses(), facts: facts)
+        let canvas = Dashboard.frame(snapshot, InterfaceState(), columns: 100, rows: 30, .text)
+        output.append(canvas.lines.joined(separator: "\n") + "\n")
+        try output.flush()
+    }
+}
