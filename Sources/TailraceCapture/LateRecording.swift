@@ -40,11 +40,13 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
         writer?.tick(at: now, anchor: anchor, loss: loss)
     }
 
+    /// Keeps what announces or ends a connection, and hands the record on.
     public func take(_ record: UnsafeRawBufferPointer) {
         keep(record)
         writer?.take(record)
     }
 
+    /// Keeps it, and hands it on.
     public func found(_ server: Server) {
         if servers.count >= Self.mostServers { forgetServers() }
         if servers.count < Self.mostServers { servers[server.pid] = server }
