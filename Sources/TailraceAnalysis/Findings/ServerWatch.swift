@@ -9,6 +9,7 @@ struct ServerWatch {
     private var endedQdisc: (time: Int64, flushes: Int64) = (0, 0)
     private var points = ResponsePoints()
     private var correlations: [StageCorrelation] = []
+    private var curve: (line: LatencyCurve, responses: Int)?
     private var tasks = TaskSeries()
     private var trend: TaskTrend?
     private var stalls: StallWatch
@@ -55,7 +56,10 @@ struct ServerWatch {
     }
 
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
-    mutating func take(_ looks: [ConnectionLook], _ sample: ServerSample, to findings: inout [Finding]) {
+    @discardableResult
+    mutating func take(
+        _ looks: [ConnectionLook], _ sample: ServerSample, to findings: inout [Finding]
+    ) -> ServerWindow {
         let at = sample.at
         var connections: [ConnectionWindow] = []
         connections.reserveCapacity(looks.count)
@@ -78,16 +82,19 @@ struct ServerWatch {
         windows += 1
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, inFlight: sample.inFlight,
-            arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations, tasks: trend,
+            arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations, curve: curve, tasks: trend,
             leftBehind: tasks.leftBehind, pressure: stalls.pressure)
         book.take(window, to: &findings)
         arrivals = Arrivals()
         endedQdisc = (0, 0)
         last = at
+        return window
     }
 
     private mutating func compute(at: Nanoseconds) {
-        correlations = at - points.newest < Self.newest ? points.correlations : []
+        let isNew = at - points.newest < Self.newest
+        correlations = isNew ? points.correlations : []
+        curve = isNew ? points.curve : nil
         trend = tasks.trend
     }
 

@@ -19,6 +19,8 @@ public struct ServerWindow: Sendable {
     public let endedQdisc: (time: Int64, flushes: Int64)
     /// How the latencies of the newest responses go with open tasks.
     public let correlations: [StageCorrelation]
+    /// Latency by open tasks, of the same responses, and how many those are; nil: too few.
+    public let curve: (line: LatencyCurve, responses: Int)?
     /// nil: nobody counts its tasks, or too few readings are there.
     public let tasks: TaskTrend?
     /// Tasks that responses left behind, counted one by one; nil: not known.

@@ -7,7 +7,7 @@ import TailraceOutput
 /// One way through a recording, from its beginning on, block by block.
 final class ReplayPass {
     private let source: RecordingSource
-    private var correlator = Correlator()
+    private var correlator = Correlator(tellsFlushes: true)
     private var builder: SnapshotBuilder
     let begin: Nanoseconds
     /// When findings were told, the oldest first.
@@ -41,7 +41,7 @@ final class ReplayPass {
     }
 
     /// As it stood then.
-    func snapshot(_ facts: RunFacts) -> Snapshot {
+    func snapshot(_ facts: RunFacts, _ request: SnapshotRequest) -> Snapshot {
         var facts = facts
         facts.loss = source.loss()
         facts.anchor = source.anchor
@@ -51,6 +51,6 @@ final class ReplayPass {
             self.facts.eventsPerSecond = facts.eventsPerSecond
             lastRate = (now, facts.loss.delivered)
         }
-        return builder.snapshot(at: now, open: correlator.open(at: now), facts: facts)
+        return builder.snapshot(at: now, facts: facts, request: request) { correlator.open(at: now) }
     }
 }

@@ -31,7 +31,7 @@ struct Top: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where the keys R, e and y save, for their owner only. Default: the current directory.", valueName: "dir"))
+            "Where the keys R, E and y save, for their owner only. Default: the current directory.", valueName: "dir"))
     var saveDirectory = "."
 
     @OptionGroup var appearance: ScreenOptions
@@ -49,7 +49,7 @@ struct Top: ParsableCommand {
         if let replay { return try play(replay) }
         let run = try TracingRun(
             target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
-            maxConnections: options.maxConnections, tellsFlushes: false)
+            maxConnections: options.maxConnections, tellsFlushes: true)
         let witness = TaskWitness(options)
         run.witness = witness
         defer { witness.gauge.stop() }
@@ -78,7 +78,7 @@ struct Top: ParsableCommand {
     private func play(_ path: String) throws {
         let limits = try thresholds.limits()
         guard let terminal = appearance.terminal() else {
-            let run = try ReplayRun(path: path, tellsFlushes: false)
+            let run = try ReplayRun(path: path, tellsFlushes: true)
             let facts = RunFacts(run.description, target: run.source.description.target.description)
             return try TopText(interval: textInterval, limits: limits, facts: facts).print(run, gauge: nil)
         }

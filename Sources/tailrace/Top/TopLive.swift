@@ -2,6 +2,7 @@
 import Glibc
 import TailraceAnalysis
 import TailraceCapture
+import TailraceDashboard
 import TailraceModel
 import TailraceOutput
 
@@ -76,7 +77,8 @@ final class TopLive {
         }
         facts.recordingFile = recorder.file
         facts.message = screen.message(at: now)
-        screen.show(builder.snapshot(at: now, open: run.openResponses(), facts: facts))
+        screen.show(
+            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in run.openResponses() })
     }
 
     private func take(_ action: InterfaceAction) {

@@ -2,6 +2,7 @@
 import Glibc
 import TailraceAnalysis
 import TailraceCapture
+import TailraceDashboard
 import TailraceModel
 import TailraceOutput
 
@@ -84,7 +85,7 @@ final class TopReplay {
             ReplayPosition(
                 begin: pass.begin, end: end, at: pass.now, speed: speed, isPlaying: isPlaying,
                 isAtEnd: pass.isAtEnd))
-        screen.show(pass.snapshot(facts))
+        screen.show(pass.snapshot(facts, screen.state.request))
     }
 
     private func take(_ action: InterfaceAction) throws {

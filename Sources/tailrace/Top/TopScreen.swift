@@ -29,6 +29,7 @@ final class TopScreen {
     /// From now on this is what is known.
     func show(_ snapshot: Snapshot) {
         self.snapshot = snapshot
+        state.remember(snapshot)
         isStale = true
         draw()
     }

@@ -46,7 +46,7 @@ final class TopText {
     private func table(_ run: any ResponseRun, at now: Nanoseconds) throws {
         facts.loss = run.loss()
         facts.anchor = run.anchor
-        let snapshot = builder.snapshot(at: now, open: run.openResponses(), facts: facts)
+        let snapshot = builder.snapshot(at: now, facts: facts)
         let canvas = Dashboard.frame(snapshot, InterfaceState(), columns: 100, rows: 30, .text)
         output.append(canvas.lines.joined(separator: "\n") + "\n")
         try output.flush()
