@@ -94,9 +94,9 @@ final class TopLive {
         }
     }
 
-    private func save(_ text: String?, _ what: String) {
-        guard let text else { return screen.say("nothing is selected, so nothing was saved", at: run.now) }
-        screen.say(files.save(text, what: what, wall: run.anchor.wall(at: run.now)), at: run.now)
+    private func save(_ bytes: [UInt8]?, _ what: String) {
+        guard let bytes else { return screen.say("nothing is selected, so nothing was saved", at: run.now) }
+        screen.say(files.save(bytes, what: what, wall: run.anchor.wall(at: run.now)), at: run.now)
     }
 }
 
