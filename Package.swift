@@ -32,10 +32,12 @@ let package = Package(
         .target(
             name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement", "CProcess"], swiftSettings: settings),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
+        .target(name: "TailraceDashboard", dependencies: ["TailraceModel"], swiftSettings: settings),
         .executableTarget(
             name: "tailrace",
             dependencies: [
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput",
+                "TailraceDashboard",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // For `make bench` only.
@@ -58,6 +60,8 @@ let package = Package(
             name: "TailraceAnalysisTests",
             dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom", "Traffic"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
+        .testTarget(
+            name: "TailraceDashboardTests", dependencies: ["TailraceModel", "TailraceDashboard", "SeededRandom"]),
         .testTarget(name: "TailraceTasksTests", dependencies: ["TailraceModel", "TailraceTasks", "SeededRandom"]),
         .testTarget(
             name: "TailraceCaptureTests",

@@ -159,6 +159,12 @@ public struct Distribution: Sendable {
         return Swift.min(total, sum)
     }
 
+    /// Calls with each bucket that holds values, ascending, and how many they are.
+    public func forEachBucket(_ body: (_ bucket: Int, _ values: Int64) -> Void) {
+        if counts.isEmpty, count > 0 { return body(LogLinear.bucket(of: max), count) }
+        for (offset, times) in counts.enumerated() where times > 0 { body(low + offset, Int64(times)) }
+    }
+
     /// The median, ns; nil without values.
     public var p50: Int64? { quantile(0.5) }
 

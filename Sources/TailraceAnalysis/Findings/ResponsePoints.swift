@@ -45,6 +45,14 @@ public struct ResponsePoints: Sendable {
         }
     }
 
+    /// The time up to the last byte's way through the network, by open tasks; nil: too few responses for a curve.
+    var curve: (line: LatencyCurve, responses: Int)? {
+        let points = ranges.flatMap(\.points).filter { $0.end >= newest - Self.longest }
+        guard points.count >= 20 else { return nil }
+        let latency = points.map { point in point.latencies.indices.reduce(0) { $0 + point.latencies[$1] } }
+        return (LatencyCurve(tasks: points.map(\.tasks), latency: latency), points.count)
+    }
+
     /// How each stage goes with open tasks; stages that none spent 1 ms in are left out.
     public var correlations: [StageCorrelation] {
         let points = ranges.flatMap(\.points).filter { $0.end >= newest - Self.longest }

@@ -14,6 +14,7 @@ struct ServerWatch {
     /// The newest end of a response that tells.
     private var newest: Nanoseconds = 0
     private var correlations: [StageCorrelation] = []
+    private var curve: (line: LatencyCurve, responses: Int)?
     private var tasks = TaskSeries()
     private var trend: TaskTrend?
     private var stalls: StallWatch
@@ -68,9 +69,10 @@ struct ServerWatch {
     mutating func add(_ hold: Hold) { stalls.add(hold) }
 
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
+    @discardableResult
     mutating func take(
         _ looks: [ConnectionLook], held: [HeldConnection] = [], _ sample: ServerSample, to findings: inout [Finding]
-    ) {
+    ) -> ServerWindow {
         let at = sample.at
         var connections: [ConnectionWindow] = []
         connections.reserveCapacity(looks.count)
@@ -96,12 +98,13 @@ struct ServerWatch {
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, held: held,
             inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
-            counted: sample.tasks.first?.open, tasks: trend, writing: sample.writing, leftBehind: tasks.leftBehind,
+            counted: sample.tasks.first?.open, curve: curve, tasks: trend, writing: sample.writing, leftBehind: tasks.leftBehind,
             pressure: stalls.pressure)
         book.take(window, to: &findings)
         arrivals = Arrivals()
         endedQdisc = (0, 0)
         last = at
+        return window
     }
 
     private mutating func addGaps(of response: LookedResponse, since before: LookedResponse?) {
@@ -113,7 +116,9 @@ struct ServerWatch {
     private var allCorrelations: [StageCorrelation] { points.correlations + (counted?.correlations ?? []) }
 
     private mutating func compute(at: Nanoseconds) {
-        correlations = at - newest < Self.current ? allCorrelations : []
+        let isNew = at - newest < Self.current
+        correlations = isNew ? allCorrelations : []
+        curve = isNew ? (counted ?? points).curve : nil
         trend = tasks.trend
     }
 

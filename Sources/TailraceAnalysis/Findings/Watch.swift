@@ -33,6 +33,8 @@ public struct Watch {
         public var findings: [Finding] = []
         /// Those of the event, with what is known of pressure.
         public var samples: [ServerSample] = []
+        /// What was looked at, by server.
+        public var windows: [ServerWindow] = []
     }
 
     /// With the limits of a run.
@@ -67,7 +69,7 @@ public struct Watch {
             let pid = sample.server.pid
             let looks = (connections[pid] ?? []).sorted { $0.connection.cookie < $1.connection.cookie }
             if let index = places[pid]?.index {
-                watches[index].take(looks, held: held[pid] ?? [], sample, to: &told.findings)
+                told.windows.append(watches[index].take(looks, held: held[pid] ?? [], sample, to: &told.findings))
                 sample.pressure = watches[index].pressure.all
             }
             told.samples.append(sample)
