@@ -98,7 +98,8 @@ struct ServerWatch {
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, held: held,
             inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
-            counted: sample.tasks.first?.open, curve: curve, tasks: trend, writing: sample.writing, leftBehind: tasks.leftBehind,
+            counted: sample.tasks.first?.open, curve: curve, tasks: trend, writing: sample.writing,
+            leftBehind: tasks.leftBehind,
             pressure: stalls.pressure)
         book.take(window, to: &findings)
         arrivals = Arrivals()
