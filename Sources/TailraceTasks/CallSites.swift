@@ -84,7 +84,7 @@ extension ELFFile {
             let offset = fileOffset(of: function.address)
         else { throw ImageError("that is no code") }
         let (place, isTooMuch) = offset.addingReportingOverflow(plus)
-        guard !isTooMuch else { throw ImageError("that is no code") }
+        guard !isTooMuch, offset <= UInt64(file.size) else { throw ImageError("it points beyond its end") }
         let behind = function.address - segment.address
         guard behind < segment.fileSize, plus < segment.fileSize - behind else { throw ImageError("that is no code") }
         let code = try file.bytes(
