@@ -31,13 +31,12 @@ enum Charts {
     /// From the top; the logarithm of each count, so that the few slow ones are seen.
     private static func cells(_ map: HeatMap, _ low: Int, _ high: Int, _ height: Int, width: Int) -> [[Double]] {
         var grid = [[Double]](repeating: [Double](repeating: 0, count: width), count: height)
-        let per = max(1, (map.columns.count + width - 1) / max(1, width))
-        let groups = stride(from: 0, to: map.columns.count, by: per).map { begin in
-            map.columns[begin..<min(begin + per, map.columns.count)]
-        }
-        let wide = max(1, width / max(1, groups.count))
+        let seconds = map.columns.count
         var most = 1.0
-        for (place, group) in groups.enumerated() {
+        for column in 0..<width {
+            // Several seconds in a cell, or one in several.
+            let begin = column * seconds / width
+            let group = map.columns[begin..<min(seconds, max(begin + 1, (column + 1) * seconds / width))]
             for row in low...high {
                 let count = group.reduce(0) { $0 + (row < $1.count ? Int($1[row]) : 0) }
                 guard count > 0 else { continue }
@@ -45,12 +44,8 @@ enum Charts {
                 let first = height * (high - row) / span
                 let end = max(first + 1, height * (high - row + 1) / span)
                 for cell in first..<min(end, height) {
-                    for offset in 0..<wide {
-                        let column = width - (groups.count - place) * wide + offset
-                        guard column >= 0, column < width else { continue }
-                        grid[cell][column] += Double(count)
-                        most = max(most, grid[cell][column])
-                    }
+                    grid[cell][column] += Double(count)
+                    most = max(most, grid[cell][column])
                 }
             }
         }
@@ -146,8 +141,8 @@ enum Charts {
         }
         let columns = [
             Column(title: "BY", width: 13, isRight: false),
-            Column(title: "SOME, LAST 10 s", width: 6, isRight: false, rank: 2, grows: true),
-            Column(title: "SOME", width: 5),
+            Column(title: "", width: 6, isRight: false, rank: 2, grows: true),
+            Column(title: "10 s", width: 5),
             Column(title: "60 s", width: 5, rank: 1),
             Column(title: "FULL", width: 5, rank: 1),
         ]
