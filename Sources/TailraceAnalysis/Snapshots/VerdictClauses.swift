@@ -16,9 +16,9 @@ extension Verdict {
         self.init()
         let table = snapshot.isAboutFlushes ? snapshot.flushes : snapshot.responses
         addLoss(snapshot)
+        addHolders(snapshot)
         addLatency(table, snapshot)
         addTasks(table, snapshot)
-        addHolders(snapshot)
         addFinding(snapshot)
         if clauses.isEmpty { addCalm(table, snapshot) }
     }

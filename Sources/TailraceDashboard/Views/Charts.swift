@@ -44,15 +44,20 @@ enum Charts {
                 let first = height * (high - row) / span
                 let end = max(first + 1, height * (high - row + 1) / span)
                 for cell in first..<min(end, height) {
-                    grid[cell][column] += Double(count)
+                    grid[cell][column] += Double(count) / Double(group.count)
                     most = max(most, grid[cell][column])
                 }
             }
         }
-        let levels = Double(max(1, 64 - UInt64(most + 1).leadingZeroBitCount))
-        return grid.map { row in
-            row.map { $0 > 0 ? max(0.07, Double(64 - UInt64($0 + 1).leadingZeroBitCount) / levels) : 0 }
-        }
+        let levels = max(1, octaves(most))
+        return grid.map { row in row.map { $0 > 0 ? max(0.07, octaves($0) / levels) : 0 } }
+    }
+
+    /// The binary logarithm of 1 + value, on a line between whole ones.
+    private static func octaves(_ value: Double) -> Double {
+        var (rest, whole) = (1 + max(0, value), 0.0)
+        while rest >= 2 { (rest, whole) = (rest / 2, whole + 1) }
+        return whole + rest - 1
     }
 
     /// p50 and p99 by time.
@@ -93,7 +98,7 @@ enum Charts {
     static func curve(_ snapshot: Snapshot, on canvas: inout Canvas, _ area: Area) {
         let knee = snapshot.curve?.knee.map { "knee \(canvas.glyphs.about) \(Wording.digits($0))" } ?? "no knee"
         let note = snapshot.curve == nil ? "" : knee
-        let inside = canvas.box(area, title: "latency by responses in flight", note: note)
+        let inside = canvas.box(area, title: "server latency by responses in flight", note: note)
         guard let curve = snapshot.curve, curve.points.count >= 2, inside.width > 16, inside.height > 2,
             let left = curve.points.first?.tasks, let right = curve.points.last?.tasks, right > left
         else { return canvas.say("Needs responses that began with different numbers in flight.", in: inside) }

@@ -14,7 +14,7 @@ enum StageList {
         Column(title: "STAGE", width: 9, isRight: false),
         Column(title: "p50", width: 7),
         Column(title: "p99", width: 7),
-        Column(title: "SHARE OF SLOWEST 1 %", width: 12, isRight: false, grows: true, most: 44),
+        Column(title: "OF THE SLOWEST 1 %", width: 12, isRight: false, grows: true, most: 44),
         Column(title: "%", width: 5),
         Column(title: "LAST 60 s", width: 11, isRight: false, rank: 3, grows: true, most: 16),
         Column(title: "RHO", width: 6, rank: 2),
