@@ -81,7 +81,11 @@ enum StageList {
         let title = "slowest \(table.slowCount)"
         let used = canvas.put(title, row: area.row, column: area.column + 1, style: .dim)
         let parts = table.rows.filter { $0.slowShare > 0 }
-            .map { BarPart(share: $0.slowShare, style: Style(.stage($0.stage)), label: $0.stage.rawValue) }
+            .map {
+                BarPart(
+                    share: $0.slowShare, style: Style(.stage($0.stage)), label: $0.stage.rawValue,
+                    letter: $0.stage.letter)
+            }
         canvas.stacked(
             parts, row: area.row, column: area.column + used + 2, width: max(0, area.width - used - 3))
     }
