@@ -14,12 +14,12 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
 TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
-	python3-jsonschema python3-pip mandoc man-db zsh fish
+	python3-jsonschema python3-pip mandoc man-db zsh fish tmux
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes fuzz \
-	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes fuzz \
+	sanitize check lint layers reproducible bench bench-tasks deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -40,7 +40,7 @@ bpf/tasks.bpf.o bpf/pair.bpf.o: bpf/%.bpf.o: bpf/%.bpf.c bpf/include/%.h Makefil
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
 
-test: check unit-test kernel-test
+test: check unit-test kernel-test short-scenarios
 
 unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
@@ -50,8 +50,12 @@ kernel-test: build nio-server go-release go-servers otlp-classes test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
-scenarios: build test-deps
+scenarios: build go-release test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py $(SCENARIOS)
+
+# Of these a few, with each anomaly once: two minutes.
+short-scenarios: build go-release test-deps
+	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py --short
 
 # In guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
 # Without QEMU it is skipped, and said so; with REQUIRE_KERNEL=1 (CI) that is a failure, as is a required kernel that cannot be had.
@@ -139,6 +143,10 @@ bench: deps bench-deps
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -DTAILRACE_EMPTY -Wno-unused-function -c probes.bpf.c -o ../.build/empty.bpf.o
 	$(Q)python3 Benchmarks/bench.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace-window" \
 		--twin .build/empty.bpf.o $(BENCH_ARGUMENTS)
+
+# What it costs to count a Go server's goroutines, and to take a census of them: five minutes. BENCH_ARGUMENTS="--windows 4".
+bench-tasks: release test-deps
+	$(Q)python3 Benchmarks/tasks.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace" $(BENCH_ARGUMENTS)
 
 deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)

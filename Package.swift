@@ -32,10 +32,12 @@ let package = Package(
         .target(
             name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement", "CProcess"], swiftSettings: settings),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
+        .target(name: "TailraceDashboard", dependencies: ["TailraceModel"], swiftSettings: settings),
         .executableTarget(
             name: "tailrace",
             dependencies: [
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput",
+                "TailraceDashboard",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // For `make bench` only.
@@ -43,6 +45,10 @@ let package = Package(
             name: "tailrace-window",
             dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceCapture"],
             path: "Benchmarks/window", swiftSettings: settings),
+
+        .executableTarget(
+            name: "tailrace-day", dependencies: ["TailraceModel", "TailraceAnalysis"], path: "Benchmarks/day",
+            swiftSettings: settings),
 
         .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         // Connections by chance, as the kernel programs tell them.
@@ -54,6 +60,8 @@ let package = Package(
             name: "TailraceAnalysisTests",
             dependencies: ["TailraceModel", "TailraceAnalysis", "SeededRandom", "Traffic"]),
         .testTarget(name: "TailraceOutputTests", dependencies: ["TailraceModel", "TailraceOutput"]),
+        .testTarget(
+            name: "TailraceDashboardTests", dependencies: ["TailraceModel", "TailraceDashboard", "SeededRandom"]),
         .testTarget(name: "TailraceTasksTests", dependencies: ["TailraceModel", "TailraceTasks", "SeededRandom"]),
         .testTarget(
             name: "TailraceCaptureTests",

@@ -84,6 +84,13 @@ struct ConnectionTracker {
             clientFin: closing.fin, response: isOpen ? current.looked : nil)
     }
 
+    /// As it stands when it is closed, and its process holds it still.
+    func held(at time: Nanoseconds) -> HeldConnection {
+        HeldConnection(
+            connection: current.response.connection, server: server, closed: time,
+            response: isOpen ? current.looked : nil)
+    }
+
     mutating func take(_ sample: SocketSample) {
         seen = sample.at
         self.sample = sample

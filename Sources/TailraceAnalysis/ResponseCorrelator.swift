@@ -9,6 +9,7 @@ struct ResponseCorrelator {
     private var serverPlaces: [Int32: Int] = [:]
     private var vacantServers: [Int] = []
     private var context: TrackingContext
+    private var held = HeldTable()
     private var outstanding: [UInt64: [FlushMarks]] = [:]
     /// Whose connections came since the newest round, by their place: they may be gone before the next one meets them.
     private var newcomers: [Int: Server] = [:]
@@ -48,8 +49,11 @@ struct ResponseCorrelator {
             trackers[place].take(flush.pointee, &context, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
+            if change.isHeld, change.new == .closed { held.add(trackers[place].held(at: change.at)) }
             trackers[place].take(change, &context, tell)
             if change.new == .closed { forget(change.socket) }
+        case .socketSampled(let sample) where sample.pointee.isHeld:
+            held.see(sample.pointee.socket, at: sample.pointee.at)
         case .socketSampled(let sample):
             // One that is not known was first used after the ring was drained: what announces it is still in there.
             guard let place = places[sample.pointee.socket] else { return }
@@ -69,8 +73,8 @@ struct ResponseCorrelator {
             if trackers[place].sample.at >= round.begin { looks.append(trackers[place].look(&context)) }
         }
         return RoundLook(
-            begin: round.begin, at: round.end, connections: looks, holds: context.holds.take(),
-            samples: samples(of: round))
+            begin: round.begin, at: round.end, connections: looks, held: held.met(since: round.begin),
+            holds: context.holds.take(), samples: samples(of: round))
     }
 
     /// The sockets of each server as they were sampled, by process id; a server whose connections are gone has none.
@@ -93,6 +97,7 @@ struct ResponseCorrelator {
         rounds.append(round.begin)
         guard rounds.count >= Self.unseenRounds else { return }
         let begin = rounds.removeFirst()
+        held.forget(unseenSince: begin)
         var gone: [UInt64] = []
         places.forEach { cookie, place in if trackers[place].seen < begin { gone.append(cookie) } }
         for cookie in gone.sorted() {

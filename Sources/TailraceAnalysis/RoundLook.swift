@@ -9,6 +9,8 @@ public struct RoundLook: Sendable {
     public let at: Nanoseconds
     /// Those whose socket was met.
     public let connections: [ConnectionLook]
+    /// Closed connections that their servers hold still, by cookie.
+    public var held: [HeldConnection] = []
     /// What queues held since the round before.
     public let holds: [Hold]
     /// By server process.

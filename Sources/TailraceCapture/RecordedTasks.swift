@@ -5,7 +5,7 @@ import TailraceModel
 enum RecordedTasks {
     private enum Tag: UInt16 {
         case place = 1
-        case kind, at, pid, started, provider, open, growing, connection, task
+        case kind, at, pid, started, provider, open, growing, connection, task, writing
     }
     private enum Kind: UInt64 {
         case counted = 1
@@ -29,6 +29,7 @@ enum RecordedTasks {
             fields.add(Tag.provider.rawValue, reading.provider)
             if let open = reading.open { fields.add(Tag.open.rawValue, Int64(open)) }
             fields.add(Tag.growing.rawValue, reading.growing)
+            fields.add(Tag.writing.rawValue, reading.writing)
         case .serving(let serving):
             fields.add(Tag.kind.rawValue, Kind.serving.rawValue)
             fields.add(Tag.connection.rawValue, serving.connection)
@@ -68,6 +69,7 @@ enum RecordedTasks {
         private var provider = ""
         private var open: Int?
         private var growing: String?
+        private var writing: String?
         private var connection: UInt64 = 0
         private var task: UInt64 = 0
         /// No machine has run for longer, ns, and no process has more tasks: sums with them do not overflow.
@@ -85,6 +87,7 @@ enum RecordedTasks {
             case .provider: provider = field.text
             case .open: open = field.signed.map { Int(min(max($0, 0), Self.most)) }
             case .growing: growing = field.text
+            case .writing: writing = field.text
             case .connection: connection = field.number ?? 0
             case .task: task = field.number ?? 0
             case .place, nil: break
@@ -97,7 +100,8 @@ enum RecordedTasks {
             switch kind {
             case .counted:
                 let reading = TaskReading(
-                    pid: pid, started: started, at: at, provider: provider, open: open, growing: growing)
+                    pid: pid, started: started, at: at, provider: provider, open: open, growing: growing,
+                    writing: writing)
                 return Entry(place: place, event: .counted(reading))
             case .serving:
                 return Entry(

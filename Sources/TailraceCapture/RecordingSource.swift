@@ -72,6 +72,18 @@ public final class RecordingSource: EventSource {
 
     deinit { batch.deallocate() }
 
+    /// When the newest record of a recording was made, from the heads of its blocks alone; nil: it has none.
+    ///
+    /// - Throws: `CaptureError` of kind `unreadable`.
+    public static func end(of path: String) throws(CaptureError) -> Nanoseconds? {
+        var reader = try RecordingReader(path: path)
+        var end: Nanoseconds?
+        while let block = try reader.next() {
+            end = max(end ?? 0, Nanoseconds(block.header.last & (1 << 61 - 1)))
+        }
+        return end
+    }
+
     /// What was used so far, and how it ends.
     public var account: RecordingAccount {
         var account = reader.account

@@ -29,6 +29,26 @@ public struct ConnectionLook: Sendable {
     }
 }
 
+/// A connection that was reset or given up while its server held it, and that it holds still.
+public struct HeldConnection: Sendable {
+    /// Which one.
+    public let connection: Connection
+    /// Who holds it.
+    public let server: Server
+    /// When it was closed.
+    public let closed: Nanoseconds
+    /// The response in the making then; nil: none.
+    public let response: LookedResponse?
+
+    /// All of it.
+    public init(connection: Connection, server: Server, closed: Nanoseconds, response: LookedResponse?) {
+        self.connection = connection
+        self.server = server
+        self.closed = closed
+        self.response = response
+    }
+}
+
 /// A response in the making, as far as findings are about it.
 public struct LookedResponse: Sendable {
     /// Its number on its connection.

@@ -14,6 +14,8 @@ public struct ServerSample: Sendable {
     public var growing: String?
     /// Tasks that responses left behind not long ago, counted one by one; nil: not known.
     public var leftBehind: Int?
+    /// Tasks that wait in a write, in words; nil: not known. Untrusted.
+    public var writing: String?
     /// Its connections that are followed.
     public var connections = 0
     /// Of them, those whose writer waits for room.

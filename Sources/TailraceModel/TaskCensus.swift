@@ -52,6 +52,12 @@ public struct CodePlace: Hashable, Sendable {
         self.file = file
         self.line = line
     }
+
+    /// `main.stream (server.go:41)`. Untrusted.
+    public var words: String {
+        let name = file.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+        return function + (name.map { file in " (\(file)\(line.map { ":\($0)" } ?? ""))" } ?? "")
+    }
 }
 
 /// Tasks that were created at one place and wait for the same.

@@ -25,10 +25,13 @@ public struct TaskReading: Sendable, Equatable {
     public let open: Int?
     /// The census group that grew most since the run began, in words; nil: not known. Untrusted.
     public let growing: String?
+    /// Tasks that wait in a write, in words; nil: none does, or nobody looked. Untrusted.
+    public let writing: String?
 
     /// All of it.
     public init(
-        pid: Int32, started: Nanoseconds, at: Nanoseconds, provider: String, open: Int?, growing: String? = nil
+        pid: Int32, started: Nanoseconds, at: Nanoseconds, provider: String, open: Int?, growing: String? = nil,
+        writing: String? = nil
     ) {
         self.pid = pid
         self.started = started
@@ -36,6 +39,7 @@ public struct TaskReading: Sendable, Equatable {
         self.provider = provider
         self.open = open
         self.growing = growing
+        self.writing = writing
     }
 }
 

@@ -98,9 +98,6 @@ public struct CensusText {
 
     /// `main.stream (server.go:41)`.
     private static func words(_ place: CodePlace?) -> String {
-        guard let place else { return "-" }
-        let file = place.file.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
-        let line = file.map { file in " (\(file)\(place.line.map { ":\($0)" } ?? ""))" } ?? ""
-        return Sanitizer.visible(place.function + line)
+        place.map { Sanitizer.visible($0.words) } ?? "-"
     }
 }

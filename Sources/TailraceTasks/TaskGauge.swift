@@ -38,6 +38,8 @@ public final class TaskGauge: Sendable {
         var events: [TaskEvent] = []
         var newest: [Source: TaskReading] = [:]
         var questions: [UInt64: Question] = [:]
+        /// Until then it is asked which tasks wait in a write.
+        var asksWriters: Nanoseconds = 0
         var isStopped = false
         var isBusy = false
     }
@@ -135,6 +137,13 @@ public final class TaskGauge: Sendable {
         }
     }
 
+    /// Somebody waits for room in a send buffer: for a while it is looked at which tasks do.
+    public func askWriters() {
+        let until = monotonic() + Self.asked
+        state.withLock { $0.asksWriters = until }
+    }
+    private static let asked: Nanoseconds = 3_000_000_000
+
     /// Until those that are wanted so far are read, or cannot be; at most `patience`, ns.
     public func settle(patience: Nanoseconds) {
         let deadline = monotonic() + patience
@@ -150,6 +159,7 @@ public final class TaskGauge: Sendable {
         var processes: [Process: GaugedProcess] = [:]
         var silent = SilentPrograms()
         var nextWalks: [Process: Nanoseconds] = [:]
+        var details: [Process: GoDetails] = [:]
         while true {
             let next: Process? = state.withLock { state in
                 state.isBusy = !state.wanted.isEmpty
@@ -158,7 +168,7 @@ public final class TaskGauge: Sendable {
             if state.withLock({ $0.isStopped }) { return }
             if let next { begin(next, &processes, &silent) }
             let all = processes.values.reduce(0) { $0 + $1.count }
-            for process in processes.keys { read(process, &processes, all) }
+            for process in processes.keys { read(process, &processes, all, &details) }
             answer(processes, &nextWalks)
             if next == nil { pause(Self.interval) }
         }
@@ -182,10 +192,18 @@ public final class TaskGauge: Sendable {
         if let goroutines = gauged.goroutines { found(pid, goroutines.runtime.layout.goroutine.id) }
     }
 
-    private func read(_ process: Process, _ processes: inout [Process: GaugedProcess], _ all: Int) {
-        let hadGoroutines = processes[process]?.goroutines != nil
+    private func read(
+        _ process: Process, _ processes: inout [Process: GaugedProcess], _ all: Int,
+        _ details: inout [Process: GoDetails]
+    ) {
+        let goroutines = processes[process]?.goroutines
         let outcome = processes[process]?.read(all: all) { provider, open, time in
-            tell(open, by: provider, of: process, at: time)
+            guard let goroutines, let open, provider == Goroutines.name else {
+                return tell(open, by: provider, of: process, at: time)
+            }
+            let asksWriters = state.withLock { $0.asksWriters > time }
+            details[process, default: GoDetails()].look(at: goroutines, count: open, asksWriters: asksWriters)
+            tell(open, details[process], by: provider, of: process, at: time)
         }
         if outcome != .told { processes[process] = nil }
         state.withLock { state in
@@ -194,18 +212,26 @@ public final class TaskGauge: Sendable {
             state.counted.remove(process)
             if outcome == .changed, state.wanted.count < Self.mostProcesses { state.wanted.append(process) }
         }
-        if hadGoroutines, !processes.contains(where: { $0.key.pid == process.pid && $0.value.goroutines != nil }) {
+        if processes[process]?.goroutines == nil { details[process] = nil }
+        if goroutines != nil, !processes.contains(where: { $0.key.pid == process.pid && $0.value.goroutines != nil }) {
             ended(process.pid)
         }
     }
 
     /// A count that is as before is told once a second.
-    private func tell(_ open: Int?, by provider: String, of process: Process, at time: Nanoseconds) {
+    private func tell(
+        _ open: Int?, _ details: GoDetails? = nil, by provider: String, of process: Process, at time: Nanoseconds
+    ) {
         let source = Source(process: process, provider: provider)
         let reading = TaskReading(
-            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open)
+            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open,
+            growing: details?.growing, writing: details?.writing)
         state.withLock { state in
-            if let last = state.newest[source], last.open == open, time - last.at < Self.repetition { return }
+            if let last = state.newest[source], last.open == open, last.growing == reading.growing,
+                last.writing == reading.writing, time - last.at < Self.repetition
+            {
+                return
+            }
             state.newest[source] = open == nil ? nil : reading
             if state.events.count < Self.mostEvents { state.events.append(.counted(reading)) }
         }

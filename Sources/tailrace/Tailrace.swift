@@ -14,9 +14,9 @@ struct Tailrace: ParsableCommand {
             "Where a streaming server's responses spend their time: from the kernel, without touching the server.",
         version: version,
         subcommands: [
-            Trace.self, Record.self, ReportCommand.self, Export.self, TasksCommand.self, Explain.self,
+            Top.self, Trace.self, Record.self, ReportCommand.self, Export.self, TasksCommand.self, Explain.self,
             Demo.self, Doctor.self, ReadImage.self,
-        ])
+        ], defaultSubcommand: Top.self)
 
     static func main() {
         signal(SIGPIPE, SIG_IGN)

@@ -18,6 +18,8 @@ final class TracingRun {
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
     private var witness: TaskWitness?
+    /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
+    var pause: ((Nanoseconds) -> Bool)?
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
@@ -104,7 +106,7 @@ final class TracingRun {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if waitForSignal(drainInterval), mayEnd() { break }
+            if let pause { if pause(drainInterval) { break } } else if waitForSignal(drainInterval), mayEnd() { break }
             witness?.tell(handle)
             source.drain(hear)
             try afterDrain()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Servers whose tasks outlive their clients."""
 from go_servers import GoServer, build, releases
-from scenario import Expected, crowd, scenario
+from scenario import Expected, crowd, scenario, short
 from tracer import Skip
 
 
@@ -9,7 +9,9 @@ def go_program():
     return GoServer(build(releases()[0]))
 
 
-@scenario(Expected({"task-leak": {"provider": "go", "unexplained_tasks": lambda value: value >= 10}}, within_s=16))
+@short
+@scenario(Expected({"task-leak": {"provider": "go", "unexplained_tasks": lambda value: value >= 10,
+                                  "growing_group": lambda value: "chan send" in value and ".go:" in value}}, within_s=16))
 def producers_that_outlive_their_clients(scene):
     """Eight clients a second leave; the goroutine that made their events blocks in a channel send for good."""
     with go_program() as server, scene.traced(server):

@@ -6,6 +6,7 @@ struct ServerTasks {
     let started: Nanoseconds
     private var counts: [(rank: Int, history: TaskHistory)] = []
     private var growing: String?
+    private var writing: String?
     private var left: [(at: Nanoseconds, count: Int)] = []
     private var isLeftKnown = false
     /// In order of preference; others are not believed.
@@ -22,6 +23,7 @@ struct ServerTasks {
     mutating func add(_ reading: TaskReading) {
         guard let rank = Self.providers.firstIndex(of: reading.provider) else { return }
         growing = reading.growing ?? growing
+        writing = reading.writing
         let place = counts.firstIndex { $0.rank >= rank } ?? counts.count
         if place == counts.count || counts[place].rank != rank { counts.insert((rank, TaskHistory()), at: place) }
         counts[place].history.add(reading.open, at: reading.at)
@@ -36,12 +38,15 @@ struct ServerTasks {
 
     /// While a response was served, by the preferred of those who know; nil: nobody does.
     func range(from begin: Nanoseconds, to end: Nanoseconds) -> TaskRange? {
-        guard let place = counts.firstIndex(where: { $0.history.open(at: end) != nil }) ?? counts.indices.first else {
-            return nil
+        var best: TaskRange?
+        for place in counts.indices {
+            let told = counts[place].history.range(from: begin, to: end)
+            guard best == nil || told.end != nil else { continue }
+            best = TaskRange(
+                provider: Self.providers[counts[place].rank], begin: told.begin, end: told.end, max: told.max)
+            if told.end != nil { break }
         }
-        return TaskRange(
-            provider: Self.providers[counts[place].rank], begin: counts[place].history.open(at: begin),
-            end: counts[place].history.open(at: end), max: counts[place].history.largest(from: begin, to: end))
+        return best
     }
 
     /// Writes the counts of that moment into `sample`.
@@ -50,6 +55,7 @@ struct ServerTasks {
             sample.tasks.append(TaskCount(provider: Self.providers[rank], open: history.open(at: sample.at)))
         }
         sample.growing = growing
+        sample.writing = writing
         left.removeAll { sample.at - $0.at > Self.recent }
         if isLeftKnown { sample.leftBehind = left.reduce(0) { $0 + $1.count } }
     }

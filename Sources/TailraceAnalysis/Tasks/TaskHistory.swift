@@ -35,15 +35,24 @@ struct TaskHistory {
         return !isTooMuch && (age <= Self.stale || age / Nanoseconds(Self.patience) <= pace)
     }
 
-    /// The largest count from `begin` to `end`; nil: nothing is kept from `begin`.
-    func largest(from begin: Nanoseconds, to end: Nanoseconds) -> Int? {
-        guard let first = place(of: begin), let last = place(of: end), first <= last else { return nil }
-        return changes[first...last].lazy.compactMap(\.open).max()
+    /// The counts at both, and the largest between; nil: not known. Most of what is asked is short and of now.
+    func range(from begin: Nanoseconds, to end: Nanoseconds) -> (begin: Int?, end: Int?, max: Int?) {
+        guard let last = place(of: end) else { return (nil, nil, nil) }
+        var first = last
+        if changes[last].at > begin {
+            guard let place = place(of: begin), place <= last else { return (nil, open(at: end), nil) }
+            first = place
+        }
+        let atEnd = end < newest || isFresh(at: end) ? changes[last].open : nil
+        var most = changes[first].open
+        for place in first...last { if let open = changes[place].open { most = Swift.max(most ?? open, open) } }
+        return (begin < newest || isFresh(at: begin) ? changes[first].open : nil, atEnd, most)
     }
 
     private func place(of time: Nanoseconds) -> Int? {
         var low = 0
         var high = changes.count
+        if let last = changes.last, last.at <= time { return high - 1 }
         while low < high {
             let middle = (low + high) / 2
             if changes[middle].at <= time { low = middle + 1 } else { high = middle }

@@ -25,6 +25,9 @@ final class TaskWitness {
     private var complaints: Set<String> = []
     private static let mostComplaints = 16
 
+    /// A writer that waits for longer is worth a question, ns.
+    private static let longBlocked: Nanoseconds = 250_000_000
+
     private struct Met: Hashable {
         let pid: Int32
         let started: Nanoseconds
@@ -68,7 +71,9 @@ final class TaskWitness {
             if !unserved.isEmpty { look(at: change.socket, tell) }
             if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
             if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
-        case .socketSampled, .roundEnded, .taskTold: break
+        case .socketSampled(let sample):
+            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
+        case .roundEnded, .taskTold: break
         }
     }
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+import TailraceModel
+
+/// The keys of what is shown now, or the filter that is being typed.
+enum Footer {
+    static func draw(_ snapshot: Snapshot, _ state: InterfaceState, on canvas: inout Canvas, _ line: Area) {
+        if let typing = state.typing {
+            let used = canvas.put("/", row: line.row, column: 1, style: Style(.key, isBold: true))
+            let text = canvas.put(typing, row: line.row, column: 1 + used, width: max(1, line.width / 2))
+            canvas.put("_", row: line.row, column: 1 + used + text, style: Style(.key, isBold: true))
+            let help = "Enter keeps it, Esc clears it: path, peer, server, stage or holder"
+            canvas.put(help, row: line.row, column: used + text + 4, style: .dim)
+            return
+        }
+        var column = 1
+        for (key, words) in keys(snapshot, state, canvas.glyphs) {
+            let width = canvas.width(of: key) + canvas.width(of: words) + 1
+            guard column + width < line.width else { break }
+            column += canvas.put(key, row: line.row, column: column, style: Style(.key, isBold: true)) + 1
+            column += canvas.put(words, row: line.row, column: column, style: .dim) + 2
+        }
+    }
+
+    private static func keys(
+        _ snapshot: Snapshot, _ state: InterfaceState, _ glyphs: Glyphs
+    ) -> [(String, String)] {
+        if state.isHelpShown { return [("any key", "closes the help"), ("q", "quit")] }
+        var keys = [("q", "quit"), ("?", "help")]
+        switch state.details.last {
+        case .finding?: keys += [("Esc", "back"), ("Enter", "its response"), ("a", "acknowledge")]
+        case .response?: keys += [("Esc", "back"), (glyphs.upDown, "next response"), ("y", "save")]
+        case nil: keys += [(glyphs.upDown, "select"), ("Enter", "open"), ("Tab", "other list")]
+        }
+        if case .replay(let position) = snapshot.facts.mode {
+            keys += [
+                ("space", position.isPlaying ? "pause" : "play"), (glyphs.leftRight, "1 s"), ("n", "next finding"),
+            ]
+            keys += [("+ -", "speed"), ("f", "freeze")]
+        } else {
+            keys += [("space", state.isFrozen ? "go on" : "freeze"), ("[ ]", "back in time"), ("R", "record")]
+        }
+        if state.details.isEmpty {
+            let filter = state.request.filter.isEmpty ? "filter" : "filter: \(state.request.filter)"
+            keys += [("/", filter), ("s S", "sort"), ("g", "group"), ("e", "expand"), ("a", "acknowledge")]
+        }
+        return keys + [("y", "save row"), ("1-5", "view")]
+    }
+}

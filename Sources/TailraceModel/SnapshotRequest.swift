@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+/// A column that rows are sorted by.
+public enum RowOrder: String, CaseIterable, Sendable {
+    /// Longest wait of an unsent byte or a writer.
+    case wait
+    case unsent
+    case queued
+    case age
+    /// Longest since the last flush.
+    case gap
+    case rtt
+    case peer
+    case server
+    case request
+
+    /// Whether that row comes first, with the largest on top; texts ascend.
+    public func isBefore(_ left: ResponseRow, _ right: ResponseRow) -> Bool? {
+        switch self {
+        case .wait: Self.larger(left.wait, right.wait)
+        case .unsent: Self.larger(left.unsentBytes, right.unsentBytes)
+        case .queued: Self.larger(left.queuedBytes, right.queuedBytes)
+        case .age: Self.larger(left.duration, right.duration)
+        case .gap: Self.larger(left.silence ?? -1, right.silence ?? -1)
+        case .rtt: Self.larger(left.rtt ?? -1, right.rtt ?? -1)
+        case .peer: Self.larger(right.remote, left.remote)
+        case .server: Self.larger(right.serverName, left.serverName)
+        case .request: Self.larger(right.request, left.request)
+        }
+    }
+
+    private static func larger<Value: Comparable>(_ left: Value, _ right: Value) -> Bool? {
+        left == right ? nil : left > right
+    }
+
+    /// In order; equal ones by age, then by key, so that rows do not jump.
+    public func sorted(_ rows: [ResponseRow], isReversed: Bool) -> [ResponseRow] {
+        rows.sorted { left, right in
+            if let first = isBefore(left, right) { return first != isReversed }
+            return (left.begin, left.key.cookie, left.key.number) < (right.begin, right.key.cookie, right.key.number)
+        }
+    }
+}
+
+/// Which rows a picture wants, of the many that there may be.
+public struct SnapshotRequest: Equatable, Sendable {
+    /// Of open responses.
+    public var order = RowOrder.wait
+    /// The smallest first.
+    public var isReversed = false
+    /// Rows that do not hold this text, in any case, are left out; empty: none are.
+    public var filter = ""
+    /// How open responses are put together.
+    public var grouping = Grouping.none
+    /// The response of which all is told; nil: none.
+    public var detail: ResponseKey?
+
+    /// The usual.
+    public init() {}
+}
+
+extension ResponseRow {
+    /// Whether it holds that text, which is in lower case.
+    public func matches(_ filter: String) -> Bool {
+        filter.isEmpty || request.lowercased().contains(filter) || remote.description.contains(filter)
+            || serverName.lowercased().contains(filter) || stage.rawValue.contains(filter)
+            || holder.word.contains(filter)
+    }
+}
+
+extension SocketRow {
+    /// Whether it holds that text, which is in lower case.
+    public func matches(_ filter: String) -> Bool {
+        filter.isEmpty || connection.remote.description.contains(filter)
+            || connection.local.description.contains(filter) || request.lowercased().contains(filter)
+            || "\(server.comm)[\(server.pid)]".lowercased().contains(filter) || holder.word.contains(filter)
+    }
+}
