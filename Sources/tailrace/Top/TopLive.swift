@@ -78,7 +78,9 @@ final class TopLive {
         facts.recordingFile = recorder.file
         facts.message = screen.message(at: now)
         screen.show(
-            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in run.openResponses() })
+            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in
+                run.openResponsesWithFlushes()
+            })
     }
 
     private func take(_ action: InterfaceAction) {
