@@ -12,6 +12,8 @@ public struct StageTable: Sendable {
     public var slowCount = 0
     /// The shortest of the slowest 1 %, ns.
     public var slowFrom: Int64 = 0
+    /// How much of the time that the slowest 1 % spent in `network` is beyond the round trip, 0...1; nil: not known.
+    public var slowAckDelay: Double?
     /// What held the bytes of the slowest 1 %.
     public var slowCauses = CauseTimes()
 

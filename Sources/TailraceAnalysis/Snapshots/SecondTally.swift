@@ -44,14 +44,15 @@ struct WayTally {
     private static let mostSlow = 16
 
     mutating func add(
-        _ duration: Int64, _ times: borrowing StageTimes, _ causes: @autoclosure () -> CauseTimes, _ used: [Stage]
+        _ duration: Int64, _ times: borrowing StageTimes, _ causes: @autoclosure () -> CauseTimes, ackDelay: Int64?,
+        _ used: [Stage]
     ) {
         total.add(duration)
         for stage in used {
             if let time = times[stage] { stages[stage.index].add(time) }
         }
         if slow.threshold.map({ $0.duration < duration }) ?? true {
-            slow.add(SlowWay(duration: duration, times: times, causes: causes()))
+            slow.add(SlowWay(duration: duration, times: times, causes: causes(), ackDelay: ackDelay))
         }
     }
 
@@ -68,8 +69,10 @@ struct SlowWay: Comparable {
     let duration: Int64
     let times: StageTimes
     let causes: CauseTimes
+    let ackDelay: Int64?
 
-    init(duration: Int64, times: borrowing StageTimes, causes: CauseTimes) {
+    init(duration: Int64, times: borrowing StageTimes, causes: CauseTimes, ackDelay: Int64?) {
+        self.ackDelay = ackDelay
         self.duration = duration
         self.times = copy times
         self.causes = causes

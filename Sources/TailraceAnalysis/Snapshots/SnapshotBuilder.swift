@@ -56,11 +56,11 @@ public struct SnapshotBuilder {
         ended.add(response)
         follower.add(response)
         let isWay = !response.missesEvents && !response.isAdopted && !response.isStreaming
-        let (duration, causes) = (response.duration, response.causes)
+        let (duration, causes, ackDelay) = (response.duration, response.causes, response.ackDelay)
         let times = response.timeline
         ring.update(response.end) { second in
             second.ended += 1
-            if isWay { second.responses.add(duration, times, causes, Self.responseStages) }
+            if isWay { second.responses.add(duration, times, causes, ackDelay: ackDelay, Self.responseStages) }
         }
     }
 
@@ -69,7 +69,7 @@ public struct SnapshotBuilder {
         guard let total = flush.total else { return }
         ring.update(flush.at + total) { second in
             second.bytes += flush.bytes
-            second.flushes.add(total, flush.stages, CauseTimes(), Stage.delivery)
+            second.flushes.add(total, flush.stages, CauseTimes(), ackDelay: nil, Stage.delivery)
         }
     }
 
@@ -140,7 +140,9 @@ public struct SnapshotBuilder {
 
     private var curve: TaskCurve? {
         guard let best, let curve = best.curve, curve.line.points.count >= 2 else { return nil }
-        let climbs = best.correlations.contains { ($0.rho ?? 0) > 0 && $0.knee != nil }
+        let climbs = best.correlations.contains {
+            ($0.rho ?? 0) >= Verdict.climbing && ($0.probability ?? 1) < 0.001 && $0.knee != nil
+        }
         return TaskCurve(
             points: curve.line.points.map { TaskCurve.Point(tasks: $0.tasks, latency: $0.latency) },
             knee: climbs ? curve.line.knee?.tasks : nil, count: curve.responses, now: best.inFlight,
@@ -169,12 +171,26 @@ public struct SnapshotBuilder {
         return Array(sorted.prefix(Self.mostServers))
     }
 
+    /// All of one response, as it stands or as it ended.
     private mutating func detail(_ key: ResponseKey, _ open: () -> [Response]) -> ResponseDetail {
         var detail = follower.detail(key)
         detail.response =
             open().first { $0.connection.cookie == key.cookie && $0.number == key.number }
             ?? ended.response(key) ?? detail.response
         detail.socket = sockets.sockets.first { $0.connection.cookie == key.cookie }
+        // Its writer waits inside a call that no flush tells of yet.
+        if let blocked = detail.socket?.sample.blocked, blocked > 0, detail.response?.state == .open {
+            detail.response?.timeline.move(blocked, from: .app, to: .blocked)
+        }
         return detail
+    }
+}
+
+extension StageTimes {
+    /// At most what is there.
+    fileprivate mutating func move(_ time: Int64, from: Stage, to: Stage) {
+        let moved = max(0, min(time, self[from] ?? 0))
+        add(-moved, to: from)
+        add(moved, to: to)
     }
 }

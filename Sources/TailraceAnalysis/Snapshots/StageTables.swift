@@ -30,7 +30,10 @@ extension StageTable {
         let slow = all.sorted(by: >).prefix(Int(clamping: max(1, (count + 99) / 100)))
         slowCount = slow.count
         slowFrom = slow.last?.duration ?? 0
+        var (network, delay): (Int64, Int64?) = (0, nil)
         for way in slow {
+            network = network.sum(with: way.times[.network] ?? 0)
+            if let ackDelay = way.ackDelay { delay = (delay ?? 0).sum(with: ackDelay) }
             slowCauses.merge(way.causes)
             guard way.duration > 0 else { continue }
             for place in rows.indices {
@@ -38,6 +41,7 @@ extension StageTable {
                 rows[place].slowShare += min(1, share) / Double(slow.count)
             }
         }
+        if network > 0, let delay { slowAckDelay = min(1, Double(delay) / Double(network)) }
     }
 
     /// How the stages of responses go with open tasks, as watched.

@@ -16,9 +16,9 @@ extension Verdict {
         self.init()
         let table = snapshot.isAboutFlushes ? snapshot.flushes : snapshot.responses
         addLoss(snapshot)
+        addHolders(snapshot)
         addLatency(table, snapshot)
         addTasks(table, snapshot)
-        addHolders(snapshot)
         addFinding(snapshot)
         if clauses.isEmpty { addCalm(table, snapshot) }
     }
@@ -40,6 +40,9 @@ extension Verdict {
         clauses.append(Clause(.latency, "\(what) \(Quantity.duration(p99)):"))
         let share = Quantity.percent(worst.slowShare)
         var text = "\(share) of the slowest \(table.slowCount) is \(worst.stage.rawValue)"
+        if worst.stage == .network, let delay = table.slowAckDelay, delay >= Self.leadingShare {
+            text += ", \(Quantity.percent(delay)) of that the peer's delayed ACK"
+        }
         if worst.isClimbing, (worst.rho ?? 0) >= Self.climbing {
             text += ", rising with open tasks (rho \(Phrase.digits(worst.rho ?? 0)))"
         }
@@ -83,17 +86,23 @@ extension Verdict {
         let open = snapshot.findings.filter { $0.end == nil && $0.severity >= Self.leading }
         guard let first = open.first else { return }
         raise(first.severity)
-        let isSaid = clauses.contains { clause in
-            switch clause.subject {
-            case .holder(.client): first.anomaly == .slowConsumer || first.anomaly == .queuePressure
-            case .tasks: first.anomaly == .taskSaturation
-            default: false
-            }
+        let said = clauses.flatMap { Self.covered($0.subject) }
+        if let rest = open.first(where: { !said.contains($0.anomaly) }) {
+            clauses.append(Clause(.finding, "\(rest.anomaly.rawValue): \(rest.anomaly.meaning)."))
         }
-        let rest = isSaid ? open.dropFirst().first : first
-        guard let rest else { return }
-        let more = open.count > 1 ? " (\(open.count) findings open)" : ""
-        clauses.append(Clause(.finding, "\(rest.anomaly.rawValue): \(rest.anomaly.meaning)\(more)."))
+        if open.count > 1 { clauses.append(Clause(.finding, "\(open.count) findings are open.")) }
+    }
+
+    /// Findings that a clause says already.
+    private static func covered(_ subject: Clause.Subject) -> [Anomaly] {
+        switch subject {
+        case .holder(.client): [.slowConsumer, .queuePressure, .blockedWriters]
+        case .holder(.path): [.congestedPath, .queuePressure, .blockedWriters]
+        case .holder(.device): [.qdiscPressure, .queuePressure, .blockedWriters]
+        case .holder: [.queuePressure, .blockedWriters]
+        case .tasks: [.taskSaturation]
+        default: []
+        }
     }
 
     private mutating func addCalm(_ table: StageTable, _ snapshot: Snapshot) {

@@ -8,9 +8,12 @@ public struct BarPart: Sendable {
     public var style: Style
     /// Written into the part where it fits; its first letter where only that does.
     public var label: String
+    /// Stands for the part where the label does not fit, and where there is no colour; nil: the label's first one.
+    public var letter: Character?
 
     /// All of it.
-    public init(share: Double, style: Style, label: String) {
+    public init(share: Double, style: Style, label: String, letter: Character? = nil) {
+        self.letter = letter
         self.share = share
         self.style = style
         self.label = label
@@ -92,7 +95,7 @@ extension Canvas {
         if isColoured {
             style = Style(.plain, isBold: part.style.isBold, ground: part.style.ink)
         }
-        let letter = part.label.first.map(String.init) ?? " "
+        let letter = (part.letter ?? part.label.first).map(String.init) ?? " "
         let label = self.width(of: part.label) <= width - 1 ? part.label : letter
         if isColoured {
             fill(row: row, column: column, width: width, style: style)

@@ -31,13 +31,12 @@ enum Charts {
     /// From the top; the logarithm of each count, so that the few slow ones are seen.
     private static func cells(_ map: HeatMap, _ low: Int, _ high: Int, _ height: Int, width: Int) -> [[Double]] {
         var grid = [[Double]](repeating: [Double](repeating: 0, count: width), count: height)
-        let per = max(1, (map.columns.count + width - 1) / max(1, width))
-        let groups = stride(from: 0, to: map.columns.count, by: per).map { begin in
-            map.columns[begin..<min(begin + per, map.columns.count)]
-        }
-        let wide = max(1, width / max(1, groups.count))
+        let seconds = map.columns.count
         var most = 1.0
-        for (place, group) in groups.enumerated() {
+        for column in 0..<width {
+            // Several seconds in a cell, or one in several.
+            let begin = column * seconds / width
+            let group = map.columns[begin..<min(seconds, max(begin + 1, (column + 1) * seconds / width))]
             for row in low...high {
                 let count = group.reduce(0) { $0 + (row < $1.count ? Int($1[row]) : 0) }
                 guard count > 0 else { continue }
@@ -45,19 +44,20 @@ enum Charts {
                 let first = height * (high - row) / span
                 let end = max(first + 1, height * (high - row + 1) / span)
                 for cell in first..<min(end, height) {
-                    for offset in 0..<wide {
-                        let column = width - (groups.count - place) * wide + offset
-                        guard column >= 0, column < width else { continue }
-                        grid[cell][column] += Double(count)
-                        most = max(most, grid[cell][column])
-                    }
+                    grid[cell][column] += Double(count) / Double(group.count)
+                    most = max(most, grid[cell][column])
                 }
             }
         }
-        let levels = Double(max(1, 64 - UInt64(most + 1).leadingZeroBitCount))
-        return grid.map { row in
-            row.map { $0 > 0 ? max(0.07, Double(64 - UInt64($0 + 1).leadingZeroBitCount) / levels) : 0 }
-        }
+        let levels = max(1, octaves(most))
+        return grid.map { row in row.map { $0 > 0 ? max(0.07, octaves($0) / levels) : 0 } }
+    }
+
+    /// The binary logarithm of 1 + value, on a line between whole ones.
+    private static func octaves(_ value: Double) -> Double {
+        var (rest, whole) = (1 + max(0, value), 0.0)
+        while rest >= 2 { (rest, whole) = (rest / 2, whole + 1) }
+        return whole + rest - 1
     }
 
     /// p50 and p99 by time.
@@ -98,7 +98,7 @@ enum Charts {
     static func curve(_ snapshot: Snapshot, on canvas: inout Canvas, _ area: Area) {
         let knee = snapshot.curve?.knee.map { "knee \(canvas.glyphs.about) \(Wording.digits($0))" } ?? "no knee"
         let note = snapshot.curve == nil ? "" : knee
-        let inside = canvas.box(area, title: "latency by responses in flight", note: note)
+        let inside = canvas.box(area, title: "server latency by responses in flight", note: note)
         guard let curve = snapshot.curve, curve.points.count >= 2, inside.width > 16, inside.height > 2,
             let left = curve.points.first?.tasks, let right = curve.points.last?.tasks, right > left
         else { return canvas.say("Needs responses that began with different numbers in flight.", in: inside) }
@@ -146,8 +146,8 @@ enum Charts {
         }
         let columns = [
             Column(title: "BY", width: 13, isRight: false),
-            Column(title: "SOME, LAST 10 s", width: 6, isRight: false, rank: 2, grows: true),
-            Column(title: "SOME", width: 5),
+            Column(title: "", width: 6, isRight: false, rank: 2, grows: true),
+            Column(title: "10 s", width: 5),
             Column(title: "60 s", width: 5, rank: 1),
             Column(title: "FULL", width: 5, rank: 1),
         ]

@@ -44,7 +44,7 @@ enum Header {
     private static func tabs(_ snapshot: Snapshot, _ state: InterfaceState, on canvas: inout Canvas, _ area: Area) {
         var column = 1 + canvas.put("tailrace", row: area.row, column: 1, style: .title) + 2
         let open = snapshot.findings.count { $0.end == nil && !state.acknowledged.contains($0.id) }
-        let isWide = area.width >= 76
+        let isWide = area.width >= 72
         for view in DashboardView.allCases {
             let isShown = view == state.view
             var name = isWide || isShown ? " \(view.name)" : ""

@@ -16,7 +16,9 @@ enum ResponseDetailView {
         guard row != nil || socket != nil || response != nil else {
             return canvas.say("This response is not known any more. Esc goes back.", in: inside)
         }
-        drawFacts(row, socket, on: &canvas, inside.takeTop(inside.height >= 16 ? 5 : 3), at: snapshot)
+        let columns = max(2, inside.width / 38)
+        let rows = max(3, min((23 + columns) / columns, inside.height / (response == nil ? 1 : 3)))
+        drawFacts(row, socket, on: &canvas, inside.takeTop(rows), at: snapshot)
         if let response {
             drawTimeline(response, on: &canvas, inside.takeTop(2))
             let wanted = Stage.delivery.count + 3

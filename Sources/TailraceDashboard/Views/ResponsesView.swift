@@ -28,9 +28,9 @@ enum OpenList {
         Column(title: "RTT", width: 7, rank: 8),
         Column(title: "FLUSHES", width: 7, rank: 9),
         Column(title: "TASKS", width: 6, rank: 10),
-        Column(title: "PEER", width: 15, isRight: false, grows: true, most: 26),
-        Column(title: "SERVER", width: 14, isRight: false, rank: 3, grows: true, most: 23),
-        Column(title: "REQUEST", width: 10, isRight: false, rank: 2, grows: true, most: 80),
+        Column(title: "PEER", width: 15, isRight: false, grows: true, most: 21),
+        Column(title: "SERVER", width: 14, isRight: false, rank: 3, grows: true, most: 20),
+        Column(title: "REQUEST", width: 20, isRight: false, rank: 2, grows: true, most: 80),
     ]
 
     static func draw(_ snapshot: Snapshot, _ state: InterfaceState, on canvas: inout Canvas, _ area: Area) {

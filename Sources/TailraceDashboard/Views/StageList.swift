@@ -14,7 +14,7 @@ enum StageList {
         Column(title: "STAGE", width: 9, isRight: false),
         Column(title: "p50", width: 7),
         Column(title: "p99", width: 7),
-        Column(title: "SHARE OF THE SLOWEST 1 %", width: 8, isRight: false, grows: true, most: 44),
+        Column(title: "OF THE SLOWEST 1 %", width: 12, isRight: false, grows: true, most: 44),
         Column(title: "%", width: 5),
         Column(title: "LAST 60 s", width: 11, isRight: false, rank: 3, grows: true, most: 16),
         Column(title: "RHO", width: 6, rank: 2),
@@ -81,7 +81,11 @@ enum StageList {
         let title = "slowest \(table.slowCount)"
         let used = canvas.put(title, row: area.row, column: area.column + 1, style: .dim)
         let parts = table.rows.filter { $0.slowShare > 0 }
-            .map { BarPart(share: $0.slowShare, style: Style(.stage($0.stage)), label: $0.stage.rawValue) }
+            .map {
+                BarPart(
+                    share: $0.slowShare, style: Style(.stage($0.stage)), label: $0.stage.rawValue,
+                    letter: $0.stage.letter)
+            }
         canvas.stacked(
             parts, row: area.row, column: area.column + used + 2, width: max(0, area.width - used - 3))
     }

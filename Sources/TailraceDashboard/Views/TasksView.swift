@@ -7,7 +7,8 @@ enum TasksView {
         var body = body
         let isTall = body.height >= 20
         if isTall {
-            var upper = body.takeTop(max(8, body.height / 3))
+            let hasGroups = !snapshot.tasks.groups.isEmpty
+            var upper = body.takeTop(max(8, hasGroups ? body.height / 3 : body.height - snapshot.servers.count - 8))
             if upper.width >= 110 {
                 lines(snapshot, on: &canvas, upper.takeLeft(upper.width / 2))
                 Charts.curve(snapshot, on: &canvas, upper)
@@ -114,7 +115,7 @@ enum TaskGroupsList {
         let inside = canvas.box(area, title: "task groups \(groups.count)", note: age, isFocused: isFocused)
         guard !groups.isEmpty else {
             return canvas.say(
-                "No census of tasks was taken: `tailrace tasks PID` groups the tasks of Go and Swift programs.",
+                "No census was taken here: `tailrace tasks PID` groups the open tasks of a process.",
                 in: inside)
         }
         let selected = state.selectedPlace(.taskGroups, in: groups.map { .taskGroup($0.id) })

@@ -82,7 +82,8 @@ enum Wording {
         let total = Double(max(1, times.total))
         return Stage.allCases.compactMap { stage in
             guard let time = times[stage], time > 0 else { return nil }
-            return BarPart(share: Double(time) / total, style: Style(.stage(stage)), label: stage.rawValue)
+            return BarPart(
+                share: Double(time) / total, style: Style(.stage(stage)), label: stage.rawValue, letter: stage.letter)
         }
     }
 }
