@@ -9,7 +9,8 @@ import zlib
 
 HEADER = struct.Struct("<8sQHHIIIQQQQII")
 MAGIC = b"\x89TRC\r\n\x1a\n"
-KINDS = {1: "description", 2: "records", 3: "processes", 4: "anchor", 5: "loss", 6: "end"}
+KINDS = {1: "description", 2: "records", 3: "processes", 4: "anchor", 5: "loss", 6: "end", 7: "tasks"}
+DEFLATED = (2, 7)
 
 Block = collections.namedtuple("Block", "offset kind length count sequence before first last payload")
 
@@ -28,7 +29,7 @@ def blocks(data):
         assert payload_crc == zlib.crc32(payload), "payload checksum at byte %d" % offset
         identity = identity or own
         assert own == identity and sequence == len(found), "identity and order at byte %d" % offset
-        if kind == 2:
+        if kind in DEFLATED:
             payload = zlib.decompress(payload, wbits=-15)
         assert len(payload) == inflated, "length at byte %d" % offset
         found.append(Block(offset, KINDS[kind], length, count, sequence, before, first, last, payload))
