@@ -87,6 +87,9 @@ final class TracingRun {
     /// short time.
     func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
 
+    /// Groups of the servers' tasks, while somebody `asks` for them.
+    func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
+
     /// The same without the correlator: for whoever only wants the events.
     ///
     /// - Parameters:
