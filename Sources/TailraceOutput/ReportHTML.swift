@@ -130,7 +130,7 @@ public struct ReportHTML {
         .mark{stroke:var(--ink);stroke-dasharray:3 3}.queued{color:var(--queued)}.unsent{color:var(--unsent)}
         .flight{color:var(--flight)}.tasks{color:var(--tasks)}.latency{color:var(--latency)}
         .plot .line{stroke:currentColor}.plot .area{fill:currentColor}.plot circle,.plot tspan{fill:currentColor}
-        @media (max-width:600px){.plot text{font-size:17px}}
+        @media (max-width:600px){.plot text{font-size:17px}.fall{grid-template-columns:1fr}}footer pre{white-space:pre-wrap}
         @media print{body{margin:0;max-width:none;font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
         :root{color-scheme:light;--ink:#222;--span:#ef8e0026;--queued:#d9c9a3;--unsent:#c77d1f;--flight:#1f6fb2;--tasks:#7a3fa0;
         --latency:#b3261e}details::details-content{content-visibility:visible;height:auto}

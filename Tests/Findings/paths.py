@@ -56,7 +56,7 @@ def tcp_holds_back_for_a_slow_device(scene):
             time.sleep(7)
 
 
-@scenario(Expected({"congested-path": {"srtt_ns": lambda value: value > 200_000_000}}, HELD, within_s=6))
+@scenario(Expected({"congested-path": {"srtt_ns": lambda value: value > 200_000_000}}, HELD + ("stalled-stream",), within_s=6))
 def a_deep_queue_on_the_way(scene):
     """A bloated buffer: 16 Mbit/s behind a queue of 4 MB, and a sender that only slows down when something is lost."""
     with Switched() as link, served(link, "--congestion", "cubic") as server, scene.traced(server):

@@ -169,7 +169,7 @@ def thirty_sockets_are_never_closed(scene):
 def a_go_server_with_readers_that_stop(scene):
     """The server's own tasks are in the sentence too."""
     with go_server() as server, scene.traced(server):
-        with crowd(server.port, "/sse/350/20", 10, 8):
+        with crowd(server.port, "/sse/550/20", 10, 12):
             time.sleep(1)
             scene.plant()
             stopped = [stalled(server.port, "/small/30000000") for _ in range(7)]
@@ -177,6 +177,7 @@ def a_go_server_with_readers_that_stop(scene):
             peers = [address(connection.getsockname()) for connection in stopped]
             for connection in stopped:
                 connection.close()
+            time.sleep(5)  # what was so is told once more as it closes
             waiting = "7 goroutines wait in net.(*conn).Write"
             return {"slow-consumer": {"peer": lambda value: value in peers, "tasks_writing": waiting},
                     "blocked-writers": {"tasks_writing": waiting}}

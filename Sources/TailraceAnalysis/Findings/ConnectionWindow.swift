@@ -39,10 +39,10 @@ public struct ConnectionWindow: Sendable {
     /// How long its oldest unsent byte, or its writer, has waited, ns.
     public var wait: Int64 { max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked) }
 
-    /// Its bytes are under way for far longer than the path needs. That they fill the peer's window then is not the peer's doing:
-    /// who reads slowly has acknowledged what fills it.
+    /// Its bytes are under way for far longer than the path needs, or lost and sent again. That they fill the peer's window then
+    /// is not the peer's doing: who reads slowly has acknowledged what fills it.
     public var isHeldOnPath: Bool {
-        isPathInflated && 2 * Int64(sample.unackedBytes) > Int64(sample.peerWindow)
+        (isPathInflated || recentRetransmits > 0.25) && 2 * Int64(sample.unackedBytes) > Int64(sample.peerWindow)
     }
 
     /// What holds its bytes, by the socket's own clocks, then by what limited its flushes.

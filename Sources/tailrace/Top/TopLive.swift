@@ -68,7 +68,9 @@ final class TopLive {
         for census in run.censuses(asks: screen.state.view == .tasks) { builder.take(census, at: now) }
         facts.message = screen.message(at: now)
         screen.show(
-            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in run.openResponses() })
+            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in
+                run.openResponsesWithFlushes()
+            })
     }
 
     private func take(_ action: InterfaceAction) {
