@@ -24,12 +24,11 @@ FULL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
 class Screen:
     """`with Screen("top", ...) as screen:` starts it with a terminal as its controlling one."""
 
-    def __init__(self, *arguments, columns=120, rows=30, environment=FULL, reads=True):
+    def __init__(self, *arguments, columns=120, rows=30, environment=FULL):
         require_tailrace()
         self.arguments = [str(BINARY), *map(str, arguments)]
         self.columns, self.rows = columns, rows
         self.environment = {"PATH": os.environ["PATH"], **environment}
-        self.reads = reads
         self.data = b""
         self.process = None
 
@@ -51,13 +50,15 @@ class Screen:
         fcntl.ioctl(self.own, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
 
     def read(self, seconds=0.05):
-        """What it writes until it is silent for so long."""
-        while select.select([self.own], [], [], seconds)[0]:
+        """What it writes for so long."""
+        deadline = time.monotonic() + seconds
+        while select.select([self.own], [], [], max(0, deadline - time.monotonic()))[0]:
             try:
                 piece = os.read(self.own, 65536)
             except OSError:  # EIO: it has gone
                 return
-            if not piece:
+            if not piece or time.monotonic() > deadline:
+                self.data += piece
                 return
             self.data += piece
 
@@ -99,8 +100,12 @@ class Screen:
         for name, how in re.findall(r"\x1b\[\?(\d+)([hl])", self.data.decode("utf-8", "replace")):
             modes[name] = how == "h"
         assert modes == MODES, "modes that stay: %s" % {name: modes[name] for name in modes if modes[name] != MODES[name]}
-        colours = re.findall(r"\x1b\[([0-9;]*)m", self.data.decode("utf-8", "replace"))
+        colours = self.renditions()
         assert not colours or colours[-1] in ("", "0"), "the colour %s stays" % colours[-1]
+
+    def renditions(self):
+        """What it asked for in colours, bold and the like, in its order."""
+        return re.findall(r"\x1b\[([0-9;]*)m", self.data.decode("utf-8", "replace"))
 
     def check_only_ours(self):
         """Nothing that moves, colours or rings but what the dashboard is known to write."""

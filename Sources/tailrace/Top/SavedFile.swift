@@ -22,12 +22,12 @@ struct SavedFile {
         return stem + ending
     }
 
-    /// Writes text; says in one sentence where it is, or why it is not.
-    func save(_ text: String, what: String, wall: Int64) -> String {
+    /// Writes it; says in one sentence where it is, or why it is not.
+    func save(_ bytes: [UInt8], what: String, wall: Int64) -> String {
         let path = name(wall: wall, ending: ".json")
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { return Self.refusal(what, path) }
-        let isWritten = Output.write(Array(text.utf8), to: descriptor)
+        let isWritten = Output.write(bytes, to: descriptor)
         let code = errno
         let isClosed = close(descriptor) == 0
         guard isWritten, isClosed else {

@@ -78,7 +78,9 @@ final class TopLive {
         facts.recordingFile = recorder.file
         facts.message = screen.message(at: now)
         screen.show(
-            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in run.openResponses() })
+            builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in
+                run.openResponsesWithFlushes()
+            })
     }
 
     private func take(_ action: InterfaceAction) {
@@ -94,9 +96,9 @@ final class TopLive {
         }
     }
 
-    private func save(_ text: String?, _ what: String) {
-        guard let text else { return screen.say("nothing is selected, so nothing was saved", at: run.now) }
-        screen.say(files.save(text, what: what, wall: run.anchor.wall(at: run.now)), at: run.now)
+    private func save(_ bytes: [UInt8]?, _ what: String) {
+        guard let bytes else { return screen.say("nothing is selected, so nothing was saved", at: run.now) }
+        screen.say(files.save(bytes, what: what, wall: run.anchor.wall(at: run.now)), at: run.now)
     }
 }
 

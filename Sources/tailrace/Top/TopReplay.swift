@@ -127,8 +127,8 @@ final class TopReplay {
         try seek(to: time)
     }
 
-    private func save(_ text: String?, _ what: String) {
-        guard let text else { return screen.say("nothing is selected, so nothing was saved", at: lastClock) }
-        screen.say(files.save(text, what: what, wall: ClockAnchor.now().wall(at: lastClock)), at: lastClock)
+    private func save(_ bytes: [UInt8]?, _ what: String) {
+        guard let bytes else { return screen.say("nothing is selected, so nothing was saved", at: lastClock) }
+        screen.say(files.save(bytes, what: what, wall: ClockAnchor.now().wall(at: lastClock)), at: lastClock)
     }
 }

@@ -2,6 +2,7 @@
 import TailraceAnalysis
 import TailraceDashboard
 import TailraceModel
+import TailraceOutput
 
 /// The terminal, and what is shown on it: from keys to the state of the interface, from snapshots to frames.
 final class TopScreen {
@@ -65,9 +66,24 @@ final class TopScreen {
     }
 
     /// What is shown, for programs.
-    var viewJSON: String? { nil }
+    var viewJSON: [UInt8]? { snapshot.map { SnapshotJSON.whole(state.shown($0)) } }
+
     /// The selected row, for programs; nil: none is.
-    var rowJSON: String? { nil }
+    var rowJSON: [UInt8]? {
+        guard let newest = snapshot else { return nil }
+        let shown = state.shown(newest)
+        let anchor = shown.facts.anchor
+        switch state.selected(in: newest) {
+        case .response(let key)?:
+            return (shown.open + shown.ended).first { $0.key == key }.map { SnapshotJSON.row($0, anchor: anchor) }
+        case .connection(let cookie)?:
+            return shown.connections.first { $0.connection.cookie == cookie }.map { SnapshotJSON.row($0) }
+        case .server(let pid)?: return shown.servers.first { $0.server.pid == pid }.map { SnapshotJSON.row($0) }
+        case .finding(let id)?:
+            return shown.findings.first { $0.id == id }.map { SnapshotJSON.row($0, anchor: anchor) }
+        case .group, .taskGroup, nil: return nil
+        }
+    }
 
     private func take(_ key: Key) -> [InterfaceAction] {
         guard let snapshot else { return key == .interrupt || key == .character("q") ? [.quit] : [] }

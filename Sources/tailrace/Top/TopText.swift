@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Glibc
 import TailraceAnalysis
-import TailraceDashboard
 import TailraceModel
 import TailraceOutput
 import TailraceTasks
@@ -13,7 +12,6 @@ final class TopText {
     private var facts: RunFacts
     private var output = Output(STDOUT_FILENO)
     private var next: Nanoseconds?
-    private var cost = OwnCost(at: 0)
 
     init(interval: Nanoseconds, limits: Thresholds, facts: RunFacts) {
         self.interval = interval
@@ -46,9 +44,8 @@ final class TopText {
     private func table(_ run: any ResponseRun, at now: Nanoseconds) throws {
         facts.loss = run.loss()
         facts.anchor = run.anchor
-        let snapshot = builder.snapshot(at: now, facts: facts)
-        let canvas = Dashboard.frame(snapshot, InterfaceState(), columns: 100, rows: 30, .text)
-        output.append(canvas.lines.joined(separator: "\n") + "\n")
+        let snapshot = builder.snapshot(at: now, facts: facts) { run.openResponses() }
+        output.append(SnapshotText.table(snapshot))
         try output.flush()
     }
 }
