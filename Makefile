@@ -18,8 +18,8 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios test-kernels kernel-table nio-server go-versions go-release go-servers fuzz \
-	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
+.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes fuzz \
+	sanitize check lint layers reproducible bench bench-tasks deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -29,29 +29,33 @@ release: deps
 	$(Q)$(RELEASE)
 
 # The probe object is committed, so that `swift build` alone works; this makes it anew after a change.
-bpf: bpf/probes.bpf.o bpf/tasks.bpf.o
+bpf: bpf/probes.bpf.o bpf/tasks.bpf.o bpf/pair.bpf.o
 bpf/probes.bpf.o: $(BPF_SOURCES) Makefile
 	@echo "  BPF  $@"
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c probes.bpf.c -o probes.bpf.o && $(OBJCOPY) --strip-debug probes.bpf.o
-bpf/tasks.bpf.o: bpf/tasks.bpf.c bpf/include/tasks.h Makefile
+bpf/tasks.bpf.o bpf/pair.bpf.o: bpf/%.bpf.o: bpf/%.bpf.c bpf/include/%.h Makefile
 	@echo "  BPF  $@"
-	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c tasks.bpf.c -o tasks.bpf.o && $(OBJCOPY) --strip-debug tasks.bpf.o
+	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -c $*.bpf.c -o $*.bpf.o && $(OBJCOPY) --strip-debug $*.bpf.o
 
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
 
-test: check unit-test kernel-test
+test: check unit-test kernel-test short-scenarios
 
 unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server go-release go-servers test-deps
+kernel-test: build nio-server go-release go-servers otlp-classes test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
-scenarios: build test-deps
+scenarios: build go-release test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py $(SCENARIOS)
+
+# Of these a few, with each anomaly once: two minutes.
+short-scenarios: build go-release test-deps
+	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py --short
 
 # In guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
 # Without QEMU it is skipped, and said so; with REQUIRE_KERNEL=1 (CI) that is a failure, as is a required kernel that cannot be had.
@@ -104,12 +108,17 @@ go-servers:
 	echo "  APT  caddy prometheus (unpacked)"; apt-get -q=2 download caddy prometheus 2>/dev/null && \
 	for package in *.deb; do dpkg -x $$package . && rm -f $$package || exit 1; done; }
 
+# The official classes of the OpenTelemetry Protocol: what we export is decoded with them.
+otlp-classes:
+	$(Q)test -d .build/otlp/opentelemetry || { echo "  PIP  opentelemetry-proto"; \
+	python3 -m pip install -q --root-user-action=ignore --target .build/otlp opentelemetry-proto==1.29.0; }
+
 check: reproducible lint layers
 
 # The committed objects are what these sources give, byte for byte.
 reproducible: deps
 	@echo "  CHECK  bpf/*.bpf.o are reproducible"
-	$(Q)cd bpf && for name in probes tasks; do \
+	$(Q)cd bpf && for name in probes tasks pair; do \
 	$(CLANG) $(BPF_FLAGS) -c $$name.bpf.c -o /tmp/tailrace-check.$$$$.o && $(OBJCOPY) --strip-debug /tmp/tailrace-check.$$$$.o && \
 	if cmp -s $$name.bpf.o /tmp/tailrace-check.$$$$.o; then rm -f /tmp/tailrace-check.$$$$.o; else \
 	rm -f /tmp/tailrace-check.$$$$.o; echo "bpf/$$name.bpf.o is not what the sources give: run 'make bpf' and commit it" >&2; \
@@ -134,6 +143,10 @@ bench: deps bench-deps
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -DTAILRACE_EMPTY -Wno-unused-function -c probes.bpf.c -o ../.build/empty.bpf.o
 	$(Q)python3 Benchmarks/bench.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace-window" \
 		--twin .build/empty.bpf.o $(BENCH_ARGUMENTS)
+
+# What it costs to count a Go server's goroutines, and to take a census of them: five minutes. BENCH_ARGUMENTS="--windows 4".
+bench-tasks: release test-deps
+	$(Q)python3 Benchmarks/tasks.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace" $(BENCH_ARGUMENTS)
 
 deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)

@@ -46,6 +46,10 @@ let package = Package(
             dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceCapture"],
             path: "Benchmarks/window", swiftSettings: settings),
 
+        .executableTarget(
+            name: "tailrace-day", dependencies: ["TailraceModel", "TailraceAnalysis"], path: "Benchmarks/day",
+            swiftSettings: settings),
+
         .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         // Connections by chance, as the kernel programs tell them.
         .target(name: "Traffic", dependencies: ["TailraceModel", "SeededRandom"], path: "Tests/Traffic"),
@@ -70,7 +74,9 @@ let package = Package(
 )
 
 let checked: [Target.Dependency] = [
-    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceOutput", "CProbes", "SeededRandom", "Traffic",
+    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput", "CProbes",
+    "SeededRandom",
+    "Traffic",
 ]
 // What `make fuzz` looks for is also looked for in its corpus, by `swift test`: the same sources with another entry.
 let isFuzzing = Context.environment["TAILRACE_FUZZ"] != nil

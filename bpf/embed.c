@@ -10,6 +10,10 @@
 #error "bpf/tasks.bpf.o is missing: run `make bpf`"
 #endif
 
+#if !__has_embed("pair.bpf.o")
+#error "bpf/pair.bpf.o is missing: run `make bpf`"
+#endif
+
 _Alignas(8) static const unsigned char object[] = {
 #embed "probes.bpf.o"
 };
@@ -21,3 +25,9 @@ _Alignas(8) static const unsigned char tasks[] = {
 };
 
 const struct probe_object tailrace_task_object = { tasks, sizeof(tasks) };
+
+_Alignas(8) static const unsigned char pair[] = {
+#embed "pair.bpf.o"
+};
+
+const struct probe_object tailrace_pair_object = { pair, sizeof(pair) };

@@ -117,6 +117,20 @@ static __always_inline void fill_sample(struct ev_sample *record, struct snapsho
 	}
 }
 
+/* True: it is closed and held, and counts no more. */
+static __always_inline bool tell_held(struct bpf_iter__bpf_sk_storage_map *ctx, struct sock *sk)
+{
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct ev_sample record = {};
+
+	if (!state || !state->held)
+		return false;
+	fill_header(&record.header, state, EV_SAMPLE, sizeof(record), EV_F_HELD, bpf_ktime_get_ns());
+	if (sk->sk_socket)
+		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+	return true;
+}
+
 /* Sockets walked through so far, and what `followed` was when the walk began. */
 __u32 walked, followed_before;
 
@@ -146,6 +160,8 @@ int on_sample(struct bpf_iter__bpf_sk_storage_map *ctx)
 			end_walk();
 			return 0;
 		}
+		if (tell_held(ctx, sk))
+			return 0;
 		if (!begin_look(ctx, sk, &context)) {
 			walked++;
 			return 0;

@@ -176,6 +176,15 @@ static __always_inline void established(struct sock *sk)
 		begin_connection(sk);
 }
 
+/*
+ * Closed by the peer's RST, or by giving up: its process may hold the descriptor for as long as it likes, and no table of the
+ * kernel lists it any more. Without an error it is the process that closes (the descriptor is there until that is done).
+ */
+static __always_inline bool is_held(struct sock *sk)
+{
+	return sk->sk_err && sk->sk_socket;
+}
+
 static __always_inline void change_state(struct sock *sk, int old_state, int new_state)
 {
 	/* Not by traced(): a closed socket has given its port back before this fires (tcp_set_state(), inet_put_port()). */
@@ -199,7 +208,7 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 	record = reserve(state, EV_STATE, sizeof(*record));
 	if (!record)
 		return;
-	fill_header(&record->header, state, EV_STATE, sizeof(*record), 0, now);
+	fill_header(&record->header, state, EV_STATE, sizeof(*record), new_state == TCP_CLOSE && is_held(sk) ? EV_F_HELD : 0, now);
 	record->old_state = old_state;
 	record->new_state = new_state;
 	record->error = sk->sk_err;
@@ -207,11 +216,31 @@ static __always_inline void change_state(struct sock *sk, int old_state, int new
 	submit(record);
 }
 
-/* Nothing comes after it but calls that fail. A closed socket that a process still holds need not cost memory. */
+static __always_inline void unfollow(void)
+{
+	if (READ_ONCE(followed))
+		__sync_fetch_and_sub(&followed, 1);
+}
+
+/* Nothing comes after it. */
 static __always_inline void forget(struct sock *sk)
 {
-	if (!bpf_sk_storage_delete(&sockets, sk) && READ_ONCE(followed))
-		__sync_fetch_and_sub(&followed, 1);
+	if (!bpf_sk_storage_delete(&sockets, sk))
+		unfollow();
+}
+
+/* Of a held socket the samples tell, and nothing else; it goes with its descriptor, so it is not counted any more. */
+static __always_inline void leave(struct sock *sk)
+{
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+
+	if (!state || state->held)
+		return;
+	if (state->ignored || !state->owner_pid || !is_held(sk))
+		return forget(sk);
+	state->held = 1;
+	state->ignored = 1;
+	unfollow();
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -227,7 +256,7 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 			   new_state == TCP_CLOSE) {
 			change_state(sk, old_state, new_state);
 			if (new_state == TCP_CLOSE)
-				forget(sk);
+				leave(sk);
 		}
 	});
 }

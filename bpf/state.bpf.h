@@ -87,7 +87,7 @@ struct socket_state {
 	__u32 unstamped;	/* number of the first that was not transmitted whole */
 	__u32 acked_seq;
 	__u32 xmit_seq;		/* end of what was transmitted so far */
-	__u8 ignored;		/* its process is not a target */
+	__u8 ignored;		/* its process is not a target, or it is closed */
 	__u8 loopback;		/* what it sent left through the loopback device */
 	__u8 paced;		/* the device queue paces it (sch_fq) */
 	__u8 unaccepted;	/* readable_ns fell before the connection was accepted */
@@ -97,7 +97,8 @@ struct socket_state {
 	__u8 call_tail_known;
 	__u8 begins_head;	/* EV_HEAD was made for the call in progress */
 	__u8 adopted;		/* it was open before tracing began */
-	__u8 pads[6];
+	__u8 held;		/* closed, and its descriptor is not: only looked at from then on */
+	__u8 pads[5];
 	__u64 acked_ns;
 	__u64 xmit_queue_ns;
 	__u64 xmit_ns;

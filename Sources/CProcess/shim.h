@@ -5,11 +5,19 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 extern long syscall(long, ...);
+
+/* Whoever started this process ends: so does it. */
+static inline void cprocess_end_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
 
 /* A descriptor of the process; -1: this user may not. */
 static inline int cprocess_open(int pid)

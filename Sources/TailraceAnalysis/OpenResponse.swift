@@ -27,8 +27,7 @@ struct OpenResponse {
     private var search = HeadSearch()
     private var sendTime: Int64 = 0
     private var blockedTime: Int64 = 0
-    private var heldByDevice: Int64 = 0
-    private var heldByCongestion: Int64 = 0
+    private var held = HeldTimes()
     private var rwndBefore: Int64?
     private var last = LastMarks()
     private var before = ConnectionCounters()
@@ -53,8 +52,7 @@ struct OpenResponse {
         if !requestBytes.isEmpty { requestBytes = [] }
         sendTime = 0
         blockedTime = 0
-        heldByDevice = 0
-        heldByCongestion = 0
+        held = HeldTimes()
         rwndBefore = nil
         last = LastMarks()
     }
@@ -142,8 +140,8 @@ struct OpenResponse {
         response.requestBytes += flush.untoldBytes
         response.responseBytes += flush.bytes
         response.flushes += Int64(flush.writes)
-        sendTime = Self.sum(sendTime, flush.sendTime)
-        blockedTime = Self.sum(blockedTime, flush.blockedTime)
+        sendTime = HeldTimes.sum(sendTime, flush.sendTime)
+        blockedTime = HeldTimes.sum(blockedTime, flush.blockedTime)
         if flush.isMerged || flush.isAckLate { response.isEstimated = true }
         // Of a flush that was under way before tracing began, no stage is known.
         if flush.writes > 0, flush.bytes > 0 { takeDelivery(flush, stages) }
@@ -163,10 +161,6 @@ struct OpenResponse {
         response.gapSent.add(max(0, flush.firstEnter - last.enter))
         if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
     }
-
-    /// A sum of times that a forged recording cannot make overflow: every time is below 2^61.
-    @inline(__always)
-    private static func sum(_ a: Int64, _ b: Int64) -> Int64 { min(a + b, 1 << 61) }
 
     private mutating func findFirstBody(in flush: FlushMarks) {
         guard framing != .adopted else { return }
@@ -207,12 +201,7 @@ struct OpenResponse {
         if let driver = stages.driver { response.delivery.driver.add(driver, times: times) }
         if let network = stages.network { response.delivery.network.add(network, times: times) }
         if let total = stages.total { response.delivery.total.add(total, times: times) }
-        let held = flush.blockedTime + (stages.queue ?? 0)
-        if flush.isDeviceLimited {
-            heldByDevice = Self.sum(heldByDevice, held)
-        } else if flush.isCongestionLimited {
-            heldByCongestion = Self.sum(heldByCongestion, held)
-        }
+        held.add(flush, stages)
     }
 
     private mutating func takePressure(_ flush: FlushMarks, oldestUnsent: Int64) {
@@ -273,8 +262,8 @@ struct OpenResponse {
         looked.qdisc = response.delivery.qdisc
         looked.gapSent = response.gapSent
         looked.gapAcked = response.gapAcked
-        looked.heldByDevice = heldByDevice
-        looked.heldByCongestion = heldByCongestion
+        looked.heldByDevice = held.byDevice
+        looked.heldByCongestion = held.byCongestion
         return looked
     }
 
@@ -293,7 +282,8 @@ struct OpenResponse {
         response.endedBy = ending
         response.end = max(response.begin, end)
         cutTimeline()
-        splitCauses()
+        let heldTime = (response.timeline[.blocked] ?? 0) + (response.timeline[.queue] ?? 0)
+        response.causes = held.split(heldTime, rwndLimited: response.pressure.rwndLimited)
         if let network = response.timeline[.network], let srtt = response.pressure.srtt, acknowledgedAt != 0 {
             response.ackDelay = max(0, network - srtt)
         }
@@ -309,22 +299,5 @@ struct OpenResponse {
         response.timeline = StageTimes()
         timeline.advance(&response.timeline, to: readAt, in: wasUnaccepted ? .accept : .read)
         last.cut(&timeline, &response.timeline, send: sendTime, blocked: blockedTime)
-    }
-
-    /// Splits `blocked` and `queue` by the socket's own clocks, and by what limited its flushes.
-    private mutating func splitCauses() {
-        response.causes = CauseTimes()
-        let held = (response.timeline[.blocked] ?? 0) + (response.timeline[.queue] ?? 0)
-        guard held > 0 else { return }
-        let byPeer = min(held, response.pressure.rwndLimited)
-        let rest = held - byPeer
-        response.causes.peerWindow = byPeer
-        if heldByDevice > heldByCongestion {
-            response.causes.qdisc = rest
-        } else if heldByCongestion > 0 {
-            response.causes.congestionWindow = rest
-        } else {
-            response.causes.other = rest
-        }
     }
 }

@@ -9,10 +9,12 @@ public struct RoundLook: Sendable {
     public let at: Nanoseconds
     /// Those whose socket was met.
     public let connections: [ConnectionLook]
+    /// Closed connections that their servers hold still, by cookie.
+    public var held: [HeldConnection] = []
     /// What queues held since the round before.
     public let holds: [Hold]
     /// By server process.
-    public let samples: [ServerSample]
+    public internal(set) var samples: [ServerSample]
 }
 
 /// Holds since the last round, a bounded number of them: what is beyond shows in the looks while it lasts.

@@ -154,7 +154,7 @@ struct Decoder: ~Copyable {
                 socket: raw.header.socket, at: time(raw.header.at_ns),
                 old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
                 error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes,
-                isAfterLoss: isAfterLoss(raw.header)))
+                isAfterLoss: isAfterLoss(raw.header), isHeld: raw.header.flags & EV_F_HELD != 0))
     }
 
     private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
@@ -162,6 +162,7 @@ struct Decoder: ~Copyable {
         sample.pointee.socket = raw.header.socket
         sample.pointee.at = time(raw.header.at_ns)
         sample.pointee.isAfterLoss = isAfterLoss(raw.header)
+        sample.pointee.isHeld = raw.header.flags & EV_F_HELD != 0
         sample.pointee.oldestUnsent = time(raw.oldest_unsent_ns)
         sample.pointee.blocked = time(raw.blocked_ns)
         sample.pointee.queuedBytes = raw.queued_bytes

@@ -31,6 +31,8 @@ import CZlib
 /// - `anchor`: both clocks, before the records that they date.
 /// - `loss`: the kernel side's counters.
 /// - `end`: the last one, with the final counts.
+/// - `tasks`: what was told of open tasks, deflated, before the records among which it was told. Each entry says how many records
+///   came before it, those that could not be written included.
 ///
 /// All payloads but `records` are lists of fields (`FieldWriter`). Kinds and fields that a reader does not know are skipped.
 enum RecordingFormat {
@@ -49,7 +51,7 @@ enum RecordingFormat {
     /// What a block holds.
     enum Kind: UInt16 {
         case description = 1
-        case records, processes, anchor, loss, end
+        case records, processes, anchor, loss, end, tasks
     }
 }
 

@@ -23,6 +23,7 @@ public final class RecordingSource: EventSource {
     private var counts = RecordedCounts()
     private var missing: UInt64 = 0
     private var gaps = ReplayedGaps()
+    private var tasks = ReplayedTasks()
     private var records: UInt64 = 0
     private var undecodable: UInt64 = 0
     private let inflater: Inflater
@@ -98,6 +99,7 @@ public final class RecordingSource: EventSource {
     public func drain(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) -> Int {
         guard let block = try reader.next() else {
             isAtEnd = true
+            tasks.tellAll(handle)
             return 0
         }
         noteGap()
@@ -126,19 +128,30 @@ public final class RecordingSource: EventSource {
         case .loss, .end:
             guard let counts = RecordedCounts(fields: block.payload) else { return nil }
             self.counts = counts
+        case .tasks:
+            guard let inflated = inflate(block), let entries = RecordedTasks.entries(inflated) else { return nil }
+            tasks.add(entries, handle)
+            tasks.tell(before: block.header.before, handle)
         case .description, nil: break
         }
         return 0
     }
 
+    /// nil: it is not what the header says.
+    private func inflate(_ block: RecordingReader.Block) -> UnsafeRawBufferPointer? {
+        let inflated = UnsafeMutableRawBufferPointer(rebasing: batch[..<Int(block.header.inflatedLength)])
+        return inflater.inflate(block.payload, filling: inflated) ? UnsafeRawBufferPointer(inflated) : nil
+    }
+
     /// All of its records, or none.
     private func replay(_ block: RecordingReader.Block, _ handle: (KernelEvent) -> Void) -> Int? {
-        let inflated = UnsafeMutableRawBufferPointer(rebasing: batch[..<Int(block.header.inflatedLength)])
-        guard inflater.inflate(block.payload, filling: inflated) else { return nil }
-        let bytes = UnsafeRawBufferPointer(inflated)
+        guard let bytes = inflate(block) else { return nil }
         var count: UInt32 = 0
         guard eachRecord(of: bytes, { _ in count += 1 }), count == block.header.count else { return nil }
+        var number = block.header.before
         _ = eachRecord(of: bytes) { record in
+            if tasks.place <= number { tasks.tell(before: number, handle) }
+            number &+= 1
             // It lies in our own batch.
             gaps.mark(UnsafeMutableRawBufferPointer(mutating: record))
             switch decoder.decode(record) {
@@ -147,6 +160,7 @@ public final class RecordingSource: EventSource {
             case nil: undecodable += 1
             }
         }
+        tasks.tell(before: number, handle)
         records += UInt64(count)
         return Int(count)
     }

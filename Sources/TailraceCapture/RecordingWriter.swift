@@ -23,6 +23,8 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     private var next = BlockHeader()
     private var untoldDescriptions = 2
     private var processes = FieldWriter()
+    private var tasks = FieldWriter()
+    private var taskCount: UInt32 = 0
     private var anchor: ClockAnchor
     private var toldAnchor: ClockAnchor
     private var toldCounts = RecordedCounts()
@@ -95,6 +97,15 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         if processes.bytes.count > Self.mostProcessBytes { processes = FieldWriter() }
     }
 
+    /// Takes what was told of tasks behind the records that it took so far.
+    public func take(_ told: TaskEvent) {
+        if tasks.bytes.count > Self.mostTaskBytes { write() }
+        // Still there: there is no room on the disk.
+        if tasks.bytes.count > Self.mostTaskBytes { clearTasks() }
+        RecordedTasks.add(RecordedTasks.Entry(place: next.before + UInt64(next.count), event: told), to: &tasks)
+        taskCount += 1
+    }
+
     /// After each drain: once a second, what was collected is written.
     public func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss) {
         self.anchor = anchor
@@ -130,11 +141,15 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
 
     /// Writes the records that were collected, behind what is needed to read them; or counts them as dropped.
     private func write() {
-        guard next.count > 0 else { return }
+        guard next.count > 0 else {
+            if taskCount > 0, writeDescription(), writeAnchor() { _ = writeTasks() }
+            return
+        }
         let records = UnsafeRawBufferPointer(rebasing: batch[..<used])
         let room = UnsafeMutableRawBufferPointer(rebasing: block[RecordingFormat.headerBytes...])
         let count = UInt64(next.count)
-        if writeDescription(), writeAnchor(), writeProcesses(), let length = deflater.deflate(records, into: room),
+        if writeDescription(), writeAnchor(), writeProcesses(), writeTasks(),
+            let length = deflater.deflate(records, into: room),
             emit(.records, length: length, inflatedLength: used)
         {
             summary.records += count
@@ -175,14 +190,34 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         return true
     }
 
+    private func writeTasks() -> Bool {
+        guard taskCount > 0 else { return true }
+        let room = UnsafeMutableRawBufferPointer(rebasing: block[RecordingFormat.headerBytes...])
+        let length = tasks.bytes.withUnsafeBytes { deflater.deflate($0, into: room) }
+        guard let length,
+            emit(.tasks, length, inflatedLength: tasks.bytes.count, count: taskCount, at: anchor.monotonic)
+        else { return false }
+        clearTasks()
+        return true
+    }
+
+    private func clearTasks() { (tasks, taskCount) = (FieldWriter(), 0) }
+
     /// A block of fields.
     private func emit(_ kind: RecordingFormat.Kind, _ fields: [UInt8], at time: Nanoseconds) -> Bool {
         guard fields.count <= RecordingFormat.largestBatch else { return false }
+        UnsafeMutableRawBufferPointer(rebasing: block[RecordingFormat.headerBytes...]).copyBytes(from: fields)
+        return emit(kind, fields.count, inflatedLength: fields.count, count: 0, at: time)
+    }
+
+    /// A block between the records, whose payload is in place.
+    private func emit(
+        _ kind: RecordingFormat.Kind, _ length: Int, inflatedLength: Int, count: UInt32, at time: Nanoseconds
+    ) -> Bool {
         let collected = next
         defer { (next.count, next.first, next.last) = (collected.count, collected.first, collected.last) }
-        (next.count, next.first, next.last) = (0, UInt64(time), UInt64(time))
-        UnsafeMutableRawBufferPointer(rebasing: block[RecordingFormat.headerBytes...]).copyBytes(from: fields)
-        return emit(kind, length: fields.count, inflatedLength: fields.count)
+        (next.count, next.first, next.last) = (count, UInt64(time), UInt64(time))
+        return emit(kind, length: length, inflatedLength: inflatedLength)
     }
 
     /// The block whose payload is in place.
@@ -225,6 +260,7 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     }
 
     private static var mostProcessBytes: Int { 64 << 10 }
+    private static var mostTaskBytes: Int { 128 << 10 }
 }
 
 /// What a recording took.

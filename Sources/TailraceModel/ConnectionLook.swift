@@ -30,6 +30,26 @@ public final class ConnectionLook: Sendable {
     }
 }
 
+/// A connection that was reset or given up while its server held it, and that it holds still.
+public struct HeldConnection: Sendable {
+    /// Which one.
+    public let connection: Connection
+    /// Who holds it.
+    public let server: Server
+    /// When it was closed.
+    public let closed: Nanoseconds
+    /// The response in the making then; nil: none.
+    public let response: LookedResponse?
+
+    /// All of it.
+    public init(connection: Connection, server: Server, closed: Nanoseconds, response: LookedResponse?) {
+        self.connection = connection
+        self.server = server
+        self.closed = closed
+        self.response = response
+    }
+}
+
 /// A response in the making, as far as findings are about it.
 public struct LookedResponse: Sendable {
     /// Its number on its connection.
@@ -87,33 +107,5 @@ public struct Hold: Sendable {
         self.begin = begin
         self.end = end
         self.cause = cause
-    }
-}
-
-/// How many tasks of one kind a server had open at a moment. From outside the analysis.
-public struct TaskReading: Sendable {
-    /// Whose.
-    public let pid: Int32
-    /// When.
-    public let at: Nanoseconds
-    /// Who counted: `go`, `swift`, `uprobe`, `threads`.
-    public let provider: String
-    /// nil: not known.
-    public let open: Int?
-    /// The census group that grew most since the run began, in words; nil: not known. Untrusted.
-    public let growing: String?
-    /// Tasks that responses left behind, counted one by one; nil: not known.
-    public let leftBehind: Int?
-
-    /// All of it.
-    public init(
-        pid: Int32, at: Nanoseconds, provider: String, open: Int?, growing: String? = nil, leftBehind: Int? = nil
-    ) {
-        self.pid = pid
-        self.at = at
-        self.provider = provider
-        self.open = open
-        self.growing = growing
-        self.leftBehind = leftBehind
     }
 }

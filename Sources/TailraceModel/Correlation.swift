@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: MIT
 
+/// Latency with about so many open tasks.
+public struct CurvePoint: Sendable, Equatable {
+    /// Mean number of open tasks.
+    public let tasks: Double
+    /// Median latency, ns.
+    public let latency: Double
+    /// Responses.
+    public let count: Int
+
+    /// All of it.
+    public init(tasks: Double, latency: Double, count: Int) {
+        self.tasks = tasks
+        self.latency = latency
+        self.count = count
+    }
+}
+
 /// How one stage's latency goes with open tasks.
 public struct StageCorrelation: Sendable, Equatable {
+    /// The provider that everybody has: responses in flight.
+    public static let responses = "responses"
     /// Which stage.
     public let stage: Stage
+    /// Who counted the tasks: `responses` in flight, or `go`, `swift` ...
+    public let provider: String
     /// Spearman's rank correlation, -1...1; nil: one of the two does not vary.
     public let rho: Double?
     /// How likely that is by chance.
@@ -16,13 +37,17 @@ public struct StageCorrelation: Sendable, Equatable {
     public let base: Double?
     /// Median latency beyond the knee, ns; nil: no knee.
     public let beyond: Double?
+    /// The curve, by tasks, ascending; a few dozen at most.
+    public let curve: [CurvePoint]
 
     /// All of it.
     public init(
-        stage: Stage, rho: Double?, probability: Double?, count: Int, knee: Double? = nil, base: Double? = nil,
-        beyond: Double? = nil
+        stage: Stage, provider: String, rho: Double?, probability: Double?, count: Int, knee: Double? = nil,
+        base: Double? = nil, beyond: Double? = nil, curve: [CurvePoint] = []
     ) {
         self.stage = stage
+        self.provider = provider
+        self.curve = curve
         self.rho = rho
         self.probability = probability
         self.count = count
@@ -71,6 +96,10 @@ public struct ServerInsight: Sendable {
     public var correlations: [StageCorrelation] = []
     /// nil: nobody counted its tasks, or too rarely.
     public var tasks: TaskTrend?
+    /// Where its habits changed, by time.
+    public var changes: [HabitChange] = []
+    /// The run in a bounded number of parts, by time.
+    public var history: [ServerMoment] = []
 
     /// Nothing known yet.
     public init(server: Server) { self.server = server }

@@ -70,6 +70,8 @@ public struct Finding: Sendable {
     public var server: Server
     /// The connection that has most of it; nil: no single one.
     public var connection: Connection?
+    /// The most responses or connections that it held at once.
+    public var held: Int
     /// In numbers.
     public var evidence: [Evidence]
     /// One sentence, or two. May hold untrusted text.
@@ -86,6 +88,7 @@ public struct Finding: Sendable {
         self.server = server
         begin = symptom.since ?? at
         severity = symptom.severity
+        held = symptom.held
         connection = symptom.connection
         evidence = symptom.evidence
         summary = symptom.summary
@@ -95,6 +98,7 @@ public struct Finding: Sendable {
     public mutating func take(_ symptom: Symptom, at: Nanoseconds) {
         self.at = at
         severity = max(severity, symptom.severity)
+        held = max(held, symptom.held)
         connection = symptom.connection
         evidence = symptom.evidence
         summary = symptom.summary
@@ -105,6 +109,8 @@ public struct Finding: Sendable {
 public struct Symptom: Sendable {
     /// As it is in this window.
     public var severity: Severity
+    /// How many responses or connections it holds.
+    public var held: Int
     /// Since when; nil: since this window.
     public var since: Nanoseconds?
     /// The connection that has most of it; nil: no single one.
@@ -116,10 +122,12 @@ public struct Symptom: Sendable {
 
     /// All of it.
     public init(
-        _ severity: Severity, since: Nanoseconds? = nil, connection: Connection? = nil, evidence: [Evidence],
+        _ severity: Severity, held: Int = 1, since: Nanoseconds? = nil, connection: Connection? = nil,
+        evidence: [Evidence],
         summary: String
     ) {
         self.severity = severity
+        self.held = held
         self.since = since
         self.connection = connection
         self.evidence = evidence

@@ -148,6 +148,17 @@ public struct Distribution: Sendable {
         return max
     }
 
+    /// Sum of the values that are at least `limit`, to the width of their buckets, ns.
+    public func sum(from limit: Int64) -> Int64 {
+        guard !counts.isEmpty else { return count > 0 && max >= limit ? sum : 0 }
+        var total: Int64 = 0
+        for (offset, times) in counts.enumerated() where times > 0 {
+            let value = Swift.min(LogLinear.middle(of: low + offset), max)
+            if value >= limit { total = total.sum(with: Int64(times).product(with: value)) }
+        }
+        return Swift.min(total, sum)
+    }
+
     /// Calls with each bucket that holds values, ascending, and how many they are.
     public func forEachBucket(_ body: (_ bucket: Int, _ values: Int64) -> Void) {
         if counts.isEmpty, count > 0 { return body(LogLinear.bucket(of: max), count) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// What the kernel side told: one record of the wire (`bpf/include/events.h`), in this program's words. What is large is
-/// pointed to, and lives only while the event is being handled.
+/// What the kernel side told: one record of the wire (`bpf/include/events.h`), in this program's words; and in its place
+/// among them what was told of tasks. What is large is pointed to, and lives only while the event is being handled.
 public enum KernelEvent {
     case socketUsed(SocketUse)
     case requestRead(UnsafePointer<RequestRead>)
@@ -10,6 +10,7 @@ public enum KernelEvent {
     case stateChanged(StateChange)
     case socketSampled(UnsafePointer<SocketSample>)
     case roundEnded(SamplingRound)
+    case taskTold(TaskEvent)
 }
 
 /// Bytes that live only while the event is being handled: whoever wants them later copies them.
@@ -196,11 +197,13 @@ public struct StateChange {
     public let unackedBytes: UInt32
     /// Records of the connection were lost since the event before.
     public let isAfterLoss: Bool
+    /// It is closed, and a process holds its descriptor still.
+    public let isHeld: Bool
 
     /// All of it.
     public init(
         socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32,
-        isAfterLoss: Bool = false
+        isAfterLoss: Bool = false, isHeld: Bool = false
     ) {
         self.socket = socket
         self.at = at
@@ -209,6 +212,7 @@ public struct StateChange {
         self.error = error
         self.unackedBytes = unackedBytes
         self.isAfterLoss = isAfterLoss
+        self.isHeld = isHeld
     }
 }
 
@@ -244,6 +248,8 @@ public struct SocketSample: Sendable {
     public var sndbufLimited: Int64 = 0
     /// Records of the connection were lost since the event before.
     public var isAfterLoss = false
+    /// It is closed, and a process holds its descriptor still: nothing else is told of it.
+    public var isHeld = false
 
     /// All zero.
     public init() {}

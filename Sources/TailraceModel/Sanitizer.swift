@@ -19,7 +19,10 @@ public enum Sanitizer {
     }
 
     /// For a terminal: unsafe characters become visible escapes like `\u{1b}`.
-    public static func visible(_ text: String) -> String {
+    public static func visible(_ text: String) -> String { visible(text, longest: longest) }
+
+    /// The same with more or fewer characters; what is beyond `longest` is cut.
+    public static func visible(_ text: String, longest: Int) -> String {
         if text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }), text.utf8.count <= longest { return text }
         var result = ""
         for scalar in text.unicodeScalars.prefix(longest) {

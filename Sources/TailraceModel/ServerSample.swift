@@ -8,8 +8,14 @@ public struct ServerSample: Sendable {
     public let at: Nanoseconds
     /// Responses in flight.
     public var inFlight = 0
-    /// Its open tasks, where somebody tells them.
-    public var tasks: TaskCount?
+    /// Its open tasks by those who tell them, in order of preference.
+    public var tasks: [TaskCount] = []
+    /// The census group that grew most since the run began, in words; nil: not known. Untrusted.
+    public var growing: String?
+    /// Tasks that responses left behind not long ago, counted one by one; nil: not known.
+    public var leftBehind: Int?
+    /// Tasks that wait in a write, in words; nil: not known. Untrusted.
+    public var writing: String?
     /// Its connections that are followed.
     public var connections = 0
     /// Of them, those whose writer waits for room.

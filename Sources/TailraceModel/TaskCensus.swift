@@ -52,6 +52,12 @@ public struct CodePlace: Hashable, Sendable {
         self.file = file
         self.line = line
     }
+
+    /// `main.stream (server.go:41)`. Untrusted.
+    public var words: String {
+        let name = file.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
+        return function + (name.map { file in " (\(file)\(line.map { ":\($0)" } ?? ""))" } ?? "")
+    }
 }
 
 /// Tasks that were created at one place and wait for the same.
@@ -74,12 +80,31 @@ public struct TaskGroup: Sendable, Equatable {
     public var oldest: Int64?
     /// They belong to the runtime, and are not counted as open.
     public var isSystem = false
+    /// Of them, those that responses left behind whose client has gone, the most first, and no more than `mostLeftBehind`;
+    /// nil: not known.
+    public var leftBehindBy: [TasksOfResponse]?
+    /// Responses that a group names.
+    public static let mostLeftBehind = 64
 
     /// A group of `count`.
     public init(provider: String, count: Int, state: String) {
         self.provider = provider
         self.count = count
         self.state = state
+    }
+}
+
+/// How many tasks belong to a response.
+public struct TasksOfResponse: Sendable, Equatable {
+    /// Its id.
+    public let response: String
+    /// 1 at least.
+    public let count: Int
+
+    /// Both.
+    public init(response: String, count: Int) {
+        self.response = response
+        self.count = count
     }
 }
 

@@ -158,12 +158,15 @@ public struct Term: Explained {
         Term(
             "open tasks", also: ["tasks", "open_tasks"],
             "concurrent units that the server holds: goroutines, Swift tasks, threads, responses in flight",
-            measured: "By a provider for each runtime; responses in flight are always there.",
+            measured: """
+                By a provider for each runtime; responses in flight are always there. basis: exact for those, sampled for \
+                others: the newest count that was read by that moment, every 50 ms.
+                """,
             advice: "They should follow the responses in flight. If they do not: task-leak."),
         Term(
             "orphaned task", also: ["orphan", "orphaned"], "a task that stays open after its client is gone",
             measured:
-                "The task that sent the response, looked for after the grace that follows the client's FIN or RST.",
+                "The task that serves the connection and its descendants, counted 2 s after the client's FIN or RST.",
             advice: "See orphaned-tasks."),
     ]
 

@@ -120,10 +120,10 @@ extension Threshold {
         .receivePressure, "wait", .duration, 1e8, "how long a request waits to be read, or a connection to be accepted")
     /// Of a server.
     public static let receiveShare = Threshold(
-        .receivePressure, "share", .share, 0.1, "share of the requests that wait so long")
+        .receivePressure, "share", .share, 0.1, "share of the requests that wait so long, or of the connections' time")
     /// Of one response.
     public static let stallSilence = Threshold(
-        .stalledStream, "silence", .duration, 3e9, "how long an open response is silent")
+        .stalledStream, "silence", .duration, 2e9, "how long an open response is silent")
     /// Of one response.
     public static let stallFactor = Threshold(
         .stalledStream, "factor", .factor, 5, "its silence by the 95th percentile of its own gaps")
@@ -144,7 +144,7 @@ extension Threshold {
         .taskLeak, "probability", .factor, 0.001, "largest probability that such growth is chance")
     /// Of one connection.
     public static let orphanGrace = Threshold(
-        .orphanedTasks, "grace", .duration, 2e9, "time since the client's FIN, with the socket still held")
+        .orphanedTasks, "grace", .duration, 2e9, "time since the client's FIN or RST, with the socket still held")
     /// Of one response.
     public static let coalescedLump = Threshold(
         .coalescedStream, "lump", .factor, 3, "flushes that reach the peer at once")

@@ -33,6 +33,11 @@ extension TaskCensus {
             line.place("waits_at", group.waitsAt)
             line.field("oldest_ns", group.oldest)
             line.field("system", group.isSystem)
+            guard let left = group.leftBehindBy else { return line.null("left_behind_by") }
+            line.array("left_behind_by", Array(left.prefix(TaskGroup.mostLeftBehind))) { line, tasks in
+                line.field("response", string: tasks.response)
+                line.field("count", tasks.count)
+            }
         }
         return line.closed()
     }
@@ -69,7 +74,7 @@ extension JSONLine {
     /// Of all providers.
     mutating func tasks(of sample: ServerSample) {
         object("tasks") { line in
-            if let tasks = sample.tasks { line.field(named: tasks.provider, tasks.open) }
+            for tasks in sample.tasks { line.field(named: tasks.provider, tasks.open) }
             line.field("responses", sample.inFlight)
         }
     }

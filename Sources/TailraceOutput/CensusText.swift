@@ -35,16 +35,29 @@ public struct CensusText {
     private func table(_ groups: [TaskGroup], _ provider: String) -> String {
         guard provider != Self.threads else { return threads(groups) }
         let places = Column.allCases
+        let left = groups.flatMap { $0.leftBehindBy ?? [] }
         var table = TextTable(
-            [.number("COUNT")] + places.map { .text($0.rawValue, gives: $0 == .created) } + [.number("OLDEST")])
+            [.number("COUNT")] + (left.isEmpty ? [] : [.number("LEFT BEHIND")])
+                + places.map { .text($0.rawValue, gives: $0 == .created) } + [.number("OLDEST")])
         for group in groups.filter({ !$0.isSystem }) {
+            let marked = group.leftBehindBy?.reduce(0) { $0 + $1.count } ?? 0
             table.add(
-                [Quantity.count(Int64(group.count))] + places.map { $0.cell(group) } + [Quantity.duration(group.oldest)]
-            )
+                [Quantity.count(Int64(group.count))]
+                    + (left.isEmpty ? [] : [marked > 0 ? Quantity.count(Int64(marked)) : "-"])
+                    + places.map { $0.cell(group) } + [Quantity.duration(group.oldest)])
         }
         let system = groups.filter(\.isSystem).reduce(0) { $0 + $1.count }
         let own = system > 0 ? "  and \(system) of the runtime itself\n" : ""
-        return Self.title(provider) + "\n" + table.text(width: width) + own
+        return Self.title(provider) + "\n" + table.text(width: width) + own + sentence(left)
+    }
+
+    private func sentence(_ left: [TasksOfResponse]) -> String {
+        let responses = Set(left.map(\.response)).sorted()
+        guard let first = responses.first else { return "" }
+        let tasks = left.reduce(0) { $0 + $1.count }
+        let others = responses.count > 1 ? " and \(responses.count - 1) more" : ""
+        return "  \(tasks) left behind by \(responses.count == 1 ? "a response" : "responses") whose client has gone: "
+            + Sanitizer.visible(first) + others + "\n"
     }
 
     private static let threads = "threads"
@@ -85,9 +98,6 @@ public struct CensusText {
 
     /// `main.stream (server.go:41)`.
     private static func words(_ place: CodePlace?) -> String {
-        guard let place else { return "-" }
-        let file = place.file.map { $0.split(separator: "/").last.map(String.init) ?? $0 }
-        let line = file.map { file in " (\(file)\(place.line.map { ":\($0)" } ?? ""))" } ?? ""
-        return Sanitizer.visible(place.function + line)
+        place.map { Sanitizer.visible($0.words) } ?? "-"
     }
 }

@@ -17,6 +17,7 @@ extension JSONLine {
         } else {
             null("connection")
         }
+        field("held", finding.held)
         object("evidence") { line in
             for evidence in finding.evidence { line.evidence(evidence) }
         }

@@ -13,25 +13,22 @@ struct FindingLine {
     }
 
     /// The sentence, harmless to a terminal.
-    var text: String {
-        // The sanitizer cuts, and a sentence of ours is longer than what it lets pass at once.
-        var rest = finding.summary[...]
-        var text = ""
-        while !rest.isEmpty {
-            let part = rest.prefix(Sanitizer.longest)
-            text += Sanitizer.visible(String(part))
-            rest = rest.dropFirst(part.count)
-        }
-        return text
-    }
+    var text: String { Sanitizer.visible(finding.summary, longest: .max) }
+}
+
+extension Finding {
+    /// How many it held, where that says something.
+    var extent: String { held > 1 ? ", held up to \(Quantity.count(Int64(held)))" : "" }
 }
 
 extension ReportText {
     /// Everything that was found, the most severe first; empty where nothing was.
     func findings(of report: Report) -> String {
         guard let insights = report.insights else { return "" }
+        let lines = insights.flatMap { InsightText(insight: $0, anchor: report.anchor).lines }
+        let known = lines.map { "\n" + Paragraph.hanging($0, width: width) }.joined() + pictures(of: insights, report)
         guard !report.findings.isEmpty else {
-            return "\nFINDINGS none in \(Quantity.duration(report.duration)), at the thresholds of this run.\n"
+            return "\nFINDINGS none in \(Quantity.duration(report.duration)), at the thresholds of this run.\n" + known
         }
         var text = "\nFINDINGS \(Quantity.count(Int64(report.findings.count)))"
         text += report.otherFindings > 0 ? ", and \(Quantity.count(Int64(report.otherFindings))) more\n" : "\n"
@@ -40,25 +37,18 @@ extension ReportText {
             let state = finding.end == nil ? "still open after" : "for"
             let title =
                 "\(finding.severity.rawValue) \(finding.anomaly.rawValue) [\(finding.server.pid)] \(state) "
-                + "\(Quantity.duration(max(0, end - finding.begin)))"
+                + "\(Quantity.duration(max(0, end - finding.begin)))\(finding.extent)"
             text += "  " + title + "\n"
             text += Paragraph.wrapped(FindingLine(finding: finding).text, width: width, indent: 4)
             text += Paragraph.wrapped("-> " + finding.advice, width: width, indent: 4)
         }
-        for insight in insights { text += self.insight(insight) }
-        return text
+        return text + known
     }
 
-    private func insight(_ insight: ServerInsight) -> String {
-        let some = insight.pressure.all.some
-        guard some.total > 0 else { return "" }
-        let full = insight.pressure.all.full
-        let held = WaitCause.allCases.filter { insight.pressure[$0].some.total > 0 }
-            .map { "\($0.rawValue) \(Quantity.duration(insight.pressure[$0].some.total))" }
-        let text =
-            "PRESSURE [\(insight.server.pid)] some of its responses were held for \(Quantity.duration(some.total)) (avg10 "
-            + "\(some.avg10) %, avg60 \(some.avg60) %), all of them for \(Quantity.duration(full.total)); by cause: "
-            + held.joined(separator: ", ") + "."
-        return "\n" + Paragraph.hanging(text, width: width)
+    private func pictures(of insights: [ServerInsight], _ report: Report) -> String {
+        insights.map { insight in
+            let lines = TimePicture(insight, anchor: report.anchor, width: width).lines
+            return lines.isEmpty ? "" : "\nOVER TIME [\(insight.server.pid)] " + lines.joined(separator: "\n") + "\n"
+        }.joined()
     }
 }

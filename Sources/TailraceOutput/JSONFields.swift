@@ -20,10 +20,14 @@ extension JSONLine {
         object(name) {
             $0.field("count", values.count)
             $0.field("mean", values.mean)
-            $0.field("p50", values.quantile(0.5))
-            $0.field("p99", values.p99)
-            $0.field("max", values.count > 0 ? values.max : nil)
+            $0.extremes(values)
         }
+    }
+
+    private mutating func extremes(_ values: Distribution) {
+        field("p50", values.quantile(0.5))
+        field("p99", values.p99)
+        field("max", values.count > 0 ? values.max : nil)
     }
 
     mutating func server(_ server: Server?) {
@@ -34,11 +38,7 @@ extension JSONLine {
     }
 
     mutating func gap(_ name: StaticString, _ values: Distribution) {
-        object(name) {
-            $0.field("p50", values.quantile(0.5))
-            $0.field("p99", values.p99)
-            $0.field("max", values.count > 0 ? values.max : nil)
-        }
+        object(name) { $0.extremes(values) }
     }
 
     mutating func events(_ loss: Loss) {
@@ -52,10 +52,9 @@ extension JSONLine {
     }
 
     mutating func loss(_ loss: Loss) {
-        for (name, kind): (StaticString, String) in [
-            ("sockets", "sockets"), ("reads", "reads"), ("heads", "heads"), ("flushes", "flushes"),
-            ("states", "states"),
-        ] { field(name, loss.lost[kind] ?? 0) }
+        for kind: StaticString in ["sockets", "reads", "heads", "flushes", "states"] {
+            field(kind, loss.lost[kind.description] ?? 0)
+        }
         field("missed", loss.missed)
         field("untracked", loss.untracked)
         field("untracked_mptcp", loss.untrackedMPTCP)

@@ -130,6 +130,14 @@ struct JSONLine {
         bytes.append(0x5d)
     }
 
+    /// Elements that are JSON already.
+    mutating func array(_ name: StaticString, json elements: [[UInt8]]) {
+        self.name(name)
+        bytes.append(0x5b)
+        bytes.append(contentsOf: elements.joined(separator: [0x2c]))
+        bytes.append(0x5d)
+    }
+
     mutating func array<Items: Sequence>(
         _ name: StaticString, _ items: Items, _ fields: (inout JSONLine, Items.Element) -> Void
     ) {

@@ -99,6 +99,7 @@ public struct NDJSON: ResponseFormat {
         line.object("in_flight") {
             $0.field("begin", response.inFlight.begin)
             $0.field("end", response.inFlight.end)
+            $0.field("max", response.inFlight.max)
         }
         line.serving(response)
         line.field("left_behind", response.leftBehind)

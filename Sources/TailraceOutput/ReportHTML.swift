@@ -41,14 +41,15 @@ public struct ReportHTML {
             let end = finding.end ?? report.end
             let length = Quantity.duration(max(0, end - finding.begin))
             let state = finding.end == nil ? "still open after \(length)" : "for \(length)"
-            html += "<details class=\"\(finding.severity.rawValue)\" open><summary><b>\(finding.severity.rawValue)</b> "
-            html += "\(finding.anomaly.rawValue) [\(finding.server.pid)] \(state)</summary>\n"
+            html += "<div class=\"finding \(finding.severity.rawValue)\"><h3>\(finding.severity.rawValue): "
             html +=
-                "<p>\(Self.text(FindingLine(finding: finding).text))</p><p>\(Self.text(finding.advice))</p>\n<table>"
+                "\(finding.anomaly.rawValue) <small>[\(finding.server.pid)] \(state)\(finding.extent)</small></h3>\n"
+            html += "<p>\(Self.text(FindingLine(finding: finding).text))</p><p>\(Self.text(finding.advice))</p>\n"
+            html += "<details><summary>Evidence</summary><table>"
             for evidence in finding.evidence {
                 html += "<tr><td>\(evidence.name)</td><td>\(Self.text(evidence.words))</td></tr>"
             }
-            html += "</table></details>\n"
+            html += "</table></details></div>\n"
         }
         return html
     }
@@ -58,6 +59,14 @@ public struct ReportHTML {
         var html = "<h2>\(Self.text(name))</h2>\n"
         for paragraph in ReportStory(server).paragraphs { html += "<p>\(Self.text(paragraph))</p>\n" }
         for timeline in server.timelines { html += bar(timeline) }
+        if !server.timelines.isEmpty { html += Self.legend }
+        for insight in report.insights ?? [] where server.pids.contains(insight.server.pid) {
+            html += history(of: insight, report) + curves(of: insight)
+            for line in InsightText(insight: insight, anchor: report.anchor).lines {
+                html += "<p class=\"note\">\(Self.text(line))</p>\n"
+            }
+        }
+        html += waterfall(of: server)
         let text = ServerSections(server: server, width: Self.width).text(duration: report.duration)
         return html + "<details><summary>Tables</summary><pre>\(Self.text(text))</pre></details>\n"
     }
@@ -96,14 +105,37 @@ public struct ReportHTML {
     }
 
     private static let style = """
-        :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
-        pre{font:12px/1.35 ui-monospace,monospace;overflow-x:auto}h2{border-bottom:1px solid #8886;margin-top:2rem}
-        details{border-left:.3rem solid #888;padding:.2rem .8rem;margin:.6rem 0}.critical{border-color:#c62828}
+        :root{color-scheme:light dark;--ink:#222;--line:#8886;--span:#ef8e0026;--queued:#d9c9a3;--unsent:#c77d1f;
+        --flight:#1f6fb2;--tasks:#7a3fa0;--latency:#b3261e}
+        @media (prefers-color-scheme:dark){:root{--ink:#ddd;--span:#ef8e0030;--queued:#6b5c38;--unsent:#e5a24a;--flight:#7cb8ec;
+        --tasks:#c69ae0;--latency:#f08a80}}
+        body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+        pre{font:12px/1.35 ui-monospace,monospace;overflow-x:auto}h2{border-bottom:1px solid var(--line);margin-top:2rem}
+        h3{margin:1.2rem 0 .3rem}
+        .finding{border-left:.3rem solid #888;padding:.1rem .8rem;margin:1rem 0}.finding h3{margin:0}.finding p{margin:.4rem 0}
+        small{font-weight:normal}.critical{border-color:#c62828}
         .warning{border-color:#ef8e00}.notice{border-color:#5b7da0}summary{cursor:pointer}td{padding:0 .8rem 0 0;font-size:13px}
         .bar{display:flex;height:1.9rem;font-size:12px;overflow:hidden}.bar span{overflow:hidden;white-space:nowrap;
-        padding:.35rem .15rem;border-right:1px solid #fff8;color:#111;background:#bbb}.note{margin:.1rem 0 1rem;opacity:.75}
-        .bar .app{background:#9ccc9c}.bar .blocked{background:#f0a070}.bar .queue{background:#f3c969}
-        .bar .qdisc,.bar .driver{background:#c9a0dc}.bar .network{background:#8fbbe8}
+        padding:.35rem .15rem;border-right:1px solid #fff8;color:#111;background:#bbb}.note{margin:.1rem 0 1rem;opacity:.8}
+        .bar.thin{height:1.2rem;font-size:11px}.bar.thin span{padding:.05rem 0;min-width:0;border:0;text-align:center}
+        .stage{white-space:nowrap}.key{display:inline-block;width:.8em;height:.8em;margin:0 .25em 0 .6em;background:#bbb}
+        .bar .app,.key.app{background:#9ccc9c}.bar .blocked,.key.blocked{background:#f0a070}.bar .queue,.key.queue{background:#f3c969}
+        .bar .send,.key.send{background:#cfe3a0}.bar .read,.key.read,.bar .accept,.key.accept{background:#c9c3b5}
+        .bar .qdisc,.bar .driver,.key.qdisc,.key.driver{background:#c9a0dc}.bar .network,.key.network{background:#8fbbe8}
+        .fall{display:grid;grid-template-columns:minmax(8rem,18rem) 1fr;gap:.3rem .8rem;font-size:13px}
+        .fall>span{overflow-wrap:anywhere;min-width:0}.fall small{display:block;opacity:.75}
+        .plot{display:block;width:100%;max-width:60rem;height:auto;margin:.6rem 0}.plot text{font-size:11px;fill:var(--ink);
+        paint-order:stroke;stroke:Canvas;stroke-width:3px}
+        .plot path{fill:none}.axis{stroke:var(--line)}.line{stroke-width:1.5}.span{fill:var(--span)}
+        .mark{stroke:var(--ink);stroke-dasharray:3 3}.queued{color:var(--queued)}.unsent{color:var(--unsent)}
+        .flight{color:var(--flight)}.tasks{color:var(--tasks)}.latency{color:var(--latency)}
+        .plot .line{stroke:currentColor}.plot .area{fill:currentColor}.plot circle,.plot tspan{fill:currentColor}
+        @media (max-width:600px){.plot text{font-size:17px}.fall{grid-template-columns:1fr}}footer pre{white-space:pre-wrap}
+        @media print{body{margin:0;max-width:none;font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+        :root{color-scheme:light;--ink:#222;--span:#ef8e0026;--queued:#d9c9a3;--unsent:#c77d1f;--flight:#1f6fb2;--tasks:#7a3fa0;
+        --latency:#b3261e}details::details-content{content-visibility:visible;height:auto}
+        svg,.fall>span,.finding{break-inside:avoid}h2,h3{break-after:avoid}
+        pre{white-space:pre;font-size:6.5pt}}
         """
 }
 
@@ -116,7 +148,7 @@ extension Evidence {
         case .duration(let value): Quantity.duration(value)
         case .share(let value): Quantity.percent(value)
         case .bytesPerSecond(let value): value.map { Quantity.size($0) + "/s" } ?? "-"
-        case .number(let value): value.map { "\($0)" } ?? "-"
+        case .number(let value): value.map(InsightText.digits) ?? "-"
         case .text(let value): Sanitizer.visible(value ?? "-")
         }
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
 
 /// A release of Go: `go1.27.3`.
 struct GoVersion: Equatable, Sendable, CustomStringConvertible {
     let minor: Int
-    /// As the program has it. Untrusted.
+    /// As the program has it, of visible ASCII. Untrusted.
     let description: String
 
     /// From `go1.MINOR...`; development versions say `devel`, and are none.
@@ -12,7 +13,8 @@ struct GoVersion: Equatable, Sendable, CustomStringConvertible {
             return nil
         }
         self.minor = minor
-        description = String(text.dropFirst(2).prefix { !$0.isWhitespace }.prefix(32))
+        description = String(
+            text.dropFirst(2).prefix { $0.isASCII && !$0.isWhitespace && $0 > " " && $0 < "\u{7f}" }.prefix(32))
     }
 }
 
@@ -35,7 +37,9 @@ extension ELFFile {
             let text = info.bytes(at: place, length: Int(length))
         else { throw ImageError("its build info is not plausible") }
         let words = String(decoding: text, as: UTF8.self)
-        guard let version = GoVersion(words) else { throw ImageError("its Go has no release: \(words.prefix(64))") }
+        guard let version = GoVersion(words) else {
+            throw ImageError("its Go has no release: \(Sanitizer.visible(words, longest: 64))")
+        }
         return version
     }
 }

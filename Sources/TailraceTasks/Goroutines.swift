@@ -23,11 +23,11 @@ public final class Goroutines: TaskProvider {
 
     /// As `runtime.NumGoroutine()` counts them; throws where the process has ended.
     public func count() throws(TaskError) -> Int {
-        guard let count = runtime.count() else { throw gone() }
+        guard let count = runtime.count() else { throw unreadable() }
         return count
     }
 
-    func gone() -> TaskError {
+    func unreadable() -> TaskError {
         TaskError(.failed, "cannot read the goroutines of process \(pid): it has ended, or runs another program now")
     }
 
@@ -38,25 +38,31 @@ public final class Goroutines: TaskProvider {
         let state: UInt64
     }
     private struct Members {
+        let key: Key
         var count: Int
         var oldest: Int64
         let sample: Goroutine
     }
 
+    /// Responses whose client has gone, by the goroutine that serves them: whose tasks are looked for in the groups. nil:
+    /// nobody knows any.
+    public var gone: [UInt64: String]?
+
     /// By where they were created, what they run and what they wait for; throws where the process has ended.
     public func groups() throws(TaskError) -> [TaskGroup] {
         let now = monotonic()
-        let members = try gather(now)
+        let (members, kin) = try gather(now)
         var counters: Set<UInt64> = []
         var stacks: [Key: [UInt64]] = [:]
-        for (key, group) in members {
-            counters.formUnion([key.startsAt, key.createdAt &- 1])
+        for group in members {
+            counters.formUnion([group.key.startsAt, group.key.createdAt &- 1])
             guard group.sample.status == Goroutine.waiting else { continue }
-            stacks[key] = runtime.stack(of: group.sample)
-            counters.formUnion(stacks[key] ?? [])
+            stacks[group.key] = runtime.stack(of: group.sample)
+            counters.formUnion(stacks[group.key] ?? [])
         }
         let functions = try runtime.functions(at: counters)
-        return members.map { key, group in
+        let groups = members.map { group in
+            let key = group.key
             var told = TaskGroup(
                 provider: Self.name, count: group.count,
                 state: Goroutine.name(ofStatus: group.sample.status) ?? "unknown")
@@ -70,11 +76,14 @@ public final class Goroutines: TaskProvider {
             told.isSystem = told.runs.map { runtime.isSystem(group.sample, function: $0.function) } ?? false
             return told
         }
+        return mark(groups, kin)
     }
 
-    private func gather(_ now: Int64) throws(TaskError) -> [Key: Members] {
+    private func gather(_ now: Int64) throws(TaskError) -> (groups: [Members], kin: [GoKin]) {
         var places: [Key: Int] = [:]
         var members: [Members] = []
+        var kin: [GoKin] = []
+        let wantsKin = gone?.isEmpty == false
         var met: [UInt64: (place: UInt64, at: Int64)] = [:]
         let remembers = watches && firstMet.count < Self.mostRemembered
         if remembers { met.reserveCapacity(firstMet.count) }
@@ -97,13 +106,16 @@ public final class Goroutines: TaskProvider {
                 members[place].oldest = max(members[place].oldest, now - since)
             } else {
                 places[key] = members.count
-                members.append(Members(count: 1, oldest: now - since, sample: goroutine))
+                members.append(Members(key: key, count: 1, oldest: now - since, sample: goroutine))
             }
             newest = (key, place ?? members.count - 1)
+            if wantsKin {
+                kin.append(GoKin(id: goroutine.id, parent: goroutine.parent, group: place ?? members.count - 1))
+            }
         }
-        guard isWhole else { throw gone() }
+        guard isWhole else { throw unreadable() }
         firstMet = met
-        return places.mapValues { members[$0] }
+        return (members, kin)
     }
 
     /// Whether ages are kept from one census to the next: for whoever takes several.

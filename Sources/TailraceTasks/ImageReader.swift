@@ -33,6 +33,9 @@ final class ImageReader {
     /// Of all that is asked, ns: a large program on a busy machine takes a second.
     private static let patience: Int64 = 30_000_000_000
 
+    /// A millisecond each.
+    private static let looksForEnd = 200
+
     private let subject: String
     private var process: pid_t = 0
     private var input: Int32 = -1
@@ -64,7 +67,8 @@ final class ImageReader {
         if output >= 0 { close(output) }
         if process > 0 {
             kill(process, SIGKILL)
-            waitpid(process, nil, 0)
+            // One that reads what is never delivered cannot end.
+            for _ in 0..<Self.looksForEnd where waitpid(process, nil, WNOHANG) == 0 { usleep(1000) }
         }
     }
 
@@ -196,5 +200,35 @@ final class ImageReader {
             }
             return Symbol(fileOffset: offset, address: address, code: code)
         }
+    }
+
+    /// What is known of a function that is to be hooked.
+    enum SiteAnswer {
+        case site(CodeSite)
+        /// Several have that name.
+        case functions(Int)
+        /// None has it; how many functions are named at all, and some that are named alike.
+        case absent(functions: Int, alike: [String])
+    }
+
+    /// The instruction `plus` bytes behind the begin of a function, which is named, or given as `@` and an offset in the
+    /// file, hexadecimal.
+    func site(of function: String, plus: UInt64) throws(TaskError) -> SiteAnswer {
+        let words = try ask("site\t\(function)\t" + String(plus, radix: 16), lines: 1)[0]
+        let number = words.dropFirst().first.flatMap { UInt64($0, radix: 16) }
+        switch (words[0], number) {
+        case ("site", let fileOffset?) where words.count == 5:
+            guard let offset = UInt64(words[2], radix: 16), let verdict = CodeSite.Verdict(rawValue: words[3]) else {
+                break
+            }
+            return .site(
+                CodeSite(
+                    fileOffset: fileOffset, offset: offset, verdict: verdict, better: UInt64(words[4], radix: 16)))
+        case ("functions", let count?): return .functions(Int(clamping: count))
+        case ("absent", let count?):
+            return .absent(functions: Int(clamping: count), alike: Array(words.dropFirst(2).prefix(3)))
+        default: break
+        }
+        throw unreadable("its reader gave an answer that makes no sense")
     }
 }

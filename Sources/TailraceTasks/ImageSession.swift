@@ -9,6 +9,7 @@ import Glibc
 ///     functions OFFSET...  function ENTRY NAME FILE LINE | unknown                     (a line for each)
 ///     symbols NAME...      symbol ADDRESS FILE-OFFSET FIRST-BYTES SIZE | unknown       (a line for each)
 ///     names ADDRESS...     name NAME | unknown                                         (a line for each)
+///     site NAME|@OFFSET PLUS   site FILE-OFFSET PLUS VERDICT BETTER | functions COUNT | absent COUNT NAME...
 ///     (any)                error CLAUSE
 ///
 /// Words are separated by tabs, numbers are hexadecimal. Whoever asks believes nothing of the answers.
@@ -37,7 +38,7 @@ public struct ImageSession {
             while let line = readLine() { write(session.answer(to: line)) }
             exit(0)
         } catch {
-            end("error\t\(error.description)")
+            end("error\t" + word(error.description))
         }
     }
 
@@ -47,7 +48,8 @@ public struct ImageSession {
         go = if let version = try file.goVersion() { try GoImage(file, version) } else { nil }
     }
 
-    private var greeting: String {
+    /// The first line.
+    var greeting: String {
         let kind = file.isRelocatable ? "relocatable" : "fixed"
         let page = Self.hexadecimal(file.firstPage ?? 0)
         guard let go else { return "other\t\(kind)\t\(page)" }
@@ -63,10 +65,11 @@ public struct ImageSession {
             case "functions": return words.dropFirst().map(function).joined(separator: "\n")
             case "symbols": return try symbols(Array(words.dropFirst()))
             case "names": return try words.dropFirst().map(name).joined(separator: "\n")
+            case "site" where words.count == 3: return try site(words[1], plus: words[2])
             default: throw ImageError("that question is not known")
             }
         } catch {
-            return "error\t\(error.description)"
+            return "error\t" + Self.word(error.description)
         }
     }
 
@@ -108,6 +111,35 @@ public struct ImageSession {
     private func name(_ word: String) throws(ImageError) -> String {
         guard let address = UInt64(word, radix: 16), let name = try names.name(at: address) else { return "unknown" }
         return "name\t" + Self.word(name)
+    }
+
+    private func site(_ function: String, plus word: String) throws(ImageError) -> String {
+        guard var plus = UInt64(word, radix: 16) else { throw ImageError("that question is not known") }
+        let symbol: ELFFile.Symbol
+        if function.first == "@" {
+            guard let offset = UInt64(function.dropFirst(), radix: 16) else { throw ImageError("that is no offset") }
+            let (place, isTooMuch) = offset.addingReportingOverflow(plus)
+            guard !isTooMuch else { throw ImageError("that is no code") }
+            guard let found = try file.function(atFileOffset: place), let begin = file.fileOffset(of: found.address)
+            else {
+                throw ImageError("nothing in it says where the function begins that has this byte")
+            }
+            (symbol, plus) = (found, place &- begin)
+        } else {
+            let found = try file.functions(named: function)
+            guard let first = found.first else {
+                let like = try file.functions(like: function, most: 3)
+                return (["absent", Self.hexadecimal(UInt64(like.count))] + like.names.map(Self.word)).joined(
+                    separator: "\t")
+            }
+            guard found.count == 1 else { return "functions\t" + Self.hexadecimal(UInt64(found.count)) }
+            symbol = first
+        }
+        let site = try file.site(of: symbol, plus: plus, isGo: go != nil)
+        return [
+            "site", Self.hexadecimal(site.fileOffset), Self.hexadecimal(site.offset), site.verdict.rawValue,
+            site.better.map(Self.hexadecimal) ?? "-",
+        ].joined(separator: "\t")
     }
 
     private static func hexadecimal(_ number: UInt64) -> String { String(number, radix: 16) }

@@ -21,6 +21,10 @@ final class ProcessMemory {
     /// Fills `buffer` from `address`; false: not all of it is there.
     func read(at address: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
         guard let offset = off_t(exactly: address), buffer.count > 0 else { return buffer.count == 0 }
+        return PendingReads.during { fill(buffer, from: offset) }
+    }
+
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: off_t) -> Bool {
         var filled = 0
         while filled < buffer.count {
             let count = pread(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Glibc
+import TailraceModel
 
 /// Why a process's tasks cannot be told: one sentence that a person can act on, and the exit code that says it to a script.
 public struct TaskError: Error, CustomStringConvertible, Sendable {
@@ -16,10 +17,13 @@ public struct TaskError: Error, CustomStringConvertible, Sendable {
     /// The sentence.
     public let description: String
 
-    /// `description`: what failed, on what, why, and what to do.
+    /// Characters of a sentence, paths and names of functions in it too.
+    private static let longest = 2048
+
+    /// `description`: what failed, on what, why, and what to do. Names in it may come from the program that is looked at.
     public init(_ kind: Kind = .failed, _ description: String) {
         self.kind = kind
-        self.description = description
+        self.description = Sanitizer.visible(description, longest: Self.longest)
     }
 
     /// `step` failed with `errno`.

@@ -3,14 +3,20 @@ import Glibc
 import TailraceModel
 
 /// Reads the open tasks of traced servers, over and over, on a thread of its own: whatever a process's memory does to a
-/// reader of it, tracing goes on.
+/// reader of it, tracing goes on. It only tells what it read; what that has to do with responses is for others.
 public final class TaskGauge: Sendable {
-    /// Time between two readings, ns. One takes some microseconds.
+    /// Time between two readings, ns, where they are cheap.
     public static let interval: Nanoseconds = 50_000_000
     /// Processes that are read at once; those beyond are not.
     private static let mostProcesses = 64
-    /// Executables that are remembered as having nothing to tell.
-    private static let mostExecutables = 1024
+    /// A count that stays the same is told that often, ns: whoever hears nothing for longer knows nothing.
+    private static let repetition: Nanoseconds = 1_000_000_000
+    /// From one look at all tasks of a process to the next, in durations of one: at most a twentieth of a processor.
+    private static let leisure: Nanoseconds = 19
+    /// Beyond that the answer is at once that it cannot be told.
+    private static let mostQuestions = 1 << 14
+    /// What nobody takes is not told.
+    private static let mostEvents = 1 << 17
 
     private struct Process: Hashable {
         let pid: Int32
@@ -19,34 +25,51 @@ public final class TaskGauge: Sendable {
 
         init(pid: Int32, started: Int64) { (self.pid, self.started) = (pid, started) }
 
-        init(_ server: Server) { self.init(pid: server.pid, started: server.started / Process.tick) }
-
-        /// ns.
-        private static let tick: Nanoseconds = 10_000_000
+        init(_ server: Server) { self.init(pid: server.pid, started: server.started / Server.tick) }
     }
     private struct State {
         var wanted: [Process] = []
         var known: Set<Process> = []
-        var histories: [Process: TaskHistory] = [:]
-        var provider: [Process: String] = [:]
-        var questions: [Question] = []
-        var answers: [(token: UInt64, count: Int?)] = []
+        /// Those that are read, and of them those with goroutines.
+        var counted: Set<Process> = []
+        var read: Set<Process> = []
+        var silent: [Int32] = []
+        var refusals: [TaskError] = []
+        var events: [TaskEvent] = []
+        var newest: [Source: TaskReading] = [:]
+        var questions: [UInt64: Question] = [:]
+        /// Until then it is asked which tasks wait in a write.
+        var asksWriters: Nanoseconds = 0
+        /// Until then all tasks are grouped from time to time.
+        var asksGroups: Nanoseconds = 0
+        var censuses: [TaskCensus] = []
         var isStopped = false
         var isBusy = false
     }
-    private struct Question {
-        let token: UInt64
+    private struct Source: Hashable {
         let process: Process
-        let root: UInt64
+        let provider: String
+    }
+    private struct Question {
+        let process: Process
+        let task: UInt64
         let due: Nanoseconds
     }
     private let state = Guarded(State())
+    private let kinds: [TaskProviderKind]
     private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
+    private let ended: @Sendable (_ goProcess: Int32) -> Void
 
-    /// Begins to read; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and
-    /// where its runtime keeps a goroutine's id, bytes.
-    public init(found: @escaping @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void = { _, _ in }) {
+    /// Begins to read by these kinds, the preferred first; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and
+    /// where its runtime keeps a goroutine's id, bytes. `ended`: from the same one, with each that is not read any more.
+    public init(
+        kinds: [TaskProviderKind] = [.go, .swift, .threads],
+        found: @escaping @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void = { _, _ in },
+        ended: @escaping @Sendable (_ goProcess: Int32) -> Void = { _ in }
+    ) {
+        self.kinds = kinds
         self.found = found
+        self.ended = ended
         var thread = pthread_t()
         let context = Unmanaged.passRetained(self).toOpaque()
         let result = pthread_create(
@@ -70,7 +93,7 @@ public final class TaskGauge: Sendable {
         state.withLock { state in
             guard !state.known.contains(process), state.wanted.count < Self.mostProcesses else { return }
             if state.known.count >= 4 * Self.mostProcesses {
-                state.known.formIntersection(Set(state.histories.keys).union(state.wanted))
+                state.known.formIntersection(state.counted.union(state.wanted))
             }
             state.known.insert(process)
             state.wanted.append(process)
@@ -80,37 +103,61 @@ public final class TaskGauge: Sendable {
     /// Ends the thread, at its next look.
     public func stop() { state.withLock { $0.isStopped = true } }
 
-    /// The tasks of a response's server while it was served; nil: nobody tells them. `at` are ns of CLOCK_MONOTONIC.
-    public func range(of server: Server, from begin: Nanoseconds, to end: Nanoseconds) -> TaskRange? {
-        let process = Process(server)
-        return state.withLock { state in
-            guard let history = state.histories[process], let provider = state.provider[process] else { return nil }
-            return TaskRange(
-                provider: provider, begin: history.open(at: begin), end: history.open(at: end),
-                max: history.largest(from: begin, to: end))
-        }
-    }
-
-    /// The newest count of a server; nil: nobody tells it.
-    public func newest(of server: Server) -> TaskCount? {
-        let process = Process(server)
-        return state.withLock { state in
-            guard let history = state.histories[process], let provider = state.provider[process] else { return nil }
-            return TaskCount(provider: provider, open: history.open(at: history.newest))
-        }
-    }
-
-    /// Asks how many tasks are there at `due` of `root` and those that it and its descendants created.
-    public func ask(_ token: UInt64, tasksOf root: UInt64, in server: Server, at due: Nanoseconds) {
-        let question = Question(token: token, process: Process(server), root: root, due: due)
-        state.withLock { $0.questions.append(question) }
-    }
-
-    /// What was asked and is known by now; nil: it cannot be told.
-    public func answers() -> [(token: UInt64, count: Int?)] {
+    /// What was read since the last call, in the order of time; and processes that have no goroutines.
+    public func take() -> (events: [TaskEvent], silent: [Int32]) {
         state.withLock { state in
-            defer { state.answers = [] }
-            return state.answers
+            defer { (state.events, state.silent) = ([], []) }
+            return (state.events, state.silent)
+        }
+    }
+
+    /// Why tasks are not counted as the user wanted, since the last call.
+    public func refusals() -> [TaskError] {
+        state.withLock { state in
+            defer { state.refusals = [] }
+            return state.refusals
+        }
+    }
+
+    /// How many of the processes that were wanted are counted by that provider.
+    public func processes(countedBy provider: String) -> Int {
+        state.withLock { state in state.newest.keys.count { $0.provider == provider } }
+    }
+
+    /// Asks how many tasks are there at `due` of `root` and those that it and its descendants created. A question of the same
+    /// connection that is not answered yet is not asked any more.
+    public func ask(_ root: ServingTask, at due: Nanoseconds) {
+        let now = monotonic()
+        state.withLock { state in
+            // Of a process that has ended nothing is left.
+            guard let process = state.read.first(where: { $0.pid == root.pid }) else {
+                return state.events.append(.leftBehind(TasksLeft(connection: root.connection, at: now, count: 0)))
+            }
+            guard state.questions.count < Self.mostQuestions else {
+                return state.events.append(.leftBehind(TasksLeft(connection: root.connection, at: now, count: nil)))
+            }
+            state.questions[root.connection] = Question(process: process, task: root.task, due: due)
+        }
+    }
+
+    /// Somebody waits for room in a send buffer: for a while it is looked at which tasks do.
+    public func askWriters() {
+        let until = monotonic() + Self.asked
+        state.withLock { $0.asksWriters = until }
+    }
+    private static let asked: Nanoseconds = 3_000_000_000
+
+    /// Somebody looks at the tasks: for a while they are grouped every few seconds.
+    public func askGroups() {
+        let until = monotonic() + Self.asked
+        state.withLock { $0.asksGroups = until }
+    }
+
+    /// The groups of all processes that were counted since the last call.
+    public func censuses() -> [TaskCensus] {
+        state.withLock { state in
+            defer { state.censuses = [] }
+            return state.censuses
         }
     }
 
@@ -120,79 +167,135 @@ public final class TaskGauge: Sendable {
         while state.withLock({ !$0.wanted.isEmpty || $0.isBusy }), monotonic() < deadline { pause(1_000_000) }
     }
 
-    /// ns of CLOCK_MONOTONIC.
-    public var now: Nanoseconds { monotonic() }
-
-    /// For whoever waits for an answer.
-    public func rest() { pause(1_000_000) }
-
     private func pause(_ nanoseconds: Nanoseconds) {
         var time = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
         nanosleep(&time, nil)
     }
 
     private func work() {
-        var readers: [Process: Goroutines] = [:]
-        var silent: Set<String> = []
+        var processes: [Process: GaugedProcess] = [:]
+        var silent = SilentPrograms()
+        var nextWalks: [Process: Nanoseconds] = [:]
+        var details: [Process: GoDetails] = [:]
+        var nextCensus: Nanoseconds = 0
         while true {
             let next: Process? = state.withLock { state in
                 state.isBusy = !state.wanted.isEmpty
                 return state.wanted.popLast()
             }
             if state.withLock({ $0.isStopped }) { return }
-            if let next, readers.count < Self.mostProcesses { begin(next, &readers, &silent) }
-            for (process, reader) in readers { read(reader, of: process, &readers) }
-            answer(readers)
+            if let next { begin(next, &processes, &silent) }
+            let all = processes.values.reduce(0) { $0 + $1.count }
+            for process in processes.keys { read(process, &processes, all, &details) }
+            answer(processes, &nextWalks)
+            if nextCensus <= monotonic(), state.withLock({ $0.asksGroups }) > monotonic() {
+                nextCensus = group(processes)
+            }
             if next == nil { pause(Self.interval) }
         }
     }
 
-    private func begin(_ process: Process, _ readers: inout [Process: Goroutines], _ silent: inout Set<String>) {
-        guard let executable = ProcessFiles.link("/proc/\(process.pid)/exe"), !silent.contains(executable) else {
-            return
+    private func begin(
+        _ process: Process, _ processes: inout [Process: GaugedProcess], _ silent: inout SilentPrograms
+    ) {
+        guard processes.count < Self.mostProcesses else { return state.withLock { $0.silent.append(process.pid) } }
+        let pid = process.pid
+        let gauged = GaugedProcess(pid: pid, kinds: kinds.filter { !silent.contains(pid, $0) }) { kind, error in
+            silent.add(pid, kind)
+            // What the user did not ask for is only missing.
+            if kind.name == TaskProbe.name { state.withLock { $0.refusals.append(error) } }
         }
-        do throws(TaskError) {
-            readers[process] = try Goroutines(pid: process.pid)
-            state.withLock { $0.provider[process] = Goroutines.name }
-            if let reader = readers[process] { found(process.pid, reader.runtime.layout.goroutine.id) }
-        } catch {
-            if silent.count >= Self.mostExecutables { silent = [] }
-            silent.insert(executable)
+        processes[process] = gauged.count > 0 ? gauged : nil
+        state.withLock { state in
+            if gauged.count > 0 { state.counted.insert(process) }
+            if gauged.goroutines == nil { state.silent.append(pid) } else { state.read.insert(process) }
         }
+        if let goroutines = gauged.goroutines { found(pid, goroutines.runtime.layout.goroutine.id) }
     }
 
-    private func read(_ reader: Goroutines, of process: Process, _ readers: inout [Process: Goroutines]) {
-        let time = monotonic()
-        do throws(TaskError) {
-            let count = try reader.count()
-            state.withLock { $0.histories[process, default: TaskHistory()].add(count, at: time) }
-        } catch {
-            // It has ended. What was read of it stays until there are too many.
-            readers[process] = nil
-            state.withLock { state in
-                guard state.histories.count > 2 * Self.mostProcesses else { return }
-                for gone in state.histories.keys where readers[gone] == nil {
-                    state.histories[gone] = nil
-                    state.provider[gone] = nil
-                }
+    private func read(
+        _ process: Process, _ processes: inout [Process: GaugedProcess], _ all: Int,
+        _ details: inout [Process: GoDetails]
+    ) {
+        let goroutines = processes[process]?.goroutines
+        let outcome = processes[process]?.read(all: all) { provider, open, time in
+            guard let goroutines, let open, provider == Goroutines.name else {
+                return tell(open, by: provider, of: process, at: time)
             }
+            let asksWriters = state.withLock { $0.asksWriters > time }
+            details[process, default: GoDetails()].look(at: goroutines, count: open, asksWriters: asksWriters)
+            tell(open, details[process], by: provider, of: process, at: time)
+        }
+        if outcome != .told { processes[process] = nil }
+        state.withLock { state in
+            if processes[process]?.goroutines == nil { state.read.remove(process) }
+            guard outcome != .told else { return }
+            state.counted.remove(process)
+            if outcome == .changed, state.wanted.count < Self.mostProcesses { state.wanted.append(process) }
+        }
+        if processes[process]?.goroutines == nil { details[process] = nil }
+        if goroutines != nil, !processes.contains(where: { $0.key.pid == process.pid && $0.value.goroutines != nil }) {
+            ended(process.pid)
         }
     }
 
-    /// One look at a process answers all that is due of it.
-    private func answer(_ readers: [Process: Goroutines]) {
+    /// A count that is as before is told once a second.
+    private func tell(
+        _ open: Int?, _ details: GoDetails? = nil, by provider: String, of process: Process, at time: Nanoseconds
+    ) {
+        let source = Source(process: process, provider: provider)
+        let reading = TaskReading(
+            pid: process.pid, started: process.started * Server.tick, at: time, provider: provider, open: open,
+            growing: details?.growing, writing: details?.writing)
+        state.withLock { state in
+            if let last = state.newest[source], last.open == open, last.growing == reading.growing,
+                last.writing == reading.writing, time - last.at < Self.repetition
+            {
+                return
+            }
+            state.newest[source] = open == nil ? nil : reading
+            if state.events.count < Self.mostEvents { state.events.append(.counted(reading)) }
+        }
+    }
+
+    /// When they may be grouped again.
+    private func group(_ processes: [Process: GaugedProcess]) -> Nanoseconds {
+        let begin = monotonic()
+        let censuses = processes.map { process, gauged in
+            var census = TaskCensus(pid: process.pid, comm: TaskProcess.name(of: process.pid) ?? "?", wall: 0)
+            census.add(gauged.groups())
+            return census
+        }
+        state.withLock { $0.censuses = censuses }
+        let end = monotonic()
+        return end + max(Self.groupInterval, Self.leisure * (end - begin))
+    }
+    private static let groupInterval: Nanoseconds = 2_000_000_000
+
+    /// One look at a process answers all that is due of it; the next one comes when it has been left alone for many times
+    /// as long.
+    private func answer(_ processes: [Process: GaugedProcess], _ nextWalks: inout [Process: Nanoseconds]) {
         let now = monotonic()
         let due = state.withLock { state in
-            let due = state.questions.filter { $0.due <= now }
-            state.questions.removeAll { $0.due <= now }
+            let due = state.questions.filter { $0.value.due <= now && nextWalks[$0.value.process] ?? 0 <= now }
+            for connection in due.keys { state.questions[connection] = nil }
             return due
         }
-        for (process, questions) in Dictionary(grouping: due, by: \.process) {
+        nextWalks = nextWalks.filter { $0.value > now }
+        for (process, questions) in Dictionary(grouping: due, by: \.value.process) {
+            let begin = monotonic()
             // Of a process that has ended nothing is left.
-            let counts = try? readers[process]?.remaining(of: questions.map(\.root))
-            let isGone = readers[process] == nil
-            let answers = questions.map { ($0.token, isGone ? 0 : counts?[$0.root]) }
-            state.withLock { $0.answers += answers }
+            let counts = try? processes[process]?.goroutines?.remaining(of: questions.map(\.value.task))
+            let end = monotonic()
+            nextWalks[process] = end + Self.leisure * (end - begin)
+            let isGone = processes[process]?.goroutines == nil
+            let answers = questions.map { connection, question in
+                TasksLeft(connection: connection, at: begin, count: isGone ? 0 : counts?[question.task])
+            }
+            state.withLock { state in
+                guard state.events.count < Self.mostEvents else { return }
+                state.events += answers.sorted { $0.connection < $1.connection }.map { .leftBehind($0) }
+            }
         }
     }
 }

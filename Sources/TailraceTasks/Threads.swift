@@ -7,17 +7,19 @@ public final class Threads: TaskProvider {
     /// As DESIGN names it.
     public static let name = "threads"
     private let pid: Int32
-    /// When the process began, in ticks: its id may be used again.
-    private let started: Substring
+    /// Its directory in /proc: of a process that has its id later nothing is read through it.
+    private let directory: Int32
     /// Threads that are looked at one by one; those beyond are only counted.
     private static let most = 1 << 16
 
     /// - Throws: there is no such process.
     public init(pid: Int32) throws(TaskError) {
         self.pid = pid
-        guard let started = Self.start(of: pid) else { throw TaskError(.failed, "there is no process \(pid)") }
-        self.started = started
+        directory = open("/proc/\(pid)", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else { throw TaskError(.failed, "there is no process \(pid)") }
     }
+
+    deinit { close(directory) }
 
     /// Nothing to say.
     public var remark: String? { nil }
@@ -31,12 +33,14 @@ public final class Threads: TaskProvider {
         stat.lastIndex(of: ")").map { stat[stat.index(after: $0)...].split(separator: " ") } ?? []
     }
 
-    /// Threads now; throws where the process has ended.
+    /// Threads now; throws where the process has ended. The kernel keeps their number: a directory for each of them, beside two
+    /// links.
     public func count() throws(TaskError) -> Int {
-        guard Self.start(of: pid) == started, let fields = ProcessFiles.text(of: "/proc/\(pid)/stat").map(Self.fields),
-            fields.count > 17, let count = Int(fields[17])
-        else { throw TaskError(.failed, "process \(pid) has ended") }
-        return count
+        var status = stat()
+        guard fstatat(directory, "task", &status, 0) == 0, status.st_nlink > 2 else {
+            throw TaskError(.failed, "process \(pid) has ended")
+        }
+        return Int(status.st_nlink) - 2
     }
 
     private struct Key: Hashable {

@@ -46,6 +46,24 @@ struct UntrustedBytes: Sendable {
         }
     }
 
+    /// Whether a text that ends with a zero has `part` in it.
+    func hasText(with part: [UInt8], at offset: Int, longest: Int = 4096) -> Bool {
+        guard contains(offset, length: part.count + 1), let first = part.first else { return false }
+        return storage.withUnsafeBytes { bytes in
+            var place = offset
+            let end = min(bytes.count, offset + longest)
+            while place < end, bytes[place] != 0 {
+                if bytes[place] == first, place + part.count <= end,
+                    bytes[place..<place + part.count].elementsEqual(part)
+                {
+                    return true
+                }
+                place += 1
+            }
+            return false
+        }
+    }
+
     /// Seven bits a byte, the least first; `offset` moves behind it.
     func variableLength(at offset: inout Int) -> UInt32? {
         var value: UInt32 = 0

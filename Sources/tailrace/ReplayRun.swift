@@ -35,6 +35,8 @@ final class ReplayRun: ResponseRun {
             try source.drain { [self] event in correlator.take(event, tell) }
             try afterDrain()
         }
+        correlator.finish(tell)
+        try afterDrain()
     }
 
     func openResponses() -> [Response] { correlator.open(at: now) }

@@ -52,10 +52,11 @@ struct ReportCommand: ParsableCommand {
         guard file != nil else { return }
         let target = options.target
         guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
-            options.readyFile == nil, !functions
+            options.readyFile == nil, options.probe.pairs.isEmpty, !functions
         else {
             throw ValidationError(
-                "A recording is read as it is: FILE goes with neither TARGET, --for, --functions nor --ready-file.")
+                "A recording is read as it is: FILE goes with neither TARGET, --for, --functions, --task-probe nor --ready-file."
+            )
         }
     }
 
@@ -83,6 +84,7 @@ struct ReportCommand: ParsableCommand {
             ringBytes: options.ringBytes, maxConnections: options.maxConnections, tellsFlushes: true)
         let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         complain("tracing \(options.target.description) \(ending)")
+        try run.readTasks(of: options)
         try run.announceReady(in: options.readyFile)
         let end = duration.map { run.now + $0.nanoseconds }
         var report = try gather(run) { tell in

@@ -9,21 +9,19 @@ import TailraceOutput
 final class RunPrinter {
     private let run: any ResponseRun
     private let format: any ResponseFormat
-    private let witness: TaskWitness?
     private var output: Output
     private var end = RunEnd()
     private var shownLoss = Loss()
     private var watch: Watch
     private var nextLossCheck: Nanoseconds = 0
 
-    /// `witness`: tells the servers' open tasks; nil: nobody does.
+    /// Nothing is written yet.
     init(
         run: any ResponseRun, format: any ResponseFormat, limits: Thresholds = Thresholds(),
-        witness: TaskWitness? = nil, output: Output = Output(STDOUT_FILENO)
+        output: Output = Output(STDOUT_FILENO)
     ) {
         watch = Watch(limits: limits)
         self.run = run
-        self.witness = witness
         self.format = format
         self.output = output
     }
@@ -45,30 +43,16 @@ final class RunPrinter {
             end.counts.flushes += 1
             output.append(format.flush(flush, anchor: run.anchor))
         }
-        for sample in actions.samples {
-            guard let count = witness?.gauge.newest(of: sample.server) else { continue }
-            watch.take(TaskReading(pid: sample.server.pid, at: sample.at, provider: count.provider, open: count.open))
-        }
         let told = watch.take(actions)
-        for var sample in told.samples {
-            sample.tasks = witness?.gauge.newest(of: sample.server)
-            output.append(format.sample(sample, anchor: run.anchor))
-        }
+        for sample in told.samples { output.append(format.sample(sample, anchor: run.anchor)) }
         for finding in told.findings {
             if finding.state == .opened { end.counts.findings += 1 }
             output.append(format.finding(finding, anchor: run.anchor))
         }
-        for index in actions.ended.indices {
+        for index in actions.settled.indices {
             end.counts.responses += 1
-            append(actions.ended[index])
+            output.append(format.response(actions.settled[index], anchor: run.anchor))
         }
-    }
-
-    private func append(_ response: borrowing Response) {
-        guard let counted = witness?.counted(response, at: run.now) else {
-            return output.append(format.response(response, anchor: run.anchor))
-        }
-        if let now = counted.now { output.append(format.response(now, anchor: run.anchor)) }
     }
 
     /// What was told leaves, and a loss that grew is said next to it.
@@ -83,14 +67,11 @@ final class RunPrinter {
                 if !format.tellsLoss { complain(loss.words) }
             }
         }
-        for response in witness?.settled() ?? [] { output.append(format.response(response, anchor: run.anchor)) }
         try output.flush()
     }
 
     private func finish() throws {
-        for response in witness?.all() ?? [] { output.append(format.response(response, anchor: run.anchor)) }
-        let open = run.openResponses()
-        for response in witness?.counted(open: open, at: run.now) ?? open {
+        for response in run.openResponses() {
             end.counts.open += 1
             output.append(format.response(response, anchor: run.anchor))
         }

@@ -37,10 +37,8 @@ struct Trace: ParsableCommand {
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)
         if !isForPrograms { complain("tracing \(options.target.description); Ctrl-C ends") }
-        let witness = TaskWitness(options)
-        run.witness = witness
-        defer { witness.gauge.stop() }
-        try RunPrinter(run: run, format: format, limits: try thresholds.limits(), witness: witness).print {
+        try run.readTasks(of: options)
+        try RunPrinter(run: run, format: format, limits: try thresholds.limits()).print {
             try run.announceReady(in: options.readyFile)
         }
     }

@@ -17,8 +17,7 @@ final class TracingRun {
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
-    /// Told of every event.
-    var witness: TaskWitness?
+    private var witness: TaskWitness?
     /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
     var pause: ((Nanoseconds) -> Bool)?
     /// How long a port may be without a listener before the run gives up.
@@ -79,18 +78,22 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
     ) throws {
-        try run(
-            handle: { [self] event in
-                witness?.willTake(event)
-                correlator.take(event, tell)
-                witness?.didTake(event)
-            }, afterDrain: afterDrain, isDone: isDone)
+        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+        correlator.finish(tell)
+        try afterDrain()
     }
+
+    /// From now on what is told of the servers' tasks is in the stream. Waits until those that are known are read, or for a
+    /// short time.
+    func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
+
+    /// Groups of the servers' tasks, while somebody `asks` for them.
+    func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
 
     /// The same without the correlator: for whoever only wants the events.
     ///
     /// - Parameters:
-    ///   - handle: an event.
+    ///   - handle: an event. What was told of tasks comes between two of the kernel's: behind all that were handled before.
     ///   - afterDrain: called after each drain.
     ///   - mayEnd: asked at a signal; false goes on until the next one.
     ///   - isDone: true ends the run.
@@ -99,17 +102,22 @@ final class TracingRun {
         handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
         isDone: () -> Bool
     ) throws {
+        let hear: (KernelEvent) -> Void = { [witness] event in
+            handle(event)
+            witness?.hear(event, handle)
+        }
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
             if let pause { if pause(drainInterval) { break } } else if waitForSignal(drainInterval), mayEnd() { break }
-            source.drain(handle)
+            witness?.tell(handle)
+            source.drain(hear)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
             nextCheck = now + checkInterval
             anchor = ClockAnchor.now()
-            try source.sample(handle)
+            try source.sample(hear)
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
@@ -119,12 +127,13 @@ final class TracingRun {
         // A second signal ends at once.
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        source.drain(handle)
+        witness?.tell(handle)
+        source.drain(hear)
         // What was lost since the last look: the responses that it belongs to are marked.
-        if source.loss().lostTotal > 0 { try source.sample(handle) }
+        if source.loss().lostTotal > 0 { try source.sample(hear) }
         try afterDrain()
         // What is still on its way belongs to the open responses.
-        try source.snapshot(handle)
+        try source.snapshot(hear)
     }
 
     private func waitForSignal(_ nanoseconds: Int64) -> Bool {

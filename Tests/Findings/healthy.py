@@ -7,7 +7,8 @@ from go_program import go_server
 from load_client import Connection
 from namespaces import SERVER_ADDRESS, Namespaces
 from nginx_site import Nginx
-from scenario import Expected, crowd, faulty, scenario
+from peers import PROXY, slow
+from scenario import Expected, Summed, crowd, faulty, long, scenario, short
 from servers import Client
 
 NONE = Expected()
@@ -20,6 +21,7 @@ def small_responses_on_kept_connections(scene):
             client.results()
 
 
+@short
 @scenario(NONE)
 def fifty_steady_streams(scene):
     with faulty() as server, scene.traced(server):
@@ -75,6 +77,7 @@ def more_clients_and_no_longer_waits(scene):
             client.results()
 
 
+@short
 @scenario(NONE)
 def clients_that_leave_in_the_middle(scene):
     """The server notices at its next write, and closes."""
@@ -124,6 +127,14 @@ def nginx_with_small_and_large_files(scene):
 
 
 @scenario(NONE)
+def a_proxy_that_buffers_takes_what_its_slow_client_does_not(scene):
+    """The server behind it is rid of everything at once: nothing of it waits."""
+    with faulty() as server, Nginx(server=PROXY % (server.port, "on")) as proxy, scene.traced(server):
+        with slow(proxy.port, "/body/count=300/size=65536", 60_000):
+            time.sleep(8)
+
+
+@scenario(NONE)
 def a_go_server_of_streams(scene):
     with go_server() as server, scene.traced(server):
         with crowd(server.port, "/sse/100/20", 30, 8), crowd(server.port, "/small/600", 4, 8, "--pause", 10) as client:
@@ -136,3 +147,24 @@ def a_fast_link_between_two_hosts(scene):
         with crowd(server.port, "/body/count=20/size=65536", 3, 6, "--pause", 20, host=SERVER_ADDRESS, prefix=link.client), \
                 crowd(server.port, "/events/count=200/gap=20", 8, 6, host=SERVER_ADDRESS, prefix=link.client) as client:
             client.results()
+
+
+@long(900)
+@scenario(NONE)
+def ten_minutes_of_mixed_load(scene):
+    """Three servers at once; streams, small answers, downloads, clients that come, stay idle, close early and leave with RST."""
+    seconds = 600
+    with go_server() as go, Nginx() as nginx, faulty("--workers", "64") as python, scene.traced(go, nginx, python, kind=Summed):
+        idle = [Connection("127.0.0.1", go.port) for _ in range(50)]
+        for connection in idle:
+            connection.request("/small/100")
+        with crowd(go.port, "/sse/300/50", 40, seconds), crowd(go.port, "/small/900", 6, seconds, "--pause", 15), \
+                crowd(go.port, "/sse/100/30", 4, seconds, "--reset"), crowd(go.port, "/small/400000", 2, seconds, "--pause", 200), \
+                crowd(nginx.port, "/page.html", 4, seconds, "--pause", 20, "--fresh"), \
+                crowd(nginx.port, "/large.bin", 2, seconds, "--pause", 300), \
+                crowd(python.port, "/events/count=100/gap=100/jitter=1", 10, seconds), \
+                crowd(python.port, "/wait/ms=1500", 5, seconds), \
+                crowd(python.port, "/work/ms=5", 6, seconds, "--pause", 40, "--ramp", 1) as client:
+            client.results(seconds + 60)
+        for connection in idle:
+            connection.close()

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What a scenario is: a real server, real clients, one fault or none, and what tailrace must find of it."""
+import json
 import time
 
 from servers import Client, Server
-from tracer import Recorder, Tracer, nanoseconds
+from tracer import Recorder, nanoseconds, run_to_end
 
 ALL = []
+LIMIT_S = 90
 
 
 class Expected:
@@ -17,13 +19,29 @@ class Expected:
         self.within_s = within_s
 
 
-def scenario(expected, attempts=2):
+def scenario(expected):
     """The function under it drives the scenario; it gets a Scene and may give evidence that it only knows then."""
 
     def take(function):
         function.expected = expected
-        function.attempts = attempts
+        function.is_short, function.limit_s = False, LIMIT_S
         ALL.append(function)
+        return function
+
+    return take
+
+
+def short(function):
+    """Above @scenario: it is of those that `make test` runs, which have each anomaly once."""
+    function.is_short = True
+    return function
+
+
+def long(limit_s):
+    """Above @scenario: it is only run by its name."""
+
+    def take(function):
+        function.limit_s = limit_s
         return function
 
     return take
@@ -40,8 +58,8 @@ class Scene:
         """The fault is there from now on."""
         self.planted_ns = time.time_ns()
 
-    def traced(self, server, live=False):
-        return Traced(self, server, live)
+    def traced(self, *servers, kind=None):
+        return (kind or Traced)(self, servers)
 
     def opened(self):
         """The findings as they stood when they were told last, by anomaly, with the time of their first telling."""
@@ -56,11 +74,12 @@ class Scene:
 
 
 class Traced:
-    """By way of a recording, which is analysed twice; `live`: by `trace`, once."""
+    """By way of a recording, which is analysed twice."""
 
-    def __init__(self, scene, server, live):
+    def __init__(self, scene, servers):
         self.scene = scene
-        self.recorder = Tracer(server.port) if live else Recorder(server.port)
+        more = [word for server in servers[1:] for word in ("--port", str(server.port))]
+        self.recorder = Recorder(servers[0].port, record=more)
 
     def __enter__(self):
         self.recorder.__enter__()
@@ -70,9 +89,34 @@ class Traced:
         try:
             if kind is None:
                 self.scene.report = self.recorder.stop()
-                self.scene.again = self.recorder.export() if hasattr(self.recorder, "export") else self.scene.report
+                self.scene.again = self.recorder.export()
         finally:
             self.recorder.__exit__(kind, *rest)
+
+
+class Summed(Traced):
+    """The same by way of the report, which is small however long the run was."""
+
+    def __exit__(self, kind, *rest):
+        try:
+            if kind is None:
+                code = self.recorder.end()
+                assert code == 0, "exit code %d: %s" % (code, self.recorder.errors()[-500:])
+                self.scene.report, self.scene.again = (Summary(self.recorder.file) for _ in range(2))
+        finally:
+            self.recorder.__exit__(kind, *rest)
+
+
+class Summary:
+    def __init__(self, file):
+        done = run_to_end("report", file, "--format", "json", seconds=600)
+        assert done.returncode == 0, done.stderr
+        self.output = done.stdout
+        self.findings = json.loads(done.stdout)["findings"]
+
+    def of_type(self, kind):
+        assert kind == "finding"
+        return self.findings
 
 
 def faulty(*options, prefix=()):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Faults of servers: they read late, fall silent, take on too much, or let TCP gather what they stream."""
+import os
+import signal
 import time
 
 from load_client import Connection
-from scenario import Expected, address, crowd, faulty, scenario
+from scenario import Expected, address, crowd, faulty, scenario, short
 
 
 @scenario(Expected({"receive-pressure": {"late_requests": lambda value: value >= 2}}, ("task-saturation",)))
@@ -14,6 +16,7 @@ def one_connection_is_served_after_the_other(scene):
             client.results()
 
 
+@short
 @scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 100_000_000}}, ("task-saturation",)))
 def a_loop_is_blocked_by_its_handlers(scene):
     with faulty("--blocking-loop") as server, scene.traced(server):
@@ -24,6 +27,21 @@ def a_loop_is_blocked_by_its_handlers(scene):
                 client.results()
 
 
+@scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 300_000_000}}, ("task-saturation",)))
+def the_world_stops_now_and_then(scene):
+    """As for a collector of garbage: every 2 s nothing of the server runs for 700 ms."""
+    with faulty("--workers", "64") as server, scene.traced(server):
+        with crowd(server.port, "/wait/ms=2", 8, 9, "--pause", 10), crowd(server.port, "/events/count=400/gap=20", 4, 9):
+            time.sleep(1)
+            scene.plant()
+            for _ in range(3):
+                os.kill(server.process.pid, signal.SIGSTOP)
+                time.sleep(0.7)
+                os.kill(server.process.pid, signal.SIGCONT)
+                time.sleep(1.3)
+
+
+@short
 @scenario(Expected({"stalled-stream": {"cause": "app", "stalled_responses": 1}}, within_s=6))
 def a_server_falls_silent_on_one_of_six_streams(scene):
     with faulty() as server, scene.traced(server):
@@ -40,6 +58,7 @@ def a_server_falls_silent_on_one_of_six_streams(scene):
             return {"stalled-stream": {"peer": peer}}
 
 
+@short
 @scenario(Expected({"task-saturation": {"stage": "app", "knee_tasks": lambda value: 2 <= value <= 14}}, within_s=16))
 def more_requests_than_workers(scene):
     """Four at a time, 20 ms each; two more clients each second."""
@@ -49,6 +68,7 @@ def more_requests_than_workers(scene):
             client.results()
 
 
+@short
 @scenario(Expected({"coalesced-stream": {"flushes_per_lump": lambda value: value >= 3}}))
 def nagle_gathers_what_is_streamed(scene):
     """A small write every 5 ms, without TCP_NODELAY, for a client that looks ten times a second, and so delays its ACKs."""

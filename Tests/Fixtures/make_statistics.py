@@ -4,13 +4,15 @@ What scipy makes of some data, for the tests of TailraceAnalysis/Statistics:
 
     python3 Tests/Fixtures/make_statistics.py > Tests/Fixtures/statistics.json
 
-python3-scipy (Debian) or scipy (PyPI), 1.10 or newer, and kneed (PyPI), which is Kneedle by itself. Seeded: the same data each time.
+python3-scipy (Debian) or scipy (PyPI), 1.10 or newer, kneed (PyPI), which is Kneedle by itself, and ruptures (PyPI) for
+several changes at once. Seeded: the same data each time.
 """
 import json
 import math
 
 import kneed
 import numpy
+import ruptures
 from scipy import stats
 
 # The Nile's yearly flow at Aswan, 1871-1970 (Cobb 1978), 10^8 m^3: the classic change of level, in 1899.
@@ -115,7 +117,19 @@ def knees():
     yield knee("uneven steps", numpy.cumsum(random.integers(1, 9, 20)), numpy.maximum(0, numpy.arange(20) - 13.0) ** 2)
 
 
-print(json.dumps({"knees": list(knees()), "cases": list(cases()),
+def steps():
+    """Where ruptures divides a series in two by ranks, again and again, as often as it was made to change."""
+    random = numpy.random.default_rng(20261124)
+    for name, levels, length in (("one up", (20, 62), 40), ("one down", (90, 30), 25), ("up and back", (10, 50, 20), 30),
+                                 ("stairs", (10, 20, 40, 80), 30), ("none", (25,), 80), ("short", (10, 30), 9)):
+        series = numpy.concatenate([random.lognormal(math.log(level), 0.12, length) for level in levels])
+        found = []
+        if len(levels) > 1:
+            found = ruptures.Binseg(model="rank", min_size=5, jump=1).fit(series).predict(n_bkps=len(levels) - 1)[:-1]
+        yield {"name": name, "series": [float(value) for value in series], "changes": found}
+
+
+print(json.dumps({"steps": list(steps()), "knees": list(knees()), "cases": list(cases()),
                   "student": [[t, freedom, 2 * stats.t.sf(abs(t), freedom)]
                               for freedom in (1, 2, 3, 8, 30, 298, 5000) for t in (0.0, 0.01, 0.5, 1.0, 2.5, -4.0, 12.0, 60.0)],
                   "normal": [[z, 2 * stats.norm.sf(abs(z))] for z in (0.0, 0.3, -1.0, 1.96, 4.0, 8.0)]}, indent=None))

@@ -126,6 +126,16 @@ def finish(connection):
     connection.close()
 
 
+def disconnect(server, target, close, clients):
+    """So many clients ask, get the begin of an answer, and go, all at once."""
+    streams = [server.open(target) for _ in range(clients)]
+    for stream in streams:
+        stream.recv(1)
+    time.sleep(0.4)
+    for stream in streams:
+        close(stream)
+
+
 def census(pid):
     """One census, and what it counts by provider."""
     done = subprocess.run([str(BINARY), "tasks", str(pid), "--json"], capture_output=True, timeout=60)

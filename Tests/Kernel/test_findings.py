@@ -2,12 +2,14 @@
 """Findings on the command line: --fail-on, thresholds, and what is wrong usage."""
 import json
 import os
+import subprocess
 import tempfile
 import time
 
 from slow_reader import connect
-from servers import TruthServer
-from tracer import Tracer, require_tailrace, run_to_end
+from load_client import Connection
+from servers import Server, TruthServer
+from tracer import Recorder, Tracer, require_tailrace, run_to_end
 
 WRONG_USAGE, FOUND = 64, 3
 
@@ -73,6 +75,33 @@ def test_thresholds_decide_what_is_found():
         assert done.returncode == WRONG_USAGE and b"line 5" in done.stderr, done.stderr
         again = [report(path, "--format", "json").stdout for _ in range(2)]
         assert again[0] == again[1], "the same recording gives two reports"
+
+
+def test_live_and_replayed_the_same_is_found():
+    """Two that watch the same server: one tells at once, one records, and what the recording says is told later. A client that
+    reads nothing; and one that leaves with RST while its handler waits: found until the handler ends, and listed by nobody."""
+    with Server("faulty_server.py", "--sndbuf", 65536) as server:
+        with Tracer(server.port) as live, Recorder(server.port) as recorder:
+            stalled = connect("127.0.0.1", server.port, 16384)
+            stalled.sendall(b"GET /body/count=200/size=65536 HTTP/1.1\r\nHost: scenario\r\n\r\n")
+            left = Connection("127.0.0.1", server.port).open()
+            left.send("/wait/ms=5000")
+            time.sleep(0.5)
+            gone = "%s:%d" % tuple(left.local[:2])
+            left.reset()
+            time.sleep(1)
+            listed = subprocess.run(["ss", "-tnaHO", "sport", "=", ":%d" % server.port], capture_output=True, text=True).stdout
+            time.sleep(8)
+            stalled_peer = "%s:%d" % stalled.getsockname()[:2]
+            stalled.close()
+            told, replayed = live.stop(), recorder.stop()
+    assert stalled_peer in listed and gone not in listed, listed
+    found = [{(item["anomaly"], item["state"], item["connection"]["remote"]) for item in report.of_type("finding")
+              if item["state"] != "updated"} for report in (told, replayed)]
+    opened, closed = ("orphaned-tasks", "opened", gone), ("orphaned-tasks", "closed", gone)
+    assert found[0] == found[1], "live %s, replayed %s" % tuple(map(sorted, found))
+    assert {opened, closed, ("slow-consumer", "opened", stalled_peer)} <= found[0], sorted(found[0])
+    return ", ".join("%s %s" % item[:2] for item in sorted(found[0]))
 
 
 def test_a_perfetto_trace_holds_each_response_with_its_stages():

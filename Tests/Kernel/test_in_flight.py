@@ -30,6 +30,6 @@ def test_overlapping_responses_count_each_other():
     counts = [(response["in_flight"]["begin"], response["in_flight"]["end"]) for response in responses]
     expected = [(place + 1, CLIENTS - place) for place in range(CLIENTS)]
     assert counts == expected, "told %s, not %s" % (counts, expected)
-    largest = {response["tasks"]["max"]["open"] for response in responses}
+    largest = {response["in_flight"]["max"] for response in responses}
     assert largest == {CLIENTS}, largest
     return "%d at once" % CLIENTS

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 
-from go_servers import (PIE, SOURCE, STRIPPED, GoServer, build, census, censuses, finish, grouped, open_tasks, releases, reset)
+from go_servers import (PIE, SOURCE, STRIPPED, GoServer, build, census, censuses, disconnect, finish, grouped, open_tasks, releases, reset)
 from servers import die_with_parent
 from tracer import BINARY, require_tailrace, run_to_end
 
@@ -116,20 +116,11 @@ LEAKS = {
 }
 
 
-def leak(server, target, close):
-    streams = [server.open(target) for _ in range(CLIENTS)]
-    for stream in streams:
-        stream.recv(1)
-    time.sleep(0.4)
-    for stream in streams:
-        close(stream)
-
-
 def check_leak(path, target, close):
     each, created_by, waits_for = LEAKS[target]
     with GoServer(path) as server:
         base = server.settled()
-        leak(server, target, close)
+        disconnect(server, target, close, CLIENTS)
         left = server.settled(base + each * CLIENTS)
         told, _ = census(server.pid)
         assert open_tasks(told) == left, (open_tasks(told), left)
@@ -158,7 +149,7 @@ def test_what_looks_like_a_leak_and_is_none():
     with GoServer(build(releases()[0])) as server:
         base = server.settled()
         for target, close in (("/good", finish), ("/good", reset), ("/silent", finish)):
-            leak(server, target, close)
+            disconnect(server, target, close, CLIENTS)
             server.settled(base)
         kept = [server.open("/silent") for _ in range(CLIENTS)]
         server.settled(base + CLIENTS)
@@ -297,8 +288,8 @@ def test_connections_whose_client_is_gone_are_told_also_those_that_ss_cannot_lis
     with GoServer(build(releases()[0])) as server:
         own = socket_descriptors(server.pid)
         kept = [server.open("/silent") for _ in range(7)]
-        leak(server, "/waits", finish)
-        leak(server, "/waits", reset)
+        disconnect(server, "/waits", finish, CLIENTS)
+        disconnect(server, "/waits", reset, CLIENTS)
         server.settled()
         told, _ = census(server.pid)
         half_closed = listed_by_ss(server.port, "close-wait")

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Open tasks beside responses: what `trace` tells at a response's begin and end, against what the server itself knows."""
 import collections
+import json
+import subprocess
 import time
 
-from go_servers import PIE, STRIPPED, GoServer, build, finish, releases, reset
-from tracer import Skip, Tracer
+from go_servers import PIE, STRIPPED, GoServer, build, disconnect, finish, releases, reset
+from held import map_ids
+from tracer import Skip, Tracer, require_command
 
 
 def at_rest(server):
@@ -60,21 +63,12 @@ LEFT = {"/good": 0, "/waits": 1, "/producer": 1, "/writers": 2, "/hijacked": 1, 
 CLIENTS = 5
 
 
-def disconnected(server, target, close):
-    streams = [server.open(target) for _ in range(CLIENTS)]
-    for stream in streams:
-        stream.recv(1)
-    time.sleep(0.3)
-    for stream in streams:
-        close(stream)
-
-
 def check_left_behind(path):
     """Every response says how many of its own goroutines are left, whatever the others left."""
     with GoServer(path) as server, Tracer(server.port) as tracer:
         for close in (finish, reset):
             for target in LEFT:
-                disconnected(server, target, close)
+                disconnect(server, target, close, CLIENTS)
         time.sleep(4)  # the grace is two seconds
         report = tracer.stop()
     told = collections.defaultdict(list)
@@ -128,10 +122,39 @@ def test_a_release_that_does_not_keep_who_created_whom_says_so():
     if not found:
         raise Skip("needs Debian's go")
     with GoServer(build(found[0])) as server, Tracer(server.port) as tracer:
-        disconnected(server, "/producer", reset)
+        disconnect(server, "/producer", reset, CLIENTS)
         time.sleep(3)
         report = tracer.stop()
     if not server.version.startswith("1.19"):
         raise Skip("this go is %s" % server.version)
     assert [response["left_behind"] for response in report.ended] == [None] * CLIENTS, report.ended
     assert all(response["serving"]["provider"] == "go" for response in report.ended)
+
+
+def looked_at(tracer):
+    """Processes whose tasks the tracer's kernel programs look at."""
+    map_id = str(map_ids(tracer.process.pid)["task_layouts"])
+    done = subprocess.run(["bpftool", "-j", "map", "dump", "id", map_id], capture_output=True, text=True, check=True)
+    return {int.from_bytes(bytes(int(byte, 16) for byte in item["key"]), "little") for item in json.loads(done.stdout)}
+
+
+def test_processes_that_have_ended_are_not_looked_at_any_more():
+    """Or the map would fill with them, and a process that gets the id of one would be read as if it were it."""
+    require_command("bpftool")
+    path, ended = build(releases()[-1], *STRIPPED), []
+    with GoServer(path) as stays, Tracer(None) as tracer:
+        stays.ask("/silent")
+        for _ in range(3):
+            with GoServer(path) as server:
+                ended.append(server.pid)
+                server.ask("/silent")
+                deadline = time.monotonic() + 30
+                while server.pid not in looked_at(tracer):
+                    assert time.monotonic() < deadline, "the server is not looked at: %s" % looked_at(tracer)
+                    time.sleep(0.05)
+        deadline = time.monotonic() + 30
+        while looked_at(tracer) & set(ended):
+            assert time.monotonic() < deadline, "still looked at: %s of %s" % (looked_at(tracer) & set(ended), ended)
+            time.sleep(0.1)
+        assert stays.pid in looked_at(tracer), "the one that lives is not looked at any more"
+        tracer.stop()

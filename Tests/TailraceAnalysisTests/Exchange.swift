@@ -7,6 +7,8 @@ final class Exchange {
     private var correlator: Correlator
     private(set) var responses: [Response] = []
     private(set) var flushes: [Flush] = []
+    private(set) var settled: [Response] = []
+    private(set) var samples: [ServerSample] = []
     private let cookie: UInt64
     private var sequence: UInt32
     private var readSequence: UInt32 = .max - 10
@@ -26,6 +28,8 @@ final class Exchange {
     private func take(_ event: KernelEvent) {
         correlator.take(event) { actions in
             responses += actions.ended
+            settled += actions.settled
+            samples += actions.samples
             if let flush = actions.flush { flushes.append(flush) }
         }
     }
@@ -146,6 +150,12 @@ final class Exchange {
         }
         take(.roundEnded(SamplingRound(begin: begin * 1000, end: end * 1000)))
     }
+
+    /// Somebody tells of tasks.
+    func told(_ event: TaskEvent) { take(.taskTold(event)) }
+
+    /// Nothing more comes.
+    func finish() { correlator.finish { actions in settled += actions.settled } }
 
     private func takeLoss() -> Bool {
         defer { isAfterLoss = false }

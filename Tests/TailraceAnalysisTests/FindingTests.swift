@@ -119,14 +119,14 @@ struct FindingTests {
             let at = Int64(at)
             let clients = kind == 1 ? Int(at) : 20
             let looks = (1...clients).map { look(UInt64($0), at: at) }
-            let (sample, all) = round(at, looks, inFlight: Int.random(in: 0...8, using: &random))
+            var (sample, all) = round(at, looks, inFlight: Int.random(in: 0...8, using: &random))
             var findings: [Finding] = []
-            watch.take(all, sample, to: &findings)
             var tasks = 10 + 2 * clients + 2 * sample.inFlight + Int.random(in: 0...3, using: &random)
             if kind == 0 { tasks += Int(at) / 2 }
             if kind == 3 { tasks += Int.random(in: 0...40, using: &random) }
-            watch.add(
-                TaskReading(pid: 42, at: at * second, provider: "go", open: tasks, growing: "chan send at main.go:41"))
+            sample.tasks = [TaskCount(provider: "go", open: tasks)]
+            sample.growing = "chan send at main.go:41"
+            watch.take(all, sample, to: &findings)
             opened += findings.filter { $0.anomaly == .taskLeak && $0.state == .opened }.map { _ in at }
         }
         #expect(opened.isEmpty == (kind != 0), "kind \(kind): \(opened)")

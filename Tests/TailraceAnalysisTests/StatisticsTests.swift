@@ -41,6 +41,12 @@ struct StatisticsTests {
             let y: [Double]
             let knee: Int?
         }
+        struct Steps: Decodable {
+            let name: String
+            let series: [Double]
+            let changes: [Int]
+        }
+        let steps: [Steps]
         let cases: [Case]
         let knees: [Knee]
         let student: [[Double]]
@@ -121,6 +127,17 @@ struct StatisticsTests {
         let found = ChangePoint.all(in: series)
         #expect(found.map(\.index) == [30, 60])
         #expect(found.last?.after == 21)
+    }
+
+    @Test(
+        "where a series changes several times is where ruptures divides it by ranks, give or take one; noise has none")
+    func steps() {
+        #expect(fixture.steps.count == 6)
+        for test in fixture.steps {
+            let ours = ChangePoint.all(in: test.series).map(\.index)
+            #expect(ours.count == test.changes.count, "\(test.name): \(ours) \(test.changes)")
+            #expect(zip(ours, test.changes).allSatisfy { abs($0 - $1) <= 1 }, "\(test.name): \(ours) \(test.changes)")
+        }
     }
 
     @Test("the knee is where Kneedle has it")

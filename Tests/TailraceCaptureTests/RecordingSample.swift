@@ -9,12 +9,14 @@ struct RecordingSample {
     let bytes: [UInt8]
     /// As they were given, without unused room.
     let records: [[UInt8]]
+    /// What was told of tasks, and how many records came before it.
+    let tasks: [(place: Int, event: TaskEvent)]
     /// Where each block begins, its header, and the records before and behind it.
     let blocks: [(offset: Int, header: BlockHeader, records: Range<Int>)]
     static let jiffy: Int64 = 4_000_000
 
-    /// `blocks` blocks with records, of a few connections each.
-    init(seed: UInt64 = 1, blocks count: Int = 4, isClean: Bool = true) throws {
+    /// `blocks` blocks with records, of a few connections each; `tellsTasks`: behind each record something of tasks.
+    init(seed: UInt64 = 1, blocks count: Int = 4, isClean: Bool = true, tellsTasks: Bool = false) throws {
         let directory = try ScratchDirectory()
         var maker = WireMaker(seed: seed)
         var given: [[UInt8]] = []
@@ -28,10 +30,14 @@ struct RecordingSample {
             path: directory.file("a"), description: description, longest: 1 << 20, redactor: WholePayload(),
             say: { _ in })
         var loss = Loss()
+        var tasks: [(Int, TaskEvent)] = []
         for block in 0..<count {
             for record in maker.connection(UInt64(block + 1), requests: 2) {
                 record.withUnsafeBytes { writer.take($0) }
                 given.append(kept(record))
+                guard tellsTasks else { continue }
+                tasks.append((given.count, Self.task(given.count, maker.now)))
+                writer.take(tasks[tasks.count - 1].1)
             }
             if block == 0 {
                 writer.found(
@@ -48,7 +54,22 @@ struct RecordingSample {
         }
         bytes = content(of: directory.file("a"))
         records = given
+        self.tasks = tasks
         blocks = RecordingSample.blocks(of: bytes)
+    }
+
+    private static func task(_ number: Int, _ now: UInt64) -> TaskEvent {
+        switch number % 3 {
+        case 0:
+            .counted(
+                TaskReading(
+                    pid: 42, started: 77, at: Nanoseconds(now), provider: "go", open: number % 2 == 0 ? number : nil,
+                    growing: number % 5 == 0 ? "chan send" : nil))
+        case 1: .serving(ServingTask(connection: UInt64(number % 4 + 1), pid: 42, task: UInt64(1000 + number)))
+        default:
+            .leftBehind(
+                TasksLeft(connection: UInt64(number % 4 + 1), at: Nanoseconds(now), count: number % 4 == 0 ? nil : 1))
+        }
     }
 
     /// By the lengths in the headers.
@@ -120,6 +141,7 @@ struct Replayed {
         case .stateChanged(let change): "state \(change.socket) \(String(describing: change.new))"
         case .socketSampled(let sample): "sample \(sample.pointee.socket)"
         case .roundEnded(let round): "round \(round.begin) \(round.isComplete)"
+        case .taskTold(let told): "task \(told)"
         }
     }
 

@@ -77,6 +77,7 @@ struct ev_header {
 #define EV_F_HEAD_TOLD (1u << 14)	/* flush: EV_HEAD was made for a call in it; if none is there, that was lost */
 #define EV_F_ENDING (1u << 15)		/* head: the bytes are the call's last: a body in chunks may end with it */
 #define EV_F_LOST_BEFORE (1u << 16)	/* any: records of this connection were lost since the one before */
+#define EV_F_HELD (1u << 17)		/* state, sample: the connection is closed, and a process holds its descriptor still */
 
 struct ev_socket {
 	struct ev_header header;

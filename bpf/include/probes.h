@@ -12,5 +12,6 @@ struct probe_object {
 
 extern const struct probe_object tailrace_probe_object;
 extern const struct probe_object tailrace_task_object;
+extern const struct probe_object tailrace_pair_object;
 
 #endif

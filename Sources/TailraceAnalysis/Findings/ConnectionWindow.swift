@@ -25,6 +25,8 @@ public struct ConnectionWindow: Sendable {
     public let heldByDevice: Int64
     /// Time that flushes were held while the congestion window was full, ns.
     public let heldByCongestion: Int64
+    /// Its round trip has grown far beyond its smallest, and not at the own device.
+    public let isPathInflated: Bool
     /// Looks in a row with more queued than `Thresholds` allow for a notice.
     public let looksQueued: Int
 
@@ -37,8 +39,15 @@ public struct ConnectionWindow: Sendable {
     /// How long its oldest unsent byte, or its writer, has waited, ns.
     public var wait: Int64 { max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked) }
 
+    /// Its bytes are under way for far longer than the path needs, or lost and sent again. That they fill the peer's window then
+    /// is not the peer's doing: who reads slowly has acknowledged what fills it.
+    public var isHeldOnPath: Bool {
+        (isPathInflated || recentRetransmits > 0.25) && 2 * Int64(sample.unackedBytes) > Int64(sample.peerWindow)
+    }
+
     /// What holds its bytes, by the socket's own clocks, then by what limited its flushes.
     public var holder: WaitCause {
+        if isHeldOnPath { return .congestionWindow }
         if let peerWindowShare, peerWindowShare >= 0.5 { return .peerWindow }
         // The first look has nothing to compare with: a window that is full now is as good.
         if peerWindowShare == nil, Int64(sample.unackedBytes) + 1460 > Int64(sample.peerWindow) { return .peerWindow }
@@ -72,7 +81,7 @@ struct ConnectionMemory {
 
 extension ConnectionWindow {
     /// From the look before, nil where this is the first.
-    init(_ look: ConnectionLook, after memory: ConnectionMemory?, queuedLimit: Int64) {
+    init(_ look: ConnectionLook, after memory: ConnectionMemory?, limits: Thresholds) {
         self.look = look
         let sample = look.sample
         let before = memory?.look
@@ -86,15 +95,27 @@ extension ConnectionWindow {
         recentRetransmits = 0.5 * (memory?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits))
         let rtt = sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil
         leastRTT = [memory?.leastRTT, rtt].compactMap { $0 }.min()
-        looksQueued = Int64(sample.queuedBytes) > queuedLimit ? (memory?.looksQueued ?? 0) + 1 : 0
+        looksQueued = Int64(sample.queuedBytes) > limits.whole(.pressureQueued) ? (memory?.looksQueued ?? 0) + 1 : 0
         let isSame = before?.response?.number == look.response?.number
         let earlier = isSame ? before?.response : nil
         qdisc = (
             (look.response?.qdisc.sum ?? 0) - (earlier?.qdisc.sum ?? 0),
             (look.response?.qdisc.count ?? 0) - (earlier?.qdisc.count ?? 0)
         )
+        isPathInflated = Self.isInflated(rtt, leastRTT, qdisc, limits)
         heldByDevice = (look.response?.heldByDevice ?? 0) - (earlier?.heldByDevice ?? 0)
         heldByCongestion = (look.response?.heldByCongestion ?? 0) - (earlier?.heldByCongestion ?? 0)
+    }
+
+    /// What waits at the own device makes the round trip longer too, and is not the path's.
+    private static func isInflated(
+        _ rtt: Int64?, _ least: Int64?, _ qdisc: (time: Int64, flushes: Int64), _ limits: Thresholds
+    ) -> Bool {
+        guard let rtt, let least, rtt >= limits.whole(.pathRTT),
+            Double(rtt) >= limits[.pathInflation] * Double(least)
+        else { return false }
+        let atDevice = qdisc.flushes > 0 ? qdisc.time / qdisc.flushes : 0
+        return 2 * atDevice < rtt - least
     }
 
     /// A flush is told when it is acknowledged, so what is handed over is that and what the socket still holds.

@@ -9,12 +9,14 @@ struct FindingBook {
         var begin: Nanoseconds = 0
         var open: Finding?
         var told: Nanoseconds = 0
+        /// How many it held when it was told last.
+        var toldHeld = 0
         var occurrences = 0
     }
     private var pages = [Page](repeating: Page(), count: Anomaly.allCases.count)
     private let limits: Thresholds
     private let relaxed: Thresholds
-    /// An open finding is told again at most that often, ns, unless it becomes more severe.
+    /// An open finding is told again at most that often, ns, unless it becomes more severe or holds twice as many.
     private static let quiet: Int64 = 10_000_000_000
 
     init(limits: Thresholds) {
@@ -59,7 +61,7 @@ struct FindingBook {
             server: window.server, symptom)
         finding.begin = min(finding.begin, pages[place].begin)
         pages[place].open = finding
-        pages[place].told = window.at
+        (pages[place].told, pages[place].toldHeld) = (window.at, finding.held)
         return finding
     }
 
@@ -77,11 +79,11 @@ struct FindingBook {
         finding.take(symptom, at: window.at)
         finding.state = .updated
         pages[place].open = finding
-        let isWorse = finding.severity > before.severity
+        let isWorse = finding.severity > before.severity || finding.held >= 2 * max(1, pages[place].toldHeld)
         guard isWorse || window.at - pages[place].told >= Self.quiet && finding.evidence != before.evidence else {
             return nil
         }
-        pages[place].told = window.at
+        (pages[place].told, pages[place].toldHeld) = (window.at, finding.held)
         return finding
     }
 

@@ -26,12 +26,19 @@ public struct FindingList: Sendable {
         }
     }
 
-    /// The most severe first, then those that began first. `open`: those of a watch, as they stand at the end.
+    private static func weight(_ finding: Finding) -> Int64 {
+        Int64(finding.held).product(with: max(0, (finding.end ?? finding.at) - finding.begin))
+    }
+
+    /// The most severe first; among equals by how many they held for how long, then those that began first. `open`: those of a
+    /// watch, as they stand at the end.
     public func sorted(open: [Finding]) -> [Finding] {
         var list = self
         list.add(open)
         return list.findings.sorted {
-            $0.severity != $1.severity ? $0.severity > $1.severity : ($0.begin, $0.id) < ($1.begin, $1.id)
+            if $0.severity != $1.severity { return $0.severity > $1.severity }
+            let (left, right) = (Self.weight($0), Self.weight($1))
+            return left != right ? left > right : ($0.begin, $0.id) < ($1.begin, $1.id)
         }
     }
 }

@@ -25,6 +25,11 @@ enum Phrase {
     /// `92 %`.
     static func percent(_ share: Double) -> String { "\(Int64(nearest: max(0, min(share, 1)) * 100)) %" }
 
+    /// Of whoever counts them.
+    static func tasks(_ provider: String) -> String {
+        provider == StageCorrelation.responses ? "responses in flight" : "open tasks (\(provider))"
+    }
+
     /// `1 client`, `3 clients`.
     static func count(_ count: Int, _ one: String, _ many: String) -> String { "\(count) \(count == 1 ? one : many)" }
 

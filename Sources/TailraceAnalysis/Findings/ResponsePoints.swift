@@ -20,25 +20,22 @@ public struct ResponsePoints: Sendable {
         var points: [Point] = []
         var next = 0
     }
+    /// Who counts the tasks.
+    let provider: String
     private var ranges: [Range] = []
-    /// Newest end; 0: none.
-    public private(set) var newest: Nanoseconds = 0
+    private var newest: Nanoseconds = 0
 
-    /// None.
-    public init() {}
+    /// None. `provider`: who counts the tasks.
+    public init(provider: String) { self.provider = provider }
 
-    /// A response that says how long it took: its end is its own, and all its events are known. Streams last as long as they
-    /// have something to say.
-    mutating func add(_ response: borrowing Response) {
-        guard !response.isStreaming, !response.missesEvents, !response.isAdopted, response.endedBy == .complete else {
-            return
-        }
+    /// A response that tells its latency; so many tasks were open when it began.
+    mutating func add(_ response: EndedResponse, tasks: Int) {
         newest = max(newest, response.end)
-        let place = LogLinear.bucket(of: Int64(response.inFlight.begin))
+        let place = LogLinear.bucket(of: Int64(tasks))
         while ranges.count <= place { ranges.append(Range()) }
         let timeline = response.timeline
         let point = Point(
-            tasks: Double(response.inFlight.begin), end: response.end,
+            tasks: Double(tasks), end: response.end,
             latencies: InlineArray { Double(timeline[Self.stages[$0]] ?? 0) })
         if ranges[place].points.count < Self.most {
             ranges[place].points.append(point)
@@ -67,11 +64,11 @@ public struct ResponsePoints: Sendable {
             let curve = LatencyCurve(tasks: tasks, latency: latency)
             let knee = (rank?.rho ?? 0) > 0 ? curve.knee : nil
             return StageCorrelation(
-                stage: Self.stages[place], rho: rank?.rho, probability: rank?.probability, count: points.count,
-                knee: knee?.tasks, base: knee.flatMap { curve.base(upTo: $0) },
+                stage: Self.stages[place], provider: provider, rho: rank?.rho, probability: rank?.probability,
+                count: points.count, knee: knee?.tasks, base: knee.flatMap { curve.base(upTo: $0) },
                 beyond: knee.flatMap { knee in
                     Ordered.median(zip(tasks, latency).filter { $0.0 > knee.tasks }.map(\.1))
-                })
+                }, curve: curve.points)
         }
     }
 }

@@ -7,7 +7,12 @@ struct ServerWatch {
     private var memory: [UInt64: ConnectionMemory] = [:]
     private var arrivals = Arrivals()
     private var endedQdisc: (time: Int64, flushes: Int64) = (0, 0)
-    private var points = ResponsePoints()
+    private var points = ResponsePoints(provider: StageCorrelation.responses)
+    /// The same by tasks that somebody counts; nil: nobody does.
+    private var counted: ResponsePoints?
+    private var moments = MomentSeries()
+    /// The newest end of a response that tells.
+    private var newest: Nanoseconds = 0
     private var correlations: [StageCorrelation] = []
     private var curve: (line: LatencyCurve, responses: Int)?
     private var tasks = TaskSeries()
@@ -17,14 +22,13 @@ struct ServerWatch {
     /// The look before.
     private var last: Nanoseconds
     /// It had a connection or a response last.
-    var seen: Nanoseconds { max(last, points.newest) }
+    var seen: Nanoseconds { max(last, newest) }
     private var windows = 0
-    private var inFlight = 0
     private let limits: Thresholds
     /// Windows between two looks at what takes longer to compute: correlations and trends.
     private static let rarely = 5
     /// Without a new response for that long, correlations say nothing of now, ns.
-    private static let newest: Int64 = 10_000_000_000
+    private static let current: Int64 = 10_000_000_000
 
     init(server: Server, at: Nanoseconds, limits: Thresholds) {
         self.server = server
@@ -35,30 +39,39 @@ struct ServerWatch {
     }
 
     /// A response ended.
-    mutating func add(_ response: borrowing Response) {
+    mutating func add(_ response: EndedResponse) {
         stalls.add(ended: response)
-        points.add(response)
-        let cookie = response.connection.cookie
-        let earlier = response.begin < last ? memory[cookie]?.look.response : nil
-        let isKnown = earlier?.number == response.number
-        let qdisc = response.delivery.qdisc
-        endedQdisc.time = endedQdisc.time.sum(with: qdisc.sum - (isKnown ? earlier?.qdisc.sum ?? 0 : 0))
-        endedQdisc.flushes += qdisc.count - (isKnown ? earlier?.qdisc.count ?? 0 : 0)
-        guard !isKnown, !response.isAdopted, !response.missesEvents else { return }
+        addPoints(response)
+        let earlier = response.begin < last ? memory[response.connection.cookie]?.look.response : nil
+        let known = earlier?.number == response.number ? earlier : nil
+        endedQdisc.time = endedQdisc.time.sum(with: response.qdisc.sum - (known?.qdisc.sum ?? 0))
+        endedQdisc.flushes += response.qdisc.count - (known?.qdisc.count ?? 0)
+        if response.isStreaming {
+            moments.add(
+                gaps: response.gaps.count - (known?.gapSent.count ?? 0),
+                sum: response.gaps.sum - (known?.gapSent.sum ?? 0))
+        }
+        guard known == nil, !response.isPartial else { return }
         let wait = (response.timeline[.read] ?? 0).sum(with: response.timeline[.accept] ?? 0)
         arrivals.add(wait, on: response.connection)
     }
 
-    mutating func add(_ hold: Hold) { stalls.add(hold) }
-
-    mutating func add(_ reading: TaskReading) {
-        tasks.add(reading, inFlight: inFlight, connections: memory.count)
+    private mutating func addPoints(_ response: EndedResponse) {
+        guard response.tellsLatency else { return }
+        newest = max(newest, response.end)
+        moments.add(latency: response.end - response.begin)
+        points.add(response, tasks: response.inFlight)
+        guard let tasks = response.tasks, let open = tasks.begin else { return }
+        if counted?.provider != tasks.provider { counted = ResponsePoints(provider: tasks.provider) }
+        counted?.add(response, tasks: open)
     }
+
+    mutating func add(_ hold: Hold) { stalls.add(hold) }
 
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
     @discardableResult
     mutating func take(
-        _ looks: [ConnectionLook], _ sample: ServerSample, to findings: inout [Finding]
+        _ looks: [ConnectionLook], held: [HeldConnection] = [], _ sample: ServerSample, to findings: inout [Finding]
     ) -> ServerWindow {
         let at = sample.at
         var connections: [ConnectionWindow] = []
@@ -68,22 +81,26 @@ struct ServerWatch {
         for look in looks {
             let cookie = look.connection.cookie
             let before = self.memory[cookie]
-            let window = ConnectionWindow(look, after: before, queuedLimit: limits.whole(.pressureQueued))
+            let window = ConnectionWindow(look, after: before, limits: limits)
             memory[cookie] = ConnectionMemory(window)
             connections.append(window)
             guard let response = look.response else { continue }
             stalls.add(open: response.begin, at: at)
+            addGaps(of: response, since: before?.look.response)
             if before?.look.response?.number != response.number { arrivals.add(response.readWait, on: look.connection) }
         }
         self.memory = memory
-        inFlight = sample.inFlight
+        tasks.add(sample, connections: memory.count)
+        moments.add(sample, since: last)
         stalls.finishLook(at: at)
         if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1
         let window = ServerWindow(
-            server: server, at: at, length: max(0, at - last), connections: connections, inFlight: sample.inFlight,
-            arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations, curve: curve, tasks: trend,
-            leftBehind: tasks.leftBehind, pressure: stalls.pressure)
+            server: server, at: at, length: max(0, at - last), connections: connections, held: held,
+            inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
+            counted: sample.tasks.first?.open, curve: curve, tasks: trend, writing: sample.writing,
+            leftBehind: tasks.leftBehind,
+            pressure: stalls.pressure)
         book.take(window, to: &findings)
         arrivals = Arrivals()
         endedQdisc = (0, 0)
@@ -91,10 +108,18 @@ struct ServerWatch {
         return window
     }
 
+    private mutating func addGaps(of response: LookedResponse, since before: LookedResponse?) {
+        guard response.isStreaming else { return }
+        let told = before?.number == response.number ? before?.gapSent : nil
+        moments.add(gaps: response.gapSent.count - (told?.count ?? 0), sum: response.gapSent.sum - (told?.sum ?? 0))
+    }
+
+    private var allCorrelations: [StageCorrelation] { points.correlations + (counted?.correlations ?? []) }
+
     private mutating func compute(at: Nanoseconds) {
-        let isNew = at - points.newest < Self.newest
-        correlations = isNew ? points.correlations : []
-        curve = isNew ? points.curve : nil
+        let isNew = at - newest < Self.current
+        correlations = isNew ? allCorrelations : []
+        curve = isNew ? (counted ?? points).curve : nil
         trend = tasks.trend
     }
 
@@ -109,8 +134,10 @@ struct ServerWatch {
         stalls.finish()
         var insight = ServerInsight(server: server)
         insight.pressure = stalls.pressure
-        insight.correlations = points.correlations
+        insight.correlations = allCorrelations
         insight.tasks = tasks.trend
+        insight.changes = moments.changes
+        insight.history = moments.moments
         return insight
     }
 }

@@ -11,6 +11,8 @@ public struct ServerWindow: Sendable {
     public let length: Int64
     /// Its connections, by cookie.
     public let connections: [ConnectionWindow]
+    /// Closed connections that it holds still, by cookie.
+    public let held: [HeldConnection]
     /// Responses in flight.
     public let inFlight: Int
     /// Of the responses that were first seen in it.
@@ -19,10 +21,14 @@ public struct ServerWindow: Sendable {
     public let endedQdisc: (time: Int64, flushes: Int64)
     /// How the latencies of the newest responses go with open tasks.
     public let correlations: [StageCorrelation]
+    /// Open tasks now, as somebody counts them; nil: nobody does.
+    public let counted: Int?
     /// Latency by open tasks, of the same responses, and how many those are; nil: too few.
     public let curve: (line: LatencyCurve, responses: Int)?
     /// nil: nobody counts its tasks, or too few readings are there.
     public let tasks: TaskTrend?
+    /// Tasks that wait in a write, in words; nil: not known. Untrusted.
+    public let writing: String?
     /// Tasks that responses left behind, counted one by one; nil: not known.
     public let leftBehind: Int?
     /// Held by queues, a second late.
@@ -30,6 +36,10 @@ public struct ServerWindow: Sendable {
 
     /// Connections with a response in the making.
     public var open: Int { connections.reduce(0) { $0 + ($1.look.response != nil ? 1 : 0) } }
+    /// Open tasks now by a correlation's provider.
+    func open(by provider: String) -> Int {
+        provider == StageCorrelation.responses ? inFlight : counted ?? inFlight
+    }
     /// Sum over all connections.
     public var unsentBytes: Int64 { connections.reduce(0) { $0 + Int64($1.sample.unsentBytes) } }
 }

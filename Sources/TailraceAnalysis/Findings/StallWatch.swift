@@ -19,7 +19,7 @@ struct StallWatch {
     }
 
     /// A response ended: until the last look it was counted while it was open.
-    mutating func add(ended response: borrowing Response) {
+    mutating func add(ended response: EndedResponse) {
         grid.addInFlight(from: max(response.begin, min(looked, response.end)), to: response.end)
     }
 

@@ -21,11 +21,11 @@ struct TaskSeries {
     private var growing: String?
     private(set) var leftBehind: Int?
 
-    mutating func add(_ reading: TaskReading, inFlight: Int, connections: Int) {
-        growing = reading.growing ?? growing
-        leftBehind = reading.leftBehind ?? leftBehind
-        guard let open = reading.open else { return }
-        if provider != reading.provider { (points, stride, skipped, provider) = ([], 1, 0, reading.provider) }
+    mutating func add(_ sample: ServerSample, connections: Int) {
+        growing = sample.growing ?? growing
+        leftBehind = sample.leftBehind
+        guard let count = sample.tasks.first, let open = count.open else { return }
+        if provider != count.provider { (points, stride, skipped, provider) = ([], 1, 0, count.provider) }
         skipped += 1
         guard skipped >= stride else { return }
         skipped = 0
@@ -34,7 +34,8 @@ struct TaskSeries {
             stride *= 2
         }
         points.append(
-            Point(at: reading.at, open: Double(open), inFlight: Double(inFlight), connections: Double(connections)))
+            Point(
+                at: sample.at, open: Double(open), inFlight: Double(sample.inFlight), connections: Double(connections)))
     }
 
     /// So few readings that a trend is quickly computed.

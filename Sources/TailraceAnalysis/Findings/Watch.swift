@@ -45,18 +45,11 @@ public struct Watch {
 
     private var ordered: [Int] { places.sorted { $0.key < $1.key }.map(\.value.index) }
 
-    /// Tasks were counted. What is told of a process without connections is not used.
-    public mutating func take(_ reading: TaskReading) {
-        if let place = places[reading.pid] { watches[place.index].add(reading) }
-    }
-
     /// Takes what an event led to.
     public mutating func take(_ actions: borrowing Actions) -> Told {
-        for place in actions.ended.indices {
-            guard let server = actions.ended[place].server else { continue }
-            if let index = index(of: server, at: actions.ended[place].begin) {
-                watches[index].add(actions.ended[place])
-            }
+        if let response = actions.ended.baseAddress, let server = response.pointee.server {
+            let ended = EndedResponse(response)
+            if let index = index(of: server, at: ended.begin) { watches[index].add(ended) }
         }
         guard let look = actions.look else { return Told() }
         return take(look)
@@ -71,24 +64,29 @@ public struct Watch {
         for hold in look.holds { if let place = places[hold.pid] { watches[place.index].add(hold) } }
         var connections: [Int32: [ConnectionLook]] = [:]
         for connection in look.connections { connections[connection.server.pid, default: []].append(connection) }
+        let held = Dictionary(grouping: look.held, by: \.server.pid)
         for var sample in look.samples {
             let pid = sample.server.pid
             let looks = (connections[pid] ?? []).sorted { $0.connection.cookie < $1.connection.cookie }
             if let index = places[pid]?.index {
-                told.windows.append(watches[index].take(looks, sample, to: &told.findings))
+                told.windows.append(watches[index].take(looks, held: held[pid] ?? [], sample, to: &told.findings))
                 sample.pressure = watches[index].pressure.all
             }
             told.samples.append(sample)
         }
-        quieten(Set(look.samples.map(\.server.pid)), at: look.at, to: &told.findings)
+        quieten(Set(look.samples.map(\.server.pid)), held, at: look.at, to: &told.findings)
         return told
     }
 
-    /// A server without a connection has windows without one as long as something is open with it.
-    private mutating func quieten(_ seen: Set<Int32>, at: Nanoseconds, to findings: inout [Finding]) {
-        for index in ordered where watches[index].book.isBusy && !seen.contains(watches[index].server.pid) {
-            let sample = ServerSample(server: watches[index].server, at: at)
-            watches[index].take([], sample, to: &findings)
+    /// A server without a connection has windows without one as long as something is open with it, or it holds what is closed.
+    private mutating func quieten(
+        _ seen: Set<Int32>, _ held: [Int32: [HeldConnection]], at: Nanoseconds, to findings: inout [Finding]
+    ) {
+        for index in ordered {
+            let server = watches[index].server
+            guard !seen.contains(server.pid), watches[index].book.isBusy || held[server.pid] != nil else { continue }
+            let sample = ServerSample(server: server, at: at)
+            watches[index].take([], held: held[server.pid] ?? [], sample, to: &findings)
         }
     }
 

@@ -40,12 +40,6 @@ public struct SnapshotBuilder {
         return told
     }
 
-    /// Tasks were counted.
-    public mutating func take(_ reading: TaskReading) {
-        watch.take(reading)
-        tasks.take(reading)
-    }
-
     /// Tasks were grouped, at `time`.
     public mutating func take(_ census: TaskCensus, at time: Nanoseconds) { tasks.take(census, at: time) }
 
@@ -76,6 +70,7 @@ public struct SnapshotBuilder {
     private mutating func add(_ look: RoundLook, _ told: Watch.Told) {
         windows = told.windows
         findings.take(told.findings, open: watch.open)
+        for sample in told.samples { tasks.take(sample) }
         tasks.look(windows)
         sockets = SocketPicture(windows, tasks: tasks)
         follower.look(sockets)

@@ -25,9 +25,10 @@ struct TaskRecord {
     /// Of the best provider of a process; the others count what is not a task of its own.
     private static let preference = ["go", "swift", "uprobe", "threads"]
 
-    mutating func take(_ reading: TaskReading) {
-        if newest[reading.pid] == nil, newest.count >= Self.mostProcesses { return }
-        newest[reading.pid, default: [:]][reading.provider] = reading.open
+    mutating func take(_ sample: ServerSample) {
+        let pid = sample.server.pid
+        if newest[pid] == nil, newest.count >= Self.mostProcesses { return }
+        newest[pid] = sample.tasks.reduce(into: [:]) { $0[$1.provider] = $1.open }
     }
 
     /// Those of processes that serve nothing any more are let go.

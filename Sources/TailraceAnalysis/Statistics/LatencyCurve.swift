@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
+import TailraceModel
 
 /// Latency by number of open tasks, and where it leaves its base.
 public struct LatencyCurve: Sendable {
     /// Responses that began with about the same number of open tasks.
-    public struct Point: Sendable, Equatable {
-        /// Mean number of open tasks.
-        public let tasks: Double
-        /// Median latency, ns.
-        public let latency: Double
-        /// Responses.
-        public let count: Int
-    }
+    public typealias Point = CurvePoint
     /// By tasks, ascending.
     public let points: [Point]
 

@@ -58,6 +58,7 @@ struct Record: ParsableCommand {
             path: output, description: description, longest: UInt64(maxSize?.bytes ?? 1 << 30),
             redactor: HeadRedactor(), say: complain)
         run.source.tap = writer
+        try run.readTasks(of: options)
         try run.announceReady(in: options.readyFile)
         let code = try record(run, writer)
         complain(summary(of: writer, run))
@@ -71,7 +72,7 @@ struct Record: ParsableCommand {
         var isInterrupted = false
         do {
             try run.run(
-                handle: { _ in },
+                handle: { event in if case .taskTold(let told) = event { writer.take(told) } },
                 afterDrain: { writer.tick(at: run.now, anchor: run.anchor, loss: run.loss) },
                 mayEnd: {
                     defer { isInterrupted = true }

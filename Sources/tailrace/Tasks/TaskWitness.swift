@@ -1,104 +1,129 @@
 // SPDX-License-Identifier: MIT
+import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
 import TailraceTasks
 
-/// What the open tasks of servers say of their responses: how many there were, who served, and who was left behind.
+/// Puts what is told of the servers' tasks into the stream of a live run: their counts, who serves a connection, and what it
+/// left behind.
 final class TaskWitness {
-    let gauge: TaskGauge
+    private let gauge: TaskGauge
     private let serving: ServingTasks?
-    /// Responses that wait for their grace to be over.
-    private var held: [UInt64: Response] = [:]
-    private var newest: UInt64 = 0
-    /// Connections that may still be followed, and whose client has gone. Of one that serves on, nobody knows whose its tasks
-    /// are.
-    private var gone: Set<UInt64> = []
-    /// Servers that are not read by then are read a little later, ns.
-    private static let patience: Nanoseconds = 2_000_000_000
-    /// How long tasks may take to notice that their client has gone, ns.
-    private static let grace: Nanoseconds = 2_000_000_000
-    /// Beyond that nobody waits: those are told at once.
-    private static let mostHeld = 10_000
+    private var questions = TaskQuestions()
+    /// Servers that were met, and of them those whose goroutines are told, or never will be.
+    private var met: Set<Met> = []
+    private var told: Set<Int32> = []
+    private var silent: Set<Int32> = []
+    /// Connections of which nobody knows yet who serves them, and their servers: looked for until it is known.
+    private var unserved: [UInt64: Int32] = [:]
+    private static let mostMet = 4096
+    private static let mostUnserved = 1 << 16
+    /// Servers that are not read by then are read a little later, ns; where the user named functions, it is first seen whether
+    /// they are there.
+    private static let (patience, probePatience): (Nanoseconds, Nanoseconds) = (2_000_000_000, 20_000_000_000)
+    /// What was said already of tasks that are not counted as the user wanted.
+    private var complaints: Set<String> = []
+    private static let mostComplaints = 16
+
+    /// A writer that waits for longer is worth a question, ns.
+    private static let longBlocked: Nanoseconds = 250_000_000
+
+    private struct Met: Hashable {
+        let pid: Int32
+        let started: Nanoseconds
+    }
 
     /// Servers that can be named already are read from now on. Where the kernel refuses to look for who serves, only the
     /// counts are told.
-    init(_ options: TargetOptions) {
+    ///
+    /// - Throws: `TaskError`, where servers are known, and `--task-probe` counts the tasks of none of them.
+    init(_ options: TargetOptions) throws {
+        let probe = try options.probe.kind
         let serving = try? ServingTasks()
         self.serving = serving
-        gauge = TaskGauge { pid, idOffset in serving?.look(atGoProcess: pid, idOffset: idOffset) }
+        gauge = TaskGauge(
+            kinds: [.go, .swift] + [probe].compactMap { $0 } + [.threads],
+            found: { pid, idOffset in serving?.look(atGoProcess: pid, idOffset: idOffset) },
+            ended: { pid in serving?.forget(process: pid) })
         let found = ListenerProcesses.listening(on: options.port) + ListenerProcesses.named(options.comm)
         for pid in options.pid + found { gauge.watch(pid: pid) }
-        gauge.settle(patience: Self.patience)
+        gauge.settle(patience: probe == nil ? Self.patience : Self.probePatience)
+        let refusals = gauge.refusals()
+        if let first = refusals.first, gauge.processes(countedBy: TaskProbe.name) == 0 { throw first }
+        refusals.forEach(complain)
     }
 
-    /// A response with its server's tasks. `now` nil: it waits until its grace is over.
-    struct Counted {
-        let now: Response?
+    private func complain(_ refusal: TaskError) {
+        guard complaints.count < Self.mostComplaints, complaints.insert(refusal.description).inserted else { return }
+        tailrace.complain(refusal.description)
     }
 
-    /// nil: nobody tells the tasks of its server.
-    func counted(_ response: borrowing Response, at now: Nanoseconds) -> Counted? {
-        guard let server = response.server, let tasks = gauge.range(of: server, from: response.begin, to: response.end)
-        else { return nil }
-        var counted = copy response
-        counted.tasks = tasks
-        counted.serving = serving?.task(of: response.connection.cookie, pid: server.pid)
-        guard let task = counted.serving, response.state == .ended, gone.contains(response.connection.cookie),
-            held.count < Self.mostHeld
-        else { return Counted(now: counted) }
-        newest += 1
-        held[newest] = counted
-        gauge.ask(newest, tasksOf: task, in: server, at: now + Self.grace)
-        return Counted(now: nil)
-    }
+    deinit { gauge.stop() }
 
-    /// A server that is met is read, and a client that goes is remembered: what the server still sends is told as gone too.
-    func willTake(_ event: KernelEvent) {
-        if case .socketUsed(let use) = event { gauge.watch(use.server) }
-        if case .stateChanged(let change) = event, change.new == .closeWait || change.new == .closed {
-            gone.insert(change.socket)
+    /// After the event was handled. Where no server tells of its tasks, this costs a comparison.
+    func hear(_ event: borrowing KernelEvent, _ tell: (KernelEvent) -> Void) {
+        switch event {
+        case .socketUsed(let use): meet(use)
+        case .requestRead(let read): if !unserved.isEmpty { look(at: read.pointee.socket, tell) }
+        case .headSent(let sent): if !unserved.isEmpty { look(at: sent.pointee.socket, tell) }
+        case .flushLeft(let flush): if !unserved.isEmpty { look(at: flush.pointee.socket, tell) }
+        case .stateChanged(let change):
+            if !unserved.isEmpty { look(at: change.socket, tell) }
+            if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
+            if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
+        case .socketSampled(let sample):
+            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
+        case .roundEnded, .taskTold: break
         }
     }
 
-    /// Of a connection that is closed nothing more comes.
-    func didTake(_ event: KernelEvent) {
-        if case .stateChanged(let change) = event, change.new == .closed { gone.remove(change.socket) }
+    /// Before each drain: what was read meanwhile.
+    func tell(_ tell: (KernelEvent) -> Void) {
+        let (events, silent) = gauge.take()
+        for event in events {
+            if case .counted(let reading) = event { note(reading) }
+            tell(.taskTold(event))
+        }
+        gauge.refusals().forEach(complain)
+        guard !silent.isEmpty else { return }
+        if self.silent.count + silent.count > Self.mostMet { self.silent = [] }
+        self.silent.formUnion(silent)
+        unserved = unserved.filter { !self.silent.contains($0.value) }
     }
 
-    /// Those whose grace is over.
-    func settled() -> [Response] {
-        guard !held.isEmpty else { return [] }
-        return gauge.answers().compactMap { token, count in
-            var response = held.removeValue(forKey: token)
-            response?.leftBehind = count
-            return response
+    /// Groups of tasks, while somebody `asks` for them.
+    func censuses(asks: Bool) -> [TaskCensus] {
+        if asks { gauge.askGroups() }
+        return gauge.censuses()
+    }
+
+    private func note(_ reading: TaskReading) {
+        guard reading.provider == Goroutines.name else { return }
+        if reading.open == nil {
+            told.remove(reading.pid)
+        } else if told.insert(reading.pid).inserted {
+            silent.remove(reading.pid)
         }
     }
 
-    /// Open responses as the run ends: where the client has gone, what serves it still is left behind.
-    func counted(open responses: [Response], at now: Nanoseconds) -> [Response] {
-        var told = responses.map { response in counted(response, at: now)?.now ?? response }
-        var places: [UInt64: Int] = [:]
-        for place in told.indices where gone.contains(told[place].connection.cookie) {
-            guard let task = told[place].serving, let server = told[place].server else { continue }
-            newest += 1
-            places[newest] = place
-            gauge.ask(newest, tasksOf: task, in: server, at: now)
+    /// A server that is met is read.
+    private func meet(_ use: SocketUse) {
+        let pid = use.server.pid
+        if met.insert(Met(pid: pid, started: use.server.started)).inserted {
+            if met.count > Self.mostMet { met = [] }
+            silent.remove(pid)
+            gauge.watch(use.server)
         }
-        let deadline = now + Self.patience
-        while !places.isEmpty, gauge.now < deadline {
-            for (token, count) in gauge.answers() {
-                if let place = places.removeValue(forKey: token) { told[place].leftBehind = count }
-            }
-            gauge.rest()
-        }
-        return told
+        guard serving != nil, unserved.count < Self.mostUnserved, !silent.contains(pid) else { return }
+        unserved[use.connection.cookie] = pid
     }
 
-    /// The rest too, at the end: what they left behind is not known yet.
-    func all() -> [Response] {
-        let settled = settled()
-        defer { held = [:] }
-        return settled + held.sorted { $0.key < $1.key }.map(\.value)
+    private func look(at connection: UInt64, _ tell: (KernelEvent) -> Void) {
+        guard let pid = unserved[connection], told.contains(pid) else { return }
+        guard let task = serving?.task(of: connection, pid: pid) else { return }
+        unserved[connection] = nil
+        let root = ServingTask(connection: connection, pid: pid, task: task)
+        questions.take(root)
+        tell(.taskTold(.serving(root)))
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
 import Glibc
+import TailraceCapture
 import TailraceModel
 import TailraceOutput
 import TailraceTasks
@@ -17,6 +18,7 @@ struct TasksCommand: ParsableCommand {
             EXAMPLES
               sudo tailrace tasks 4711
               sudo tailrace tasks 4711 --watch 2s
+              sudo tailrace tasks 4711 --watch 2s --task-probe open=exe:job_begin,close=exe:job_end
               sudo tailrace tasks 4711 --json | jq '.groups[] | select(.count > 100)'
             """)
 
@@ -28,28 +30,91 @@ struct TasksCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Again and again, so often: 500ms, 2s. Ages are known from the second time on.", valueName: "time"))
+            "Again and again, so often: 500ms, 2s. The process's responses are traced meanwhile: how many are in flight, and whose tasks are left behind. Ages are known from the second time on.",
+            valueName: "time"))
     var watch: TimeSpan?
+
+    @OptionGroup var probe: TaskProbeOption
+
+    @Option(help: .hidden)
+    var apartWithColumns: Int?
 
     func validate() throws {
         if pid <= 0 { throw ValidationError("\(pid) is no process id.") }
     }
 
     func run() throws {
-        var subject = try CensusSubject(pid: pid, watches: watch != nil)
-        let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+        guard let columns = apartWithColumns else {
+            let isForPrograms = json || isatty(STDOUT_FILENO) == 0
+            let code = try ApartProcess.run(
+                [
+                    Self.configuration.commandName ?? "", "--apart-with-columns",
+                    String(isForPrograms ? 0 : terminalWidth()),
+                ]
+                    + CommandLine.arguments.dropFirst(2))
+            if code != 0 { throw ExitCode(code) }
+            return
+        }
+        ApartProcess.begin(reading: pid)
+        try tell(columns: columns)
+    }
+
+    /// `columns`: of the terminal; 0: there is none.
+    private func tell(columns: Int) throws {
+        guard let watch else {
+            var subject = try CensusSubject(pid: pid, watches: false, probe: try probe.kind)
+            let remark = "responses are counted from their begin on: with --watch"
+            return try write(
+                subject.census(responses: TaskCount(provider: "responses", open: nil, remark: remark)), columns)
+        }
+        var subject = try CensusSubject(pid: pid, watches: true, probe: try probe.kind)
+        let options = try TargetOptions.parse(["--pid", String(pid)])
+        let run: TracingRun
+        do {
+            run = try TracingRun(target: options.target, tellsFlushes: false)
+            try run.readTasks(of: options)
+        } catch let error as CaptureError {
+            return try tell(columns, every: watch.nanoseconds, &subject, without: error.description)
+        }
+        try tell(columns, every: watch.nanoseconds, &subject, beside: run)
+    }
+
+    private func write(_ census: TaskCensus, _ columns: Int) throws {
+        var output = Output(STDOUT_FILENO)
+        if columns == 0 {
+            output.append(census.json())
+        } else {
+            output.append(CensusText(width: columns).text(census))
+        }
+        try output.flush()
+    }
+
+    /// With the responses that are in flight, and those whose client has gone.
+    private func tell(
+        _ columns: Int, every interval: Int64, _ subject: inout CensusSubject, beside run: TracingRun
+    ) throws {
+        var gone = GoneResponses()
+        var next = run.now
+        try run.run(
+            tell: { gone.take($0) },
+            afterDrain: {
+                guard run.now >= next else { return }
+                next = run.now + interval
+                let open = run.openResponses()
+                subject.look(for: gone.all(open: open))
+                let census = try subject.census(responses: TaskCount(provider: "responses", open: open.count))
+                gone.keep(thoseIn: census.groups)
+                try write(census, columns)
+            }, isDone: { kill(pid, 0) != 0 && errno == ESRCH })
+    }
+
+    /// Where this kernel or user cannot trace.
+    private func tell(
+        _ columns: Int, every interval: Int64, _ subject: inout CensusSubject, without remark: String
+    ) throws {
         while true {
-            var output = Output(STDOUT_FILENO)
-            let census = try subject.census()
-            if isForPrograms {
-                output.append(census.json())
-            } else {
-                output.append(CensusText(width: terminalWidth()).text(census))
-            }
-            try output.flush()
-            guard let watch else { return }
-            var pause = timespec(
-                tv_sec: Int(watch.nanoseconds / 1_000_000_000), tv_nsec: Int(watch.nanoseconds % 1_000_000_000))
+            try write(subject.census(responses: TaskCount(provider: "responses", open: nil, remark: remark)), columns)
+            var pause = timespec(tv_sec: Int(interval / 1_000_000_000), tv_nsec: Int(interval % 1_000_000_000))
             nanosleep(&pause, nil)
             if kill(pid, 0) != 0, errno == ESRCH { return }
         }
@@ -63,7 +128,7 @@ struct CensusSubject {
     private var silent: [TaskCount] = []
 
     /// - Throws: `TaskError` where there is no such process, or nobody may look into it.
-    init(pid: Int32, watches: Bool) throws {
+    init(pid: Int32, watches: Bool, probe: TaskProviderKind?) throws {
         self.pid = pid
         let threads = try Threads(pid: pid)
         try add(Goroutines.name) { () throws(TaskError) in
@@ -72,6 +137,8 @@ struct CensusSubject {
             return goroutines
         }
         if providers.isEmpty { try add(SwiftTasks.name) { () throws(TaskError) in try SwiftTasks(pid: pid) } }
+        // The user asked for it: where it cannot be, that is no remark.
+        if let probe { providers.append(try probe.make(pid)) }
         providers.append(threads)
     }
 
@@ -87,8 +154,13 @@ struct CensusSubject {
         }
     }
 
-    /// What they tell now.
-    mutating func census() throws -> TaskCensus {
+    /// Responses whose client has gone, by the task that serves them: theirs are told apart from now on.
+    func look(for gone: [UInt64: String]) {
+        for case let goroutines as Goroutines in providers { goroutines.gone = gone }
+    }
+
+    /// What they tell now, and who counts responses.
+    mutating func census(responses: TaskCount) throws -> TaskCensus {
         var wall = timespec()
         clock_gettime(CLOCK_REALTIME, &wall)
         var census = TaskCensus(
@@ -99,7 +171,7 @@ struct CensusSubject {
                 TaskCount(provider: type(of: provider).name, open: try provider.count(), remark: provider.remark))
             census.add(try provider.groups())
         }
-        census.counts += silent
+        census.counts += [responses] + silent
         census.connections = HeldSockets.connections(of: pid)
         return census
     }

@@ -50,9 +50,7 @@ struct Top: ParsableCommand {
         let run = try TracingRun(
             target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
             maxConnections: options.maxConnections, tellsFlushes: true)
-        let witness = TaskWitness(options)
-        run.witness = witness
-        defer { witness.gauge.stop() }
+        try run.readTasks(of: options)
         let limits = try thresholds.limits()
         guard let terminal = appearance.terminal() else {
             try run.announceReady(in: options.readyFile)
@@ -60,13 +58,13 @@ struct Top: ParsableCommand {
                 interval: textInterval, limits: limits,
                 facts: RunFacts(run.description, target: options.target.description)
             )
-            .print(run, gauge: witness.gauge)
+            .print(run)
         }
         let recorder = TopRecorder(run, target: options.target, mostSockets: Int(options.maxConnections))
         let screen = TopScreen(terminal, appearance.capabilities)
         defer { screen.leave() }
         let live = TopLive(
-            run, target: options.target, witness: witness, screen: screen, interval: frameInterval, limits: limits,
+            run, target: options.target, screen: screen, interval: frameInterval, limits: limits,
             files: SavedFile(directory: saveDirectory), recorder: recorder)
         try run.announceReady(in: options.readyFile)
         try live.show()
@@ -80,7 +78,7 @@ struct Top: ParsableCommand {
         guard let terminal = appearance.terminal() else {
             let run = try ReplayRun(path: path, tellsFlushes: true)
             let facts = RunFacts(run.description, target: run.source.description.target.description)
-            return try TopText(interval: textInterval, limits: limits, facts: facts).print(run, gauge: nil)
+            return try TopText(interval: textInterval, limits: limits, facts: facts).print(run)
         }
         // Before the terminal is taken: what cannot be read is said on stderr.
         _ = try RecordingSource(path: path)

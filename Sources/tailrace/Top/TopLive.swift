@@ -9,7 +9,6 @@ import TailraceOutput
 /// A traced run, looked at while it goes on.
 final class TopLive {
     private let run: TracingRun
-    private let witness: TaskWitness
     private let screen: TopScreen
     private let interval: Nanoseconds
     private let files: SavedFile
@@ -21,11 +20,10 @@ final class TopLive {
     private var isQuitting = false
 
     init(
-        _ run: TracingRun, target: Target, witness: TaskWitness, screen: TopScreen, interval: Nanoseconds,
+        _ run: TracingRun, target: Target, screen: TopScreen, interval: Nanoseconds,
         limits: Thresholds, files: SavedFile, recorder: TopRecorder
     ) {
         self.run = run
-        self.witness = witness
         self.screen = screen
         self.interval = interval
         self.files = files
@@ -40,15 +38,7 @@ final class TopLive {
         recorder.say = { [screen, run] in screen.say($0, at: run.now) }
         run.pause = { [unowned self] in pause($0) }
         look(at: run.now)
-        try run.run(tell: { [self] in take($0) }, afterDrain: afterDrain, isDone: { false })
-    }
-
-    private func take(_ actions: borrowing Actions) {
-        for sample in actions.samples {
-            guard let count = witness.gauge.newest(of: sample.server) else { continue }
-            builder.take(TaskReading(pid: sample.server.pid, at: sample.at, provider: count.provider, open: count.open))
-        }
-        builder.take(actions)
+        try run.run(tell: { [self] in builder.take($0) }, afterDrain: afterDrain, isDone: { false })
     }
 
     /// True ends the run.
@@ -61,7 +51,6 @@ final class TopLive {
     private func afterDrain() {
         let now = run.now
         recorder.tick(at: now)
-        _ = witness.settled()
         if now >= nextSnapshot, !isQuitting { look(at: now) }
     }
 
@@ -76,6 +65,7 @@ final class TopLive {
             facts.ownBytes = OwnCost.residentBytes()
         }
         facts.recordingFile = recorder.file
+        for census in run.censuses(asks: screen.state.view == .tasks) { builder.take(census, at: now) }
         facts.message = screen.message(at: now)
         screen.show(
             builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in

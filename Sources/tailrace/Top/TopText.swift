@@ -3,7 +3,6 @@ import Glibc
 import TailraceAnalysis
 import TailraceModel
 import TailraceOutput
-import TailraceTasks
 
 /// The dashboard where there is no terminal: a table for each interval, whole lines, nothing that moves a cursor.
 final class TopText {
@@ -20,16 +19,9 @@ final class TopText {
     }
 
     /// Goes through the run; the last table is of its end.
-    func print(_ run: any ResponseRun, gauge: TaskGauge?) throws {
+    func print(_ run: any ResponseRun) throws {
         try run.run(
-            tell: { [self] actions in
-                for sample in actions.samples {
-                    guard let count = gauge?.newest(of: sample.server) else { continue }
-                    let pid = sample.server.pid
-                    builder.take(TaskReading(pid: pid, at: sample.at, provider: count.provider, open: count.open))
-                }
-                builder.take(actions)
-            },
+            tell: { [self] in builder.take($0) },
             afterDrain: { [self] in
                 let now = run.now
                 let due = next ?? now + interval

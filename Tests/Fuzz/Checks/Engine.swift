@@ -49,6 +49,7 @@ final class Engine {
         if let anchor { self.anchor = anchor }
         correlator.take(event) { actions in
             for place in actions.ended.indices { take(actions.ended[place]) }
+            for place in actions.settled.indices { show(actions.settled[place]) }
             if let flush = actions.flush { take(flush) }
             guard !formats.isEmpty else { return }
             let told = watch.take(actions)
@@ -64,8 +65,11 @@ final class Engine {
         responses += 1
         responseBytes &+= response.responseBytes
         if let contradiction = response.contradiction { wrong = wrong ?? "\(response.id): \(contradiction)" }
-        for format in formats { note(format.response(response, anchor: anchor)) }
         if !formats.isEmpty { report.add(response, anchor: anchor) }
+    }
+
+    private func show(_ response: borrowing Response) {
+        for format in formats { note(format.response(response, anchor: anchor)) }
     }
 
     private func take(_ flush: Flush) {
@@ -84,7 +88,13 @@ final class Engine {
 
     /// Nothing more comes: what is open is told, and the report is made.
     func end(at now: Nanoseconds, _ loss: Loss = Loss()) {
-        for response in correlator.open(at: now) { take(response) }
+        correlator.finish { actions in
+            for place in actions.settled.indices { show(actions.settled[place]) }
+        }
+        for response in correlator.open(at: now) {
+            take(response)
+            show(response)
+        }
         for format in formats { note(format.loss(loss, at: anchor.wall(at: now))) }
         if !formats.isEmpty {
             var sum = report.report(

@@ -12,6 +12,8 @@ enum FuzzTarget: String, CaseIterable {
     case secrets
     /// A body in chunks.
     case chunks
+    /// An executable that somebody else wrote.
+    case image
     /// Text for a terminal.
     case text
 
@@ -23,6 +25,7 @@ enum FuzzTarget: String, CaseIterable {
         case .heads: HeadsCheck.wrong(with: bytes)
         case .secrets: SecretsCheck.wrong(with: bytes)
         case .chunks: ChunksCheck.wrong(with: bytes)
+        case .image: ImageCheck.wrong(with: bytes)
         case .text: TextCheck.wrong(with: bytes)
         }
     }

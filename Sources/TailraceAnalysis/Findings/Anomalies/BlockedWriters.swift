@@ -10,7 +10,7 @@ extension AnomalyCheck {
         let share = Double(blocked.count) / Double(open)
         let longest = worst.sample.blocked
         return Symptom(
-            share > 0.5 && blocked.count >= 3 ? .critical : .warning, since: window.since(longest),
+            share > 0.5 && blocked.count >= 3 ? .critical : .warning, held: blocked.count, since: window.since(longest),
             connection: worst.look.connection,
             evidence: [
                 Evidence("blocked_writers", .count(Int64(blocked.count))),
@@ -20,12 +20,13 @@ extension AnomalyCheck {
                 Evidence("peer", .text(worst.remote.description)),
                 Evidence("sndbuf_bytes", .bytes(Int64(worst.sample.sndbufBytes))),
                 Evidence("cause", .text(worst.holder.rawValue)),
+                Evidence("tasks_writing", .text(window.writing)),
             ],
             summary: """
                 \(Phrase.count(blocked.count, "writer waits", "writers wait")) for room in the send buffer, \
                 \(Phrase.percent(share)) of \(Phrase.count(open, "response", "responses")) in the making, the longest for \
                 \(Phrase.duration(longest)) (\(worst.remote), sndbuf \(Phrase.bytes(Int64(worst.sample.sndbufBytes)))): \
-                \(Phrase.reason(worst.holder)).
+                \(Phrase.reason(worst.holder)).\(window.writing.map { " \($0)." } ?? "")
                 """)
     }
 }

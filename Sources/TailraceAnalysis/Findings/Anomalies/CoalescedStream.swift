@@ -12,7 +12,7 @@ extension AnomalyCheck {
         else { return nil }
         let open = window.open
         return Symptom(
-            .warning, connection: worst.connection.look.connection,
+            .warning, held: lumpy.count, connection: worst.connection.look.connection,
             evidence: [
                 Evidence("coalesced_responses", .count(Int64(lumpy.count))),
                 Evidence("responses", .count(Int64(open))),
@@ -44,7 +44,9 @@ extension AnomalyCheck {
         private static let delayedACK: Int64 = 250_000_000
 
         init?(_ connection: ConnectionWindow, _ limits: Thresholds) {
-            guard let response = connection.look.response, response.flushes >= Self.fewest,
+            // A client that reads in lumps has them of its own making; it is a slow consumer, or none.
+            guard connection.peerWindowShare ?? 0 < 0.5,
+                let response = connection.look.response, response.flushes >= Self.fewest,
                 response.gapAcked.count >= 5, let sent = response.gapSent.p50, sent >= limits.whole(.coalescedGap),
                 // Written steadily: the server itself does not write in lumps.
                 let wide = response.gapSent.quantile(0.75), wide <= 3 * sent, let queued = response.queue.mean

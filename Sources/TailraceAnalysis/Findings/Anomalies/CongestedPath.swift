@@ -10,10 +10,10 @@ extension AnomalyCheck {
             guard sample.unsentBytes > 0 || sample.unackedBytes > 0, connection.holder != .peerWindow,
                 connection.holder != .qdisc
             else { return false }
-            return isLossy(connection, limits) || isInflated(connection, limits)
+            return isLossy(connection, limits) || connection.isPathInflated
         }
         let recent = congested.reduce(0) { $0 + $1.recentRetransmits }
-        guard recent >= limits[.pathRetransmits] || congested.contains(where: { isInflated($0, limits) }) else {
+        guard recent >= limits[.pathRetransmits] || congested.contains(where: \.isPathInflated) else {
             return nil
         }
         guard
@@ -24,7 +24,7 @@ extension AnomalyCheck {
         let retransmits = congested.reduce(0) { $0 + $1.retransmits }
         let isWaiting = (congested.map(\.wait).max() ?? 0) >= limits.whole(.pressureAge)
         return Symptom(
-            isWaiting ? .critical : .warning, connection: worst.look.connection,
+            isWaiting ? .critical : .warning, held: congested.count, connection: worst.look.connection,
             evidence: [
                 Evidence("congested_connections", .count(Int64(congested.count))),
                 Evidence("connections", .count(Int64(window.connections.count))),
@@ -44,15 +44,6 @@ extension AnomalyCheck {
     private static func isLossy(_ connection: ConnectionWindow, _ limits: Thresholds) -> Bool {
         let segments = (connection.drained ?? 0) * Double(connection.length) / 1e9 / 1448
         return connection.recentRetransmits > 0.25 && connection.recentRetransmits >= limits[.pathLoss] * segments
-    }
-
-    /// What waits at the own device makes the round trip longer too, and is not the path's.
-    private static func isInflated(_ connection: ConnectionWindow, _ limits: Thresholds) -> Bool {
-        guard let rtt = connection.rtt, let least = connection.leastRTT, rtt >= limits.whole(.pathRTT),
-            Double(rtt) >= limits[.pathInflation] * Double(least)
-        else { return false }
-        let atDevice = connection.qdisc.flushes > 0 ? connection.qdisc.time / connection.qdisc.flushes : 0
-        return 2 * atDevice < rtt - least
     }
 
     private static func sentence(

@@ -23,7 +23,7 @@ extension AnomalyCheck {
         }
         return Symptom(
             mean >= limits.whole(.qdiscWait).product(with: 10) ? .critical : .warning,
-            connection: worst?.look.connection,
+            held: max(1, held.count), connection: worst?.look.connection,
             evidence: [
                 Evidence("flushes", .count(looked.flushes)),
                 Evidence("qdisc_mean_ns", .duration(looked.flushes > 0 ? mean : nil)),

@@ -15,7 +15,8 @@ extension AnomalyCheck {
         let oldest = pressed.map(\.sample.oldestUnsent).max() ?? 0
         let isMuch = window.unsentBytes >= limits.whole(.pressureSum)
         return Symptom(
-            isMuch ? .critical : .warning, since: window.since(oldest), connection: worst.look.connection,
+            isMuch ? .critical : .warning, held: pressed.count, since: window.since(oldest),
+            connection: worst.look.connection,
             evidence: [
                 Evidence("connections", .count(Int64(window.connections.count))),
                 Evidence("pressed_connections", .count(Int64(pressed.count))),

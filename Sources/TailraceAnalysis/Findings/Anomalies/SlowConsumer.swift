@@ -9,7 +9,7 @@ extension AnomalyCheck {
             let isLong = connection.wait >= limits.whole(.slowAge)
             let isHeld =
                 connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
-            return isLong && isHeld && (isFull || connection.sample.blocked > 0)
+            return isLong && isHeld && !connection.isHeldOnPath && (isFull || connection.sample.blocked > 0)
         }
         guard let worst = window.most(of: slow, by: \.wait) else { return nil }
         let unsent = slow.reduce(0) { $0 + Int64($1.sample.unsentBytes) }
@@ -17,7 +17,8 @@ extension AnomalyCheck {
         let clients = Set(window.connections.map(\.remote.host)).count
         let isMany = slow.count >= 10 || 2 * slow.count > window.connections.count && slow.count > 1
         return Symptom(
-            isMany || held >= limits.whole(.pressureSum) ? .critical : .warning, since: window.since(worst.wait),
+            isMany || held >= limits.whole(.pressureSum) ? .critical : .warning, held: slow.count,
+            since: window.since(worst.wait),
             connection: worst.look.connection,
             evidence: [
                 Evidence("connections", .count(Int64(window.connections.count))),
@@ -35,6 +36,7 @@ extension AnomalyCheck {
                 Evidence("written_bytes_per_second", .bytesPerSecond(worst.written.map { Int64(nearest: $0) })),
                 Evidence("peer_window_share", .share(worst.peerWindowShare)),
                 Evidence("response", .text(worst.responseID)),
+                Evidence("tasks_writing", .text(window.writing)),
             ],
             summary: sentence(window, slow, worst, unsent: unsent, held: held))
     }
@@ -63,6 +65,7 @@ extension AnomalyCheck {
             text += "takes too little"
         }
         text += ", and the server has waited \(Phrase.duration(worst.wait)): its window is full."
+        if let writing = window.writing { text += " \(writing)." }
         return text
     }
 }

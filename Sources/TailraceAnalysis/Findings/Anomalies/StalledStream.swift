@@ -15,7 +15,8 @@ extension AnomalyCheck {
         let open = window.open
         let who = worst.isPath ? Phrase.reason(worst.connection.holder) : "the server sends nothing"
         return Symptom(
-            2 * silent.count > open && silent.count >= 3 ? .critical : .warning, since: window.since(worst.time),
+            2 * silent.count > open && silent.count >= 3 ? .critical : .warning, held: silent.count,
+            since: window.since(worst.time),
             connection: worst.connection.look.connection,
             evidence: [
                 Evidence("stalled_responses", .count(Int64(silent.count))),

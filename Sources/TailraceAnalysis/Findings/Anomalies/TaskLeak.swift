@@ -14,7 +14,8 @@ extension AnomalyCheck {
         text += "they grow by \(Phrase.digits(perMinute)) a minute"
         if let growing = tasks.growing { text += "; most of them: \(growing)" }
         return Symptom(
-            tasks.unexplained >= 100 * limits[.leakTasks] ? .critical : .warning, since: window.since(tasks.span),
+            tasks.unexplained >= 100 * limits[.leakTasks] ? .critical : .warning,
+            held: Int(Int64(nearest: tasks.unexplained)), since: window.since(tasks.span),
             evidence: [
                 Evidence("provider", .text(tasks.provider)),
                 Evidence("tasks", .count(Int64(tasks.open))),

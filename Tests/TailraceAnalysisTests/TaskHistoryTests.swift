@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Testing
 
-@testable import TailraceTasks
+@testable import TailraceAnalysis
 
 @Suite("counts over time")
 struct TaskHistoryTests {
@@ -11,11 +11,15 @@ struct TaskHistoryTests {
         #expect(history.open(at: 100) == nil)
         for (time, open) in [(100, 5), (120, 5), (140, 9), (160, 2)] { history.add(open, at: Int64(time)) }
         #expect([99, 100, 139, 140, 159, 160, 999].map { history.open(at: $0) } == [nil, 5, 5, 9, 9, 2, 2])
-        #expect(history.largest(from: 100, to: 139) == 5)
-        #expect(history.largest(from: 100, to: 999) == 9)
-        #expect(history.largest(from: 160, to: 170) == 2)
-        #expect(history.largest(from: 50, to: 170) == nil)
+        #expect(history.range(from: 100, to: 139).max == 5)
+        #expect(history.range(from: 100, to: 999).max == 9)
+        #expect(history.range(from: 160, to: 170).max == 2)
+        #expect(history.range(from: 50, to: 170).max == nil)
         #expect(history.newest == 160)
+        #expect(history.range(from: 120, to: 145) == (5, 9, 9))
+        #expect(history.range(from: 50, to: 145) == (nil, 9, nil))
+        #expect(history.range(from: 141, to: 142) == (9, 9, 9))
+        #expect(history.range(from: 10, to: 20) == (nil, nil, nil))
     }
 
     @Test("memory is bounded, and what was forgotten is not known")
@@ -24,6 +28,6 @@ struct TaskHistoryTests {
         for time in 0..<100_000 { history.add(time, at: Int64(time)) }
         #expect(history.open(at: 10) == nil)
         #expect(history.open(at: 99_990) == 99_990)
-        #expect(history.largest(from: 99_000, to: 99_999) == 99_999)
+        #expect(history.range(from: 99_000, to: 99_999).max == 99_999)
     }
 }

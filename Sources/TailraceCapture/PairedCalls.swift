@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+import CLibbpf
+import CProbes
+import Glibc
+
+/// A place in a program's code that calls are counted at.
+public struct CallSite: Sendable {
+    /// Of the file that has the code, as this process sees it: also `/proc/PID/exe`.
+    public let path: String
+    /// Of the instruction, from the file's begin, bytes.
+    public let offset: UInt64
+
+    /// Both.
+    public init(path: String, offset: UInt64) {
+        self.path = path
+        self.offset = offset
+    }
+}
+
+/// Counts what one process calls of two functions, in the kernel: one that opens a task, and one that closes it. The process
+/// stops at neither; each call takes it about a microsecond longer.
+public final class PairedCalls {
+    /// Calls since both are counted.
+    public struct Count: Sendable, Equatable {
+        /// Opened, less those that closed. Below 0 where tasks have closed that were open before.
+        public let open: Int
+        /// Opened.
+        public let opened: Int
+    }
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = []
+    private let counts: Int32
+
+    /// Counts from now on.
+    ///
+    /// - Throws: `CaptureError`, one sentence.
+    public init(pid: Int32, open: CallSite, close: CallSite) throws(CaptureError) {
+        clibbpf_quiet()
+        let bytes = tailrace_pair_object
+        guard let object = clibbpf_open(bytes.bytes, bytes.size, "pair") else {
+            throw CaptureError.step("read the task probe", errno: errno, detail: String(cString: clibbpf_warning()))
+        }
+        self.object = object
+        let result = bpf_object__load(object)
+        counts = result == 0 ? bpf_object__find_map_fd_by_name(object, "pair_counts") : -1
+        guard result == 0 else {
+            throw CaptureError.step("load the task probe", errno: -result, detail: String(cString: clibbpf_warning()))
+        }
+        // Nothing is counted before both are there: a task that came between them would stay open for ever.
+        try hook("on_task_close", close, pid)
+        try hook("on_task_open", open, pid)
+        var first: UInt32 = 0
+        var begin = ev_pair_count(open: 0, opened: 0, is_counted: 1)
+        guard bpf_map_update_elem(counts, &first, &begin, 0) == 0 else {
+            throw CaptureError.step("begin to count tasks", errno: errno, detail: "")
+        }
+    }
+
+    private func hook(_ program: String, _ site: CallSite, _ pid: Int32) throws(CaptureError) {
+        guard let program = bpf_object__find_program_by_name(object, program),
+            let link = bpf_program__attach_uprobe(program, false, pid, site.path, Int(clamping: site.offset))
+        else {
+            throw CaptureError.step(
+                "hook the byte at 0x\(String(site.offset, radix: 16)) of \(site.path)", errno: errno, detail: "")
+        }
+        links.append(link)
+    }
+
+    /// To let go of a hook takes the kernel a tenth of a second: nobody waits for it.
+    deinit {
+        let remains = Remains(object: object, links: links)
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(remains).toOpaque()
+        let result = pthread_create(
+            &thread, nil,
+            { context in
+                if let context { Unmanaged<Remains>.fromOpaque(context).release() }
+                return nil
+            }, context)
+        if result == 0 { pthread_detach(thread) } else { Unmanaged<Remains>.fromOpaque(context).release() }
+    }
+
+    private final class Remains {
+        let object: OpaquePointer
+        let links: [OpaquePointer]
+
+        init(object: OpaquePointer, links: [OpaquePointer]) { (self.object, self.links) = (object, links) }
+
+        deinit {
+            for link in links { bpf_link__destroy(link) }
+            bpf_object__close(object)
+        }
+    }
+
+    /// What was counted so far.
+    public var count: Count? {
+        var first: UInt32 = 0
+        var count = ev_pair_count()
+        guard bpf_map_lookup_elem(counts, &first, &count) == 0 else { return nil }
+        return Count(open: Int(count.open), opened: Int(clamping: count.opened))
+    }
+}
