@@ -19,7 +19,7 @@ VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
 .PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes fuzz \
-	sanitize check lint layers reproducible bench deps test-deps vm-deps bench-deps install install-documents clean
+	sanitize check lint layers reproducible bench bench-tasks deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -143,6 +143,10 @@ bench: deps bench-deps
 	$(Q)cd bpf && $(CLANG) $(BPF_FLAGS) -DTAILRACE_EMPTY -Wno-unused-function -c probes.bpf.c -o ../.build/empty.bpf.o
 	$(Q)python3 Benchmarks/bench.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace-window" \
 		--twin .build/empty.bpf.o $(BENCH_ARGUMENTS)
+
+# What it costs to count a Go server's goroutines, and to take a census of them: five minutes. BENCH_ARGUMENTS="--windows 4".
+bench-tasks: release test-deps
+	$(Q)python3 Benchmarks/tasks.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace" $(BENCH_ARGUMENTS)
 
 deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)

@@ -13,17 +13,7 @@ struct FindingLine {
     }
 
     /// The sentence, harmless to a terminal.
-    var text: String {
-        // The sanitizer cuts, and a sentence of ours is longer than what it lets pass at once.
-        var rest = finding.summary[...]
-        var text = ""
-        while !rest.isEmpty {
-            let part = rest.prefix(Sanitizer.longest)
-            text += Sanitizer.visible(String(part))
-            rest = rest.dropFirst(part.count)
-        }
-        return text
-    }
+    var text: String { Sanitizer.visible(finding.summary, longest: .max) }
 }
 
 extension Finding {

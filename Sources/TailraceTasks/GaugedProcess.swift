@@ -33,6 +33,9 @@ struct GaugedProcess {
     /// How many tell.
     var count: Int { readers.count }
 
+    /// Of who is preferred.
+    func groups() -> [TaskGroup] { (try? readers.first?.provider.groups()) ?? [] }
+
     /// nil: it has none.
     var goroutines: Goroutines? { readers.lazy.compactMap { $0.provider as? Goroutines }.first }
 

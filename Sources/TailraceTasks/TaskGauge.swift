@@ -40,6 +40,9 @@ public final class TaskGauge: Sendable {
         var questions: [UInt64: Question] = [:]
         /// Until then it is asked which tasks wait in a write.
         var asksWriters: Nanoseconds = 0
+        /// Until then all tasks are grouped from time to time.
+        var asksGroups: Nanoseconds = 0
+        var censuses: [TaskCensus] = []
         var isStopped = false
         var isBusy = false
     }
@@ -144,6 +147,20 @@ public final class TaskGauge: Sendable {
     }
     private static let asked: Nanoseconds = 3_000_000_000
 
+    /// Somebody looks at the tasks: for a while they are grouped every few seconds.
+    public func askGroups() {
+        let until = monotonic() + Self.asked
+        state.withLock { $0.asksGroups = until }
+    }
+
+    /// The groups of all processes that were counted since the last call.
+    public func censuses() -> [TaskCensus] {
+        state.withLock { state in
+            defer { state.censuses = [] }
+            return state.censuses
+        }
+    }
+
     /// Until those that are wanted so far are read, or cannot be; at most `patience`, ns.
     public func settle(patience: Nanoseconds) {
         let deadline = monotonic() + patience
@@ -160,6 +177,7 @@ public final class TaskGauge: Sendable {
         var silent = SilentPrograms()
         var nextWalks: [Process: Nanoseconds] = [:]
         var details: [Process: GoDetails] = [:]
+        var nextCensus: Nanoseconds = 0
         while true {
             let next: Process? = state.withLock { state in
                 state.isBusy = !state.wanted.isEmpty
@@ -170,6 +188,9 @@ public final class TaskGauge: Sendable {
             let all = processes.values.reduce(0) { $0 + $1.count }
             for process in processes.keys { read(process, &processes, all, &details) }
             answer(processes, &nextWalks)
+            if nextCensus <= monotonic(), state.withLock({ $0.asksGroups }) > monotonic() {
+                nextCensus = group(processes)
+            }
             if next == nil { pause(Self.interval) }
         }
     }
@@ -236,6 +257,20 @@ public final class TaskGauge: Sendable {
             if state.events.count < Self.mostEvents { state.events.append(.counted(reading)) }
         }
     }
+
+    /// When they may be grouped again.
+    private func group(_ processes: [Process: GaugedProcess]) -> Nanoseconds {
+        let begin = monotonic()
+        let censuses = processes.map { process, gauged in
+            var census = TaskCensus(pid: process.pid, comm: TaskProcess.name(of: process.pid) ?? "?", wall: 0)
+            census.add(gauged.groups())
+            return census
+        }
+        state.withLock { $0.censuses = censuses }
+        let end = monotonic()
+        return end + max(Self.groupInterval, Self.leisure * (end - begin))
+    }
+    private static let groupInterval: Nanoseconds = 2_000_000_000
 
     /// One look at a process answers all that is due of it; the next one comes when it has been left alone for many times
     /// as long.

@@ -87,6 +87,9 @@ final class TracingRun {
     /// short time.
     func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
 
+    /// Groups of the servers' tasks, while somebody `asks` for them.
+    func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
+
     /// The same without the correlator: for whoever only wants the events.
     ///
     /// - Parameters:
@@ -152,6 +155,16 @@ final class TracingRun {
             }
         }
         return target.pids.isEmpty || target.pids.contains { kill($0, 0) == 0 || errno != ESRCH }
+    }
+
+    /// The open responses with what of theirs is on its way at this moment. Walks through all sockets.
+    func openResponsesWithFlushes() -> [Response] {
+        // Not for a recording: what is on its way has its own record when it has arrived.
+        let tap = source.tap
+        source.tap = nil
+        defer { source.tap = tap }
+        try? source.snapshot { [self] event in correlator.take(event) { _ in } }
+        return openResponses()
     }
 
     /// Open responses as they stand now.

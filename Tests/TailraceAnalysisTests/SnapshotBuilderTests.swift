@@ -201,7 +201,6 @@ struct SnapshotBuilderTests {
             }
             let looks = (0..<300).map { look(UInt64(at * 1000 + $0), at: now, wait: 2 * second, unsent: 900_000) }
             tell(&builder, looks, at: now)
-            builder.take(TaskReading(pid: Int32(at), at: now, provider: "go", open: at))
         }
         let snapshot = builder.snapshot(at: 301 * second, facts: RunFacts())
         #expect(

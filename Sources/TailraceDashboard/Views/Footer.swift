@@ -28,7 +28,7 @@ enum Footer {
         var keys = [("q", "quit"), ("?", "help")]
         switch state.details.last {
         case .finding?: keys += [("Esc", "back"), ("Enter", "its response"), ("a", "acknowledge")]
-        case .response?: keys += [("Esc", "back"), (glyphs.upDown, "next response"), ("y", "save")]
+        case .response?: keys += [("Esc", "back"), (glyphs.upDown, "next response")]
         case nil: keys += [(glyphs.upDown, "select"), ("Enter", "open"), ("Tab", "other list")]
         }
         if case .replay(let position) = snapshot.facts.mode {

@@ -137,7 +137,7 @@ enum Wrapped {
     static func lines(_ text: String, width: Int, most: Int) -> [String] {
         var lines: [String] = []
         var line = ""
-        for word in Sanitizer.visible(text).split(separator: " ") {
+        for word in Sanitizer.visible(text, longest: 4096).split(separator: " ") {
             if !line.isEmpty, line.count + 1 + word.count > width, lines.count < most - 1 {
                 lines.append(line)
                 line = ""

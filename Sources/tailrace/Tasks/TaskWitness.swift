@@ -91,6 +91,12 @@ final class TaskWitness {
         unserved = unserved.filter { !self.silent.contains($0.value) }
     }
 
+    /// Groups of tasks, while somebody `asks` for them.
+    func censuses(asks: Bool) -> [TaskCensus] {
+        if asks { gauge.askGroups() }
+        return gauge.censuses()
+    }
+
     private func note(_ reading: TaskReading) {
         guard reading.provider == Goroutines.name else { return }
         if reading.open == nil {
