@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// One connection as it stood when all sockets were looked at. Counters only grow, so two looks tell what was between.
-public struct ConnectionLook: Sendable {
+/// One connection as it stood when all sockets were looked at. Counters only grow, so two looks tell what was between. A class,
+/// because it never changes and is handed around much: ten thousand of them a second may be.
+public final class ConnectionLook: Sendable {
     /// Which one.
     public let connection: Connection
     /// Who serves it.

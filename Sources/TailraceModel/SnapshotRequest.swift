@@ -33,12 +33,16 @@ public enum RowOrder: String, CaseIterable, Sendable {
         left == right ? nil : left > right
     }
 
-    /// In order; equal ones by age, then by key, so that rows do not jump.
-    public func sorted(_ rows: [ResponseRow], isReversed: Bool) -> [ResponseRow] {
-        rows.sorted { left, right in
-            if let first = isBefore(left, right) { return first != isReversed }
-            return (left.begin, left.key.cookie, left.key.number) < (right.begin, right.key.cookie, right.key.number)
+    /// In order, `most` at most; equal ones by age, then by key, so that rows do not jump.
+    public func sorted(_ rows: [ResponseRow], isReversed: Bool, most: Int = .max) -> [ResponseRow] {
+        // Places are sorted, because rows are large.
+        let places = rows.indices.sorted { left, right in
+            if let first = isBefore(rows[left], rows[right]) { return first != isReversed }
+            if rows[left].begin != rows[right].begin { return rows[left].begin < rows[right].begin }
+            if rows[left].key.cookie != rows[right].key.cookie { return rows[left].key.cookie < rows[right].key.cookie }
+            return rows[left].key.number < rows[right].key.number
         }
+        return places.prefix(most).map { rows[$0] }
     }
 }
 

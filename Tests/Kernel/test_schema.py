@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 
-from go_servers import GoServer, build, census, releases, reset
+from go_servers import CensusWatch, GoServer, build, census, disconnect, releases, reset
 from load_client import Connection
 from schema import Coverage, load, validator
 from servers import Client, Server, TruthServer, wait_acknowledged
@@ -130,7 +130,11 @@ def census_objects():
         server.settled()
         for _ in range(2):  # the first one notes the begin of one before it
             server.ask("/gc")
-        return [census(server.pid)[0], census(os.getpid())[0]]
+        told = [census(server.pid)[0], census(os.getpid())[0]]
+    with GoServer(build(releases()[-1])) as server, CensusWatch(server.pid) as watch:
+        disconnect(server, "/producer", reset, 1)
+        told.append(watch.until(lambda told: any(group["left_behind_by"] for group in told["groups"])))
+    return told
 
 
 def test_real_output_is_what_the_schema_says():

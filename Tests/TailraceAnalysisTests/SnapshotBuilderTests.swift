@@ -105,6 +105,7 @@ struct SnapshotBuilderTests {
         tell(&builder, response(100, end: 9 * second, app: 1000, network: 9000))
         let after = builder.snapshot(at: 11 * second, facts: RunFacts())
         #expect(after.responses.total.p99 == 10_000)
+        #expect(after.verdict.severity == nil && after.verdict.clauses.first?.subject == .calm)
         #expect(
             after.verdict.sentence.contains("p99 10.0us: 90 % of the slowest 1 is network."),
             "\(after.verdict.sentence)")

@@ -99,18 +99,19 @@ struct SocketPicture {
         let matching = filter.isEmpty ? open : open.filter { $0.matches(filter) }
         if request.grouping != .none { snapshot.groups = GroupRow.groups(of: matching, by: request.grouping) }
         let most = SnapshotBuilder.mostRows
-        snapshot.open = Array(request.order.sorted(matching, isReversed: request.isReversed).prefix(most))
+        snapshot.open = request.order.sorted(matching, isReversed: request.isReversed, most: most)
         if let key = request.detail, !snapshot.open.contains(where: { $0.key == key }),
             let row = open.first(where: { $0.key == key })
         {
             snapshot.open.append(row)
         }
         let chosen = filter.isEmpty ? sockets : sockets.filter { $0.matches(filter) }
-        let sorted = chosen.sorted {
-            ($1.wait, $1.sample.queuedBytes, $0.connection.cookie) < (
-                $0.wait, $0.sample.queuedBytes, $1.connection.cookie
-            )
+        let places = chosen.indices.sorted { left, right in
+            if chosen[left].wait != chosen[right].wait { return chosen[left].wait > chosen[right].wait }
+            let queued = (chosen[left].sample.queuedBytes, chosen[right].sample.queuedBytes)
+            return queued.0 != queued.1
+                ? queued.0 > queued.1 : chosen[left].connection.cookie < chosen[right].connection.cookie
         }
-        snapshot.connections = Array(sorted.prefix(most))
+        snapshot.connections = places.prefix(most).map { chosen[$0] }
     }
 }

@@ -20,7 +20,7 @@ extension Verdict {
         addLatency(table, snapshot)
         addTasks(table, snapshot)
         addFinding(snapshot)
-        if clauses.isEmpty { addCalm(table, snapshot) }
+        if severity == nil { addCalm(table, snapshot) }
     }
 
     private mutating func raise(_ to: Severity) { severity = max(severity ?? to, to) }
@@ -113,9 +113,8 @@ extension Verdict {
             text += totals.open > 0 ? "; \(totals.open) open, none held." : "."
             return clauses.append(Clause(.data, text))
         }
-        var text = "Nothing waits: "
-        if let p99 = table.total.p99 { text += "p99 \(Quantity.duration(p99)), " }
-        if let worst = table.worst { text += "mostly \(worst.stage.rawValue); " }
-        clauses.append(Clause(.calm, text + "\(totals.open) open, no findings."))
+        clauses.insert(Clause(.calm, "Nothing waits, and nothing was found: \(totals.open) open."), at: 0)
+        guard clauses.count == 1, let p99 = table.total.p99 else { return }
+        clauses.append(Clause(.latency, "p99 \(Quantity.duration(p99))."))
     }
 }
