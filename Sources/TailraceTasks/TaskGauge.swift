@@ -142,8 +142,7 @@ public final class TaskGauge: Sendable {
 
     /// Somebody waits for room in a send buffer: for a while it is looked at which tasks do.
     public func askWriters() {
-        let until = monotonic() + Self.asked
-        state.withLock { $0.asksWriters = until }
+        state.withLock { $0.asksWriters = monotonic() + Self.asked }
     }
     private static let asked: Nanoseconds = 3_000_000_000
 
