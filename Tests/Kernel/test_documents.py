@@ -17,7 +17,7 @@ def help_of(*command):
 
 def commands():
     part = help_of().partition("SUBCOMMANDS:\n")[2]
-    found = re.findall(r"^  (\w+) {2,}\S", part, re.M)
+    found = re.findall(r"^  (\w+)(?: \(default\))? {2,}\S", part, re.M)
     assert {"trace", "report", "doctor"} <= set(found), part
     return found
 
