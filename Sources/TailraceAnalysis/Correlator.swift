@@ -41,8 +41,10 @@ public struct Correlator {
     }
 
     /// The responses that are open, as they stand at `now`, oldest first; with the flushes that a snapshot told since the
-    /// last call.
-    public mutating func open(at now: Nanoseconds) -> [Response] { tasks.join(open: responses.open(at: now)) }
+    /// last call. `connection`: of that one only, by its cookie; nil: of all.
+    public mutating func open(at now: Nanoseconds, on connection: UInt64? = nil) -> [Response] {
+        tasks.join(open: responses.open(at: now, on: connection))
+    }
 
     /// Nothing more comes: tells the ended responses that still wait for what is not known of them.
     public mutating func finish(_ tell: (borrowing Actions) -> Void) { tasks.finish(tell) }

@@ -113,9 +113,10 @@ struct ResponseCorrelator {
 
     /// The responses that are open, as they stand at `now`, oldest first; with the flushes that a snapshot told since the
     /// last call.
-    mutating func open(at now: Nanoseconds) -> [Response] {
+    mutating func open(at now: Nanoseconds, on connection: UInt64? = nil) -> [Response] {
         var responses: [Response] = []
         places.forEach { cookie, place in
+            guard connection == nil || connection == cookie else { return }
             // The newest look did not meet its socket: it may have ended.
             let isUnsure = rounds.last.map { trackers[place].seen < $0 } ?? false
             trackers[place].addOpen(

@@ -161,14 +161,14 @@ final class TracingRun {
         return target.pids.isEmpty || target.pids.contains { kill($0, 0) == 0 || errno != ESRCH }
     }
 
-    /// The open responses with what of theirs is on its way at this moment. Walks through all sockets.
-    func openResponsesWithFlushes() -> [Response] {
+    /// The open responses of a connection with what of theirs is on its way at this moment. Walks through all sockets.
+    func openResponsesWithFlushes(on connection: UInt64) -> [Response] {
         // Not for a recording: what is on its way has its own record when it has arrived.
         let tap = source.tap
         source.tap = nil
         defer { source.tap = tap }
         try? source.snapshot { [self] event in correlator.take(event) { _ in } }
-        return openResponses()
+        return correlator.open(at: now, on: connection)
     }
 
     /// Open responses as they stand now.

@@ -86,11 +86,11 @@ public struct SnapshotBuilder {
     ///   - time: by the clock of events.
     ///   - facts: of the run itself.
     ///   - request: which rows are wanted.
-    ///   - open: the open responses as they stand, oldest first; asked only where one of them is wanted in detail.
+    ///   - open: the open responses of a connection as they stand, or of all; asked only where one is wanted in detail.
     /// - Returns: a bounded number of values.
     public mutating func snapshot(
         at time: Nanoseconds, facts: RunFacts, request: SnapshotRequest = SnapshotRequest(),
-        open: () -> [Response] = { [] }
+        open: (_ connection: UInt64) -> [Response] = { _ in [] }
     ) -> Snapshot {
         var snapshot = Snapshot(facts: facts, at: time)
         snapshot.request = request
@@ -167,10 +167,10 @@ public struct SnapshotBuilder {
     }
 
     /// All of one response, as it stands or as it ended.
-    private mutating func detail(_ key: ResponseKey, _ open: () -> [Response]) -> ResponseDetail {
+    private mutating func detail(_ key: ResponseKey, _ open: (UInt64) -> [Response]) -> ResponseDetail {
         var detail = follower.detail(key)
         detail.response =
-            open().first { $0.connection.cookie == key.cookie && $0.number == key.number }
+            open(key.cookie).first { $0.connection.cookie == key.cookie && $0.number == key.number }
             ?? ended.response(key) ?? detail.response
         detail.socket = sockets.sockets.first { $0.connection.cookie == key.cookie }
         // Its writer waits inside a call that no flush tells of yet.

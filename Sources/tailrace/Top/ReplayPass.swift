@@ -51,6 +51,6 @@ final class ReplayPass {
             self.facts.eventsPerSecond = facts.eventsPerSecond
             lastRate = (now, facts.loss.delivered)
         }
-        return builder.snapshot(at: now, facts: facts, request: request) { correlator.open(at: now) }
+        return builder.snapshot(at: now, facts: facts, request: request) { correlator.open(at: now, on: $0) }
     }
 }

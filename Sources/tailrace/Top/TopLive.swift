@@ -69,7 +69,7 @@ final class TopLive {
         facts.message = screen.message(at: now)
         screen.show(
             builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in
-                run.openResponsesWithFlushes()
+                run.openResponsesWithFlushes(on: $0)
             })
     }
 

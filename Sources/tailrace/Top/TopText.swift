@@ -37,7 +37,7 @@ final class TopText {
     private func table(_ run: any ResponseRun, at now: Nanoseconds) throws {
         facts.loss = run.loss()
         facts.anchor = run.anchor
-        let snapshot = builder.snapshot(at: now, facts: facts) { run.openResponses() }
+        let snapshot = builder.snapshot(at: now, facts: facts) { _ in run.openResponses() }
         output.append(SnapshotText.table(snapshot))
         try output.flush()
     }
