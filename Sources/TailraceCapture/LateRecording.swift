@@ -10,7 +10,15 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
     private static var mostServers: Int { 4096 }
     private var sockets: [UInt64: ev_socket] = [:]
     private var servers: [Int32: Server] = [:]
+    /// The newest count by each provider, and who serves the open connections.
+    private var counts: [Source: TaskReading] = [:]
+    private var serving: [UInt64: ServingTask] = [:]
     private var writer: RecordingWriter<Redactor>?
+
+    private struct Source: Hashable {
+        let pid: Int32
+        let provider: String
+    }
 
     /// - Parameter mostSockets: as many as are followed.
     public init(mostSockets: Int) { self.mostSockets = mostSockets }
@@ -27,6 +35,9 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
             socket.header.flags |= EV_F_ADOPTED
             withUnsafeBytes(of: &socket) { writer.take($0) }
         }
+        let known = counts.values.sorted { ($0.at, $0.pid, $0.provider) < ($1.at, $1.pid, $1.provider) }
+        for reading in known { writer.take(.counted(reading)) }
+        for task in serving.values { writer.take(.serving(task)) }
     }
 
     /// Ends the recording and gives it, to be finished.
@@ -53,6 +64,20 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
         writer?.found(server)
     }
 
+    /// Keeps what is known of tasks, and hands it on.
+    public func take(_ told: TaskEvent) {
+        switch told {
+        case .counted(let reading):
+            let source = Source(pid: reading.pid, provider: reading.provider)
+            if counts.count < Self.mostServers || counts[source] != nil {
+                counts[source] = reading.open == nil ? nil : reading
+            }
+        case .serving(let task): if sockets[task.connection] != nil { serving[task.connection] = task }
+        case .leftBehind: break
+        }
+        writer?.take(told)
+    }
+
     private func keep(_ record: UnsafeRawBufferPointer) {
         guard record.count >= MemoryLayout<ev_header>.size else { return }
         let header = record.loadUnaligned(as: ev_header.self)
@@ -67,6 +92,7 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
                 record.loadUnaligned(as: ev_state.self).new_state == closed
             else { return }
             sockets[header.socket] = nil
+            serving[header.socket] = nil
         default: break
         }
     }

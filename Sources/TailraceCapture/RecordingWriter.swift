@@ -282,10 +282,12 @@ public struct RecordingSummary: Sendable, Equatable {
     public init() {}
 }
 
-/// Sees each record as the ring holds it, and each process that was looked up.
+/// Sees each record as the ring holds it, each process that was looked up, and what is told of tasks among the records.
 public protocol RecordTap: AnyObject {
     /// Before it is decoded. The bytes live no longer than the call.
     func take(_ record: UnsafeRawBufferPointer)
     /// After the record that named it first.
     func found(_ server: Server)
+    /// Behind the records that it took so far.
+    func take(_ told: TaskEvent)
 }

@@ -102,15 +102,19 @@ final class TracingRun {
         handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
         isDone: () -> Bool
     ) throws {
+        let told: (KernelEvent) -> Void = { [source] event in
+            if case .taskTold(let told) = event { source.tap?.take(told) }
+            handle(event)
+        }
         let hear: (KernelEvent) -> Void = { [witness] event in
             handle(event)
-            witness?.hear(event, handle)
+            witness?.hear(event, told)
         }
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
             if let pause { if pause(drainInterval) { break } } else if waitForSignal(drainInterval), mayEnd() { break }
-            witness?.tell(handle)
+            witness?.tell(told)
             source.drain(hear)
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
@@ -127,7 +131,7 @@ final class TracingRun {
         // A second signal ends at once.
         var signals = TracingRun.stopSignals
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-        witness?.tell(handle)
+        witness?.tell(told)
         source.drain(hear)
         // What was lost since the last look: the responses that it belongs to are marked.
         if source.loss().lostTotal > 0 { try source.sample(hear) }

@@ -172,7 +172,7 @@ def a_go_server_with_readers_that_stop(scene):
         with crowd(server.port, "/sse/550/20", 10, 12):
             time.sleep(1)
             scene.plant()
-            stopped = [stalled(server.port, "/small/30000000") for _ in range(7)]
+            stopped = [stalled(server.port, "/small/8000000") for _ in range(7)]
             time.sleep(6)
             peers = [address(connection.getsockname()) for connection in stopped]
             for connection in stopped:

@@ -161,6 +161,34 @@ def censuses(pid, count, every="10ms"):
         process.stdout.close()
 
 
+class CensusWatch:
+    """`tasks --watch`, a census after the other."""
+
+    TOLD_WITHIN_S = 20
+
+    def __init__(self, pid):
+        self.command = [str(BINARY), "tasks", str(pid), "--json", "--watch", "100ms"]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+        self.next()
+        return self
+
+    def next(self):
+        return json.loads(self.process.stdout.readline())
+
+    def until(self, holds):
+        deadline = time.monotonic() + self.TOLD_WITHIN_S
+        while not holds(told := self.next()):
+            assert time.monotonic() < deadline, "told for %d s: %s" % (self.TOLD_WITHIN_S, json.dumps(told)[:2000])
+        return told
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 def open_tasks(told, provider="go"):
     counted = next(count for count in told["counts"] if count["provider"] == provider)
     assert counted["open"] is not None, counted["remark"]

@@ -9,7 +9,7 @@ import zlib
 
 HEADER = struct.Struct("<8sQHHIIIQQQQII")
 MAGIC = b"\x89TRC\r\n\x1a\n"
-KINDS = {1: "description", 2: "records", 3: "processes", 4: "anchor", 5: "loss", 6: "end"}
+KINDS = {1: "description", 2: "records", 3: "processes", 4: "anchor", 5: "loss", 6: "end", 7: "tasks"}
 
 Block = collections.namedtuple("Block", "offset kind length count sequence before first last payload")
 
@@ -28,7 +28,7 @@ def blocks(data):
         assert payload_crc == zlib.crc32(payload), "payload checksum at byte %d" % offset
         identity = identity or own
         assert own == identity and sequence == len(found), "identity and order at byte %d" % offset
-        if kind == 2:
+        if kind in (2, 7):
             payload = zlib.decompress(payload, wbits=-15)
         assert len(payload) == inflated, "length at byte %d" % offset
         found.append(Block(offset, KINDS[kind], length, count, sequence, before, first, last, payload))
@@ -51,6 +51,25 @@ def records(found):
         assert count == block.count, "%d records, the header says %d" % (count, block.count)
 
 
+def tasks(found):
+    """What is told of tasks in these blocks: (records before it, {tag: value})."""
+    for block in found:
+        if block.kind != "tasks":
+            continue
+        offset, entries = 0, []
+        while offset < len(block.payload):
+            tag, length = struct.unpack_from("<HH", block.payload, offset)
+            value = block.payload[offset + 4:offset + 4 + length]
+            assert len(value) == length, "a field of %d bytes leads out of its block" % length
+            if tag == 1:
+                entries.append((int.from_bytes(value, "little"), {}))
+            else:
+                entries[-1][1][tag] = value
+            offset += 4 + length
+        assert len(entries) == block.count, "%d entries, the header says %d" % (len(entries), block.count)
+        yield from entries
+
+
 def check(data):
     """Of a whole recording: (blocks, how many records)."""
     found = blocks(data)
@@ -59,4 +78,6 @@ def check(data):
     assert found[0].payload == found[1].payload, "the two descriptions"
     assert found[-1].offset + found[-1].length == len(data), "%d bytes behind the end" % (
         len(data) - found[-1].offset - found[-1].length)
+    places = [place for place, _ in tasks(found)]
+    assert places == sorted(places), "what is told of tasks is not in the order of the records"
     return found, sum(1 for _ in records(found))

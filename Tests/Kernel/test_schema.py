@@ -6,10 +6,10 @@ import signal
 import tempfile
 import time
 
-from go_servers import GoServer, build, census, releases, reset
+from go_servers import CensusWatch, GoServer, build, census, disconnect, releases, reset
 from load_client import Connection
 from schema import Coverage, load, validator
-from servers import Client, TruthServer, wait_acknowledged
+from servers import Client, Server, TruthServer, wait_acknowledged
 from tracer import ROOT, Report, Tracer, require_tailrace, run_to_end
 from test_completeness import drive_mixed
 
@@ -96,6 +96,23 @@ def recorded_objects():
     return [json.loads(line) for line in (exported.stdout + report.stdout).splitlines()]
 
 
+def changed_objects():
+    """A report of a server that answers later from the middle of the run on."""
+    with Server("faulty_server.py") as server, tempfile.TemporaryDirectory(prefix="tailrace-test-") as directory:
+        path = os.path.join(directory, "run.trc")
+        with Tracer(server.port, "-o", path, command="record", json_lines=False) as tracer:
+            for wait in (20, 90):
+                with Client("crowd_client.py", "--port", server.port, "--target", "/wait/ms=%d" % wait, "--clients", 2,
+                            "--seconds", 9) as client:
+                    client.results()
+            code = tracer.end()
+            assert code == 0, "exit code %d: %s" % (code, tracer.errors()[-500:])
+        report = json.loads(run_to_end("report", path, "--format", "json").stdout)
+    changes = [change for process in report["processes"] for change in process["habit_changes"]]
+    assert [change["habit"] for change in changes] == ["latency"] and 3 < changes[0]["factor"] < 6, changes
+    return [report]
+
+
 def go_objects():
     """Of a server whose tasks are told, with clients that go while it serves them."""
     with GoServer(build(releases()[-1])) as server, Tracer(server.port) as tracer:
@@ -113,14 +130,18 @@ def census_objects():
         server.settled()
         for _ in range(2):  # the first one notes the begin of one before it
             server.ask("/gc")
-        return [census(server.pid)[0], census(os.getpid())[0]]
+        told = [census(server.pid)[0], census(os.getpid())[0]]
+    with GoServer(build(releases()[-1])) as server, CensusWatch(server.pid) as watch:
+        disconnect(server, "/producer", reset, 1)
+        told.append(watch.until(lambda told: any(group["left_behind_by"] for group in told["groups"])))
+    return told
 
 
 def test_real_output_is_what_the_schema_says():
     require_tailrace()
     schema = load()
     checker, coverage = validator(schema), Coverage(schema)
-    objects = trace_objects() + lossy_objects() + recorded_objects() + census_objects() + go_objects()
+    objects = trace_objects() + lossy_objects() + recorded_objects() + census_objects() + go_objects() + changed_objects()
     for item in objects:
         errors = ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message) for error in checker.iter_errors(item)]
         assert not errors, "a %s is not valid: %s" % (item["type"], errors[:3])

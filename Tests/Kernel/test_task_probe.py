@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 
+from go_servers import GoServer, build, releases
 from native import native
 from servers import die_with_parent
 from task_probes import JobServer, ProbeWatch, accepted, refusal
@@ -131,6 +132,23 @@ def test_tasks_of_a_program_in_swift():
                     told = watch.newest()
                     assert told["open"] == program.open - base - least, "%s: told %s, %d are open" % (state, told, program.open)
     return "%d states" % len(STATES[1:])
+
+
+def test_functions_of_a_program_in_go():
+    """Each begins with a look whether its stack has room, and begins again once it has: a hook there would count twice."""
+    found = [release for release in releases() if release.root]
+    if not found:
+        raise Skip("needs a Go from 1.22 on (make go-versions): the functions of those before are others")
+    with GoServer(build(found[-1])) as server:
+        server.ask("/gc")
+        pair = accepted(server.pid, "exe:runtime.newproc1", "exe:runtime.gdestroy")
+        base = server.settled()
+        with ProbeWatch(server.pid, *pair) as watch:
+            for target, more in (("/spawn?n=1000", 1000), ("/churn?n=100000", 1000), ("/release", 0)):
+                server.ask(target)
+                assert server.settled() == base + more, "the rig: not %d more" % more
+                assert watch.newest()["open"] == more, "%s: told %s, %d more are there" % (target, watch.newest(), more)
+    return "%s and %s" % pair
 
 
 ASYNCIO = """

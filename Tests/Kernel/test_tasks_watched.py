@@ -1,42 +1,12 @@
 # SPDX-License-Identifier: MIT
 """`tasks --watch` beside the server's own count: responses in flight, and groups with the tasks that each response left behind."""
-import json
-import subprocess
-import time
-
-from go_servers import STRIPPED, GoServer, build, census, disconnect, finish, open_tasks, releases, reset
-from servers import die_with_parent
-from tracer import BINARY, Skip, Tracer
+from go_servers import STRIPPED, CensusWatch, GoServer, build, census, disconnect, finish, open_tasks, releases, reset
+from tracer import Skip, Tracer
 
 CLIENTS = 5
 # path: (tasks of a client that stay, created by, how the client goes)
 LEFT = {"/producer": (1, "main.producer", reset), "/writers": (2, "main.writers", reset),
         "/fanout?n=7": (7, "main.fanout", finish), "/waits": (1, "net/http.(*Server).Serve", finish), "/good": (0, None, reset)}
-TOLD_WITHIN_S = 20
-
-
-class Watch:
-    def __init__(self, pid):
-        self.command = [str(BINARY), "tasks", str(pid), "--json", "--watch", "100ms"]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
-        self.next()
-        return self
-
-    def next(self):
-        return json.loads(self.process.stdout.readline())
-
-    def until(self, holds):
-        deadline = time.monotonic() + TOLD_WITHIN_S
-        while not holds(told := self.next()):
-            assert time.monotonic() < deadline, "told for %d s: %s" % (TOLD_WITHIN_S, json.dumps(told)[:2000])
-        return told
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 def in_flight(told):
@@ -48,7 +18,7 @@ def test_responses_in_flight_are_those_that_clients_hold_open():
         told, counts = census(server.pid)
         assert counts["responses"]["open"] is None and "--watch" in counts["responses"]["remark"], counts
         assert all(group["left_behind_by"] is None for group in told["groups"]), told
-        with Watch(server.pid) as watch:
+        with CensusWatch(server.pid) as watch:
             streams = []
             for count in (1, 4, 9):
                 while len(streams) < count:
@@ -70,7 +40,7 @@ def test_groups_name_the_responses_that_left_their_tasks():
     found = [release for release in releases() if release.root]
     if not found:
         raise Skip("needs a Go from 1.21 on (make go-versions): those before do not keep who created a goroutine")
-    with GoServer(build(found[-1], *STRIPPED)) as server, Tracer(server.port) as tracer, Watch(server.pid) as watch:
+    with GoServer(build(found[-1], *STRIPPED)) as server, Tracer(server.port) as tracer, CensusWatch(server.pid) as watch:
         base = server.settled()
         for target, (_, _, close) in LEFT.items():
             disconnect(server, target, close, CLIENTS)

@@ -71,6 +71,26 @@ struct FindingTests {
         #expect(Set(told.map(\.1.anomaly)) == [.slowConsumer, .queuePressure])
     }
 
+    @Test("a finding that holds twice as many is told at once, and ranks before one that holds fewer for as long")
+    func growth() {
+        var watch = watch()
+        var list = FindingList()
+        var told: [Int64] = []
+        for at in 2...16 {
+            let at = Int64(at)
+            let slow = at < 5 ? 1 : at < 8 ? 2 : 7
+            let looks = (1...20).map { $0 <= slow ? self.slow(UInt64($0), at: at) : look(UInt64($0), at: at) }
+            let (sample, all) = round(at, looks)
+            var findings: [Finding] = []
+            watch.take(all, sample, to: &findings)
+            list.add(findings)
+            told += findings.filter { $0.anomaly == .slowConsumer && $0.held > 1 }.map { _ in at }
+        }
+        #expect(told == [5, 8], "\(told)")
+        let sorted = list.sorted(open: watch.book.open)
+        #expect(sorted.first?.held == 7, "\(sorted.map(\.held))")
+    }
+
     @Test("what swings around its threshold neither opens again and again nor closes")
     func hysteresis() {
         var watch = watch()

@@ -22,6 +22,20 @@ struct TaskHistoryTests {
         #expect(history.range(from: 10, to: 20) == (nil, nil, nil))
     }
 
+    @Test("a count is known for as long as readings are apart, and five seconds at least")
+    func freshness() {
+        let second: Int64 = 1_000_000_000
+        var history = TaskHistory()
+        history.add(7, at: 100 * second)
+        #expect(history.open(at: 105 * second) == 7)
+        #expect(history.open(at: 106 * second) == nil)
+        // Readings that are dear: one in twenty seconds.
+        history.add(7, at: 120 * second)
+        #expect(history.open(at: 160 * second) == 7)
+        #expect(history.open(at: 161 * second) == nil)
+        #expect(history.open(at: .max) == nil)
+    }
+
     @Test("memory is bounded, and what was forgotten is not known")
     func bounds() {
         var history = TaskHistory()

@@ -133,4 +133,20 @@ struct TaskJoinTests {
         #expect(questions.take(change(7, .closed, at: 9)) == .init(root: root, due: 2_000_000_009))
         #expect(questions.take(change(7, .closed, at: 10)) == nil)
     }
+
+    @Test("who waits in a write is known until that provider says otherwise; what others count changes nothing of it")
+    func writing() {
+        var tasks = ServerTasks(started: 1)
+        func told(_ provider: String, _ writing: String?, at: Nanoseconds) -> String? {
+            tasks.add(TaskReading(pid: 1, started: 1, at: at, provider: provider, open: 9, writing: writing))
+            var sample = ServerSample(
+                server: Server(pid: 1, started: 1, comm: "s", executable: nil, cgroup: nil), at: at)
+            tasks.tell(&sample)
+            return sample.writing
+        }
+        #expect(told("go", nil, at: 1) == nil)
+        #expect(told("go", "7 goroutines wait in net.(*conn).Write", at: 2)?.hasPrefix("7") == true)
+        #expect(told("threads", nil, at: 3)?.hasPrefix("7") == true)
+        #expect(told("go", nil, at: 4) == nil)
+    }
 }

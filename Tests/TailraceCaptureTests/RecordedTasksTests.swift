@@ -88,6 +88,30 @@ struct RecordedTasksTests {
         #expect(replayed.events.count == 3 && replayed.account.isWhole)
     }
 
+    @Test("a recording that begins late has what was known by then: the newest counts, and who serves what is open")
+    func late() throws {
+        let path = directory.file("late")
+        let late = LateRecording<WholePayload>(mostSockets: 100)
+        var maker = WireMaker(seed: 5)
+        let (open, closed) = (maker.connection(3, requests: 1), maker.connection(4, requests: 1))
+        open[0].withUnsafeBytes { late.take($0) }
+        closed[0].withUnsafeBytes { late.take($0) }
+        func counted(_ pid: Int32, _ open: Int?, at: Nanoseconds) -> TaskEvent {
+            .counted(TaskReading(pid: pid, started: 77, at: at, provider: "go", open: open))
+        }
+        let serving = [3, 4].map { TaskEvent.serving(ServingTask(connection: $0, pid: 42, task: 100 + $0)) }
+        let counts = [counted(42, 5, at: 1), counted(42, 6, at: 2), counted(43, 7, at: 3), counted(43, nil, at: 4)]
+        for told in serving + counts { late.take(told) }
+        for record in closed.dropFirst() { record.withUnsafeBytes { late.take($0) } }
+        let writer = try RecordingWriter(
+            path: path, description: RecordingDescription(), longest: 1 << 20, redactor: WholePayload(), say: { _ in })
+        late.begin(writer)
+        late.take(counted(42, 8, at: 5))
+        late.end()?.finish(at: 6, anchor: ClockAnchor(monotonic: 1, wall: 1), loss: Loss())
+        let told = tasks(in: Replayed(path))
+        #expect(told == [counted(42, 6, at: 2), serving[0], counted(42, 8, at: 5)].map { "1 task \($0)" })
+    }
+
     @Test("a place that never comes, numbers that nobody has, kinds that nobody knows: all harmless")
     func hostile() throws {
         var fields = FieldWriter()

@@ -7,6 +7,7 @@ struct ServerTasks {
     private var counts: [(rank: Int, history: TaskHistory)] = []
     private var growing: String?
     private var writing: String?
+    private var writingProvider: String?
     private var left: [(at: Nanoseconds, count: Int)] = []
     private var isLeftKnown = false
     /// In order of preference; others are not believed.
@@ -23,7 +24,10 @@ struct ServerTasks {
     mutating func add(_ reading: TaskReading) {
         guard let rank = Self.providers.firstIndex(of: reading.provider) else { return }
         growing = reading.growing ?? growing
-        writing = reading.writing
+        // Of the others, who count only, nothing is heard of it.
+        if reading.provider == writingProvider || reading.writing != nil {
+            (writing, writingProvider) = (reading.writing, reading.provider)
+        }
         let place = counts.firstIndex { $0.rank >= rank } ?? counts.count
         if place == counts.count || counts[place].rank != rank { counts.insert((rank, TaskHistory()), at: place) }
         counts[place].history.add(reading.open, at: reading.at)

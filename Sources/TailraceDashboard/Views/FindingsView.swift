@@ -7,7 +7,7 @@ enum FindingsView {
         var body = body
         let rows = state.findings(of: snapshot)
         if body.height >= 14, let place = state.selectedPlace(.findings, in: rows.map { .finding($0.id) }) {
-            let lower = body.takeBottom(max(6, min(body.height / 2, body.height - rows.count - 3)))
+            let lower = body.takeBottom(max(6, body.height - max(rows.count + 3, 6), body.height / 2))
             FindingDetailView.draw(rows[place].id, snapshot, state, on: &canvas, lower)
         }
         FindingsList.draw(snapshot, state, on: &canvas, body)

@@ -141,7 +141,7 @@ enum GroupList {
 enum EndedList {
     private static let columns = [
         Column(title: "TOOK", width: 7),
-        Column(title: "WHERE ITS TIME WENT", width: 16, isRight: false, grows: true, most: 60),
+        Column(title: "WHERE ITS TIME WENT", width: 20, isRight: false, grows: true, most: 60),
         Column(title: "HELD", width: 7),
         Column(title: "HELD BY", width: 13, isRight: false, rank: 3),
         Column(title: "UNSENT", width: 8, rank: 5),

@@ -72,7 +72,7 @@ struct Record: ParsableCommand {
         var isInterrupted = false
         do {
             try run.run(
-                handle: { event in if case .taskTold(let told) = event { writer.take(told) } },
+                handle: { _ in },
                 afterDrain: { writer.tick(at: run.now, anchor: run.anchor, loss: run.loss) },
                 mayEnd: {
                     defer { isInterrupted = true }

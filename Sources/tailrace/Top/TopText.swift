@@ -27,7 +27,8 @@ final class TopText {
                 let due = next ?? now + interval
                 next = due
                 guard now >= due else { return }
-                next = max(due, now - interval) + interval
+                // A gap in a recording is one interval, however long it is.
+                next = due + interval > now ? due + interval : now + interval
                 try table(run, at: now)
             })
         try table(run, at: run.now)
