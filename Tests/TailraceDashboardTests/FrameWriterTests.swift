@@ -47,6 +47,10 @@ import Testing
         #expect(few.ink == nil && few.ground == nil && few.isReversed)
         let many = Rendition(style, Palette(Capabilities(colours: .truecolor)))
         #expect(many.ink != nil && many.ground != nil && !many.isReversed)
+        // Whatever the terminal's own text is like, that row can be read.
+        for depth in [ColourDepth.palette256, .truecolor] {
+            #expect(Rendition(Style(isSelected: true), Palette(Capabilities(colours: depth))).ink != nil)
+        }
     }
 
     @Test func withoutColoursNoneIsWritten() {

@@ -41,6 +41,15 @@ struct Palette: Sendable {
         }
     }
 
+    /// Of plain text in it.
+    var selectedInk: Colour? {
+        switch depth {
+        case .none, .sixteen: nil
+        case .palette256: .table(isLight ? 234 : 231)
+        case .truecolor: .rgb(isLight ? 0x16202a : 0xf4f7fa)
+        }
+    }
+
     /// Black or white, whichever is read better on that ink as a ground.
     func contrast(to ink: Ink) -> Colour? {
         guard depth >= .palette256, let ground = rgb(ink) else { return nil }

@@ -27,7 +27,11 @@ struct Rendition: Hashable, Sendable {
             if style.ink == .plain { ink = palette.contrast(to: onGround) }
             if palette.depth == .none { isReversed.toggle() }
         }
-        if style.isSelected { ground = palette.selection }
+        if style.isSelected {
+            ground = palette.selection
+            // Not the terminal's own: of its background we may have been told nothing.
+            if ink == nil { ink = palette.selectedInk }
+        }
     }
 
     /// The bytes that lead from one rendition to this one; none where they are the same.
