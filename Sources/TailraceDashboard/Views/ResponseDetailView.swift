@@ -30,58 +30,63 @@ enum ResponseDetailView {
     private static func drawFacts(
         _ row: ResponseRow?, _ socket: SocketRow?, on canvas: inout Canvas, _ area: Area, at snapshot: Snapshot
     ) {
-        var facts: [(String, String, Style)] = []
-        if let row {
-            facts.append(("waits", row.wait > 0 ? Quantity.duration(row.wait) : "0", Wording.wait(row.wait)))
-            facts.append(("held by", row.holder == .nobody ? "nobody" : row.holder.word, Wording.holder(row.holder)))
-            facts.append((row.endedBy == nil ? "now in" : "longest in", row.stage.rawValue, Style(.stage(row.stage))))
-            facts.append(("unsent", Wording.size(row.unsentBytes), Wording.unsent(row.unsentBytes)))
-            facts.append((row.endedBy == nil ? "age" : "took", Wording.age(row.duration), .bold))
-        }
         let peer = row?.remote ?? socket?.connection.remote
-        facts.append(("peer", peer?.description ?? "-", .bold))
-        facts.append(("server", row?.serverName ?? socket.map { "\($0.server.comm)[\($0.server.pid)]" } ?? "-", .plain))
+        let server = row?.serverName ?? socket.map { "\($0.server.comm)[\($0.server.pid)]" }
+        var facts = row.map(now) ?? []
+        facts += [("peer", peer?.description ?? "-", .bold), ("server", server ?? "-", .plain)]
         if let row {
             facts.append(("begun", Wording.clock(snapshot.facts.anchor.wall(at: row.begin)) + " UTC", .plain))
             facts.append(("flushes", Quantity.count(row.flushes), .plain))
         }
-        if let socket {
-            let sample = socket.sample
-            facts.append(
-                (
-                    "queued",
-                    "\(Wording.size(Int64(sample.queuedBytes))) of \(Wording.size(Int64(sample.sndbufBytes)))", .plain
-                ))
-            facts.append(("unacked", Wording.size(Int64(sample.unackedBytes)), .plain))
-            facts.append(
-                (
-                    "peer window", Wording.size(Int64(sample.peerWindow)),
-                    sample.peerWindow < 1460 ? Style(.severity(.warning)) : .plain
-                ))
-            facts.append(("drains", Wording.rate(socket.drained), .plain))
-            facts.append(("written", Wording.rate(socket.written), .plain))
-            facts.append(
-                ("rtt", "\(Quantity.duration(socket.rtt)), least \(Quantity.duration(socket.leastRTT))", .plain))
-            facts.append(
-                ("sent again", "\(sample.retransmits)", sample.retransmits > 0 ? Style(.severity(.warning)) : .plain))
-            facts.append(("window-limited", Quantity.percent(socket.peerWindowShare), .plain))
-        }
-        if let row {
-            facts.append(("silent for", row.silence.map { Wording.age($0) } ?? "-", .plain))
-            facts.append(("usual gap", Quantity.duration(row.gap), .plain))
-            facts.append(("server tasks", row.tasks.map { "\($0)" } ?? "-", .plain))
-            if row.isClientGone {
-                facts.append(("client", "has gone (FIN)", Style(.severity(.critical), isBold: true)))
-            }
-        }
+        facts += socket.map(Self.facts) ?? []
+        facts += row.map(habit) ?? []
         let columns = max(2, area.width / 38)
         let width = (area.width - 2) / columns
         for (place, fact) in facts.enumerated() where place / columns < area.height {
             let column = area.column + 1 + place % columns * width
             let line = area.row + place / columns
-            canvas.put(fact.0, row: line, column: column, width: 14, style: .dim)
-            canvas.put(fact.1, row: line, column: column + 15, width: width - 16, style: fact.2)
+            canvas.put(fact.name, row: line, column: column, width: 14, style: .dim)
+            canvas.put(fact.value, row: line, column: column + 15, width: width - 16, style: fact.style)
         }
+    }
+
+    private typealias Fact = (name: String, value: String, style: Style)
+
+    private static func now(_ row: ResponseRow) -> [Fact] {
+        let isOpen = row.endedBy == nil
+        return [
+            ("waits", row.wait > 0 ? Quantity.duration(row.wait) : "0", Wording.wait(row.wait)),
+            ("held by", row.holder == .nobody ? "nobody" : row.holder.word, Wording.holder(row.holder)),
+            (isOpen ? "now in" : "longest in", row.stage.rawValue, Style(.stage(row.stage))),
+            ("unsent", Wording.size(row.unsentBytes), Wording.unsent(row.unsentBytes)),
+            (isOpen ? "age" : "took", Wording.age(row.duration), .bold),
+        ]
+    }
+
+    private static func facts(_ socket: SocketRow) -> [Fact] {
+        let sample = socket.sample
+        let queued = "\(Wording.size(Int64(sample.queuedBytes))) of \(Wording.size(Int64(sample.sndbufBytes)))"
+        let worry = Style(.severity(.warning))
+        return [
+            ("queued", queued, .plain),
+            ("unacked", Wording.size(Int64(sample.unackedBytes)), .plain),
+            ("peer window", Wording.size(Int64(sample.peerWindow)), sample.peerWindow < 1460 ? worry : .plain),
+            ("drains", Wording.rate(socket.drained), .plain),
+            ("written", Wording.rate(socket.written), .plain),
+            ("rtt", "\(Quantity.duration(socket.rtt)), least \(Quantity.duration(socket.leastRTT))", .plain),
+            ("sent again", "\(sample.retransmits)", sample.retransmits > 0 ? worry : .plain),
+            ("window-limited", Quantity.percent(socket.peerWindowShare), .plain),
+        ]
+    }
+
+    private static func habit(_ row: ResponseRow) -> [Fact] {
+        let facts: [Fact] = [
+            ("silent for", row.silence.map { Wording.age($0) } ?? "-", .plain),
+            ("usual gap", Quantity.duration(row.gap), .plain),
+            ("server tasks", row.tasks.map { "\($0)" } ?? "-", .plain),
+        ]
+        return row.isClientGone
+            ? facts + [("client", "has gone (FIN)", Style(.severity(.critical), isBold: true))] : facts
     }
 
     private static func drawTimeline(_ response: Response, on canvas: inout Canvas, _ area: Area) {
