@@ -27,25 +27,17 @@ public final class PairedCalls {
         /// Opened.
         public let opened: Int
     }
-    private let object: OpaquePointer
-    private var links: [OpaquePointer] = []
+    /// nil: given away.
+    private var object: ProbeObject?
     private let counts: Int32
 
     /// Counts from now on.
     ///
     /// - Throws: `CaptureError`, one sentence.
     public init(pid: Int32, open: CallSite, close: CallSite) throws(CaptureError) {
-        clibbpf_quiet()
-        let bytes = tailrace_pair_object
-        guard let object = clibbpf_open(bytes.bytes, bytes.size, "pair") else {
-            throw CaptureError.step("read the task probe", errno: errno, detail: String(cString: clibbpf_warning()))
-        }
+        let object = try ProbeObject(tailrace_pair_object, "pair", words: "the task probe")
+        counts = object.map("pair_counts")
         self.object = object
-        let result = bpf_object__load(object)
-        counts = result == 0 ? bpf_object__find_map_fd_by_name(object, "pair_counts") : -1
-        guard result == 0 else {
-            throw CaptureError.step("load the task probe", errno: -result, detail: String(cString: clibbpf_warning()))
-        }
         // Nothing is counted before both are there: a task that came between them would stay open for ever.
         try hook("on_task_close", close, pid)
         try hook("on_task_open", open, pid)
@@ -57,39 +49,29 @@ public final class PairedCalls {
     }
 
     private func hook(_ program: String, _ site: CallSite, _ pid: Int32) throws(CaptureError) {
-        guard let program = bpf_object__find_program_by_name(object, program),
-            let link = bpf_program__attach_uprobe(program, false, pid, site.path, Int(clamping: site.offset))
-        else {
+        guard object?.attach(program, to: site, of: pid) == true else {
             throw CaptureError.step(
                 "hook the byte at 0x\(String(site.offset, radix: 16)) of \(site.path)", errno: errno, detail: "")
         }
-        links.append(link)
     }
 
     /// To let go of a hook takes the kernel a tenth of a second: nobody waits for it.
     deinit {
-        let remains = Remains(object: object, links: links)
+        guard let remains = giveAway() else { return }
         var thread = pthread_t()
-        let context = Unmanaged.passRetained(remains).toOpaque()
         let result = pthread_create(
             &thread, nil,
-            { context in
-                if let context { Unmanaged<Remains>.fromOpaque(context).release() }
+            { remains in
+                if let remains { Unmanaged<ProbeObject>.fromOpaque(remains).release() }
                 return nil
-            }, context)
-        if result == 0 { pthread_detach(thread) } else { Unmanaged<Remains>.fromOpaque(context).release() }
+            }, remains.toOpaque())
+        if result == 0 { pthread_detach(thread) } else { remains.release() }
     }
 
-    private final class Remains {
-        let object: OpaquePointer
-        let links: [OpaquePointer]
-
-        init(object: OpaquePointer, links: [OpaquePointer]) { (self.object, self.links) = (object, links) }
-
-        deinit {
-            for link in links { bpf_link__destroy(link) }
-            bpf_object__close(object)
-        }
+    /// The only reference that is left.
+    private func giveAway() -> Unmanaged<ProbeObject>? {
+        defer { object = nil }
+        return object.map { Unmanaged.passRetained($0) }
     }
 
     /// What was counted so far.

@@ -8,42 +8,17 @@ import Glibc
 ///
 /// `look` and `forget` are for one thread; the rest is set once, and what changes is in the kernel, reached by descriptors.
 public final class ServingTasks: @unchecked Sendable {
-    private let object: OpaquePointer
-    private var links: [OpaquePointer] = []
+    private let object: ProbeObject
     private let layouts: Int32
     private let tasks: Int32
 
-    /// Loads; it is attached when the first process is looked at.
+    /// Loads; it is attached when the first process is looked at: what does not look at any process costs the host nothing.
     ///
     /// - Throws: `CaptureError`, one sentence.
     public init() throws(CaptureError) {
-        clibbpf_quiet()
-        let bytes = tailrace_task_object
-        guard let object = clibbpf_open(bytes.bytes, bytes.size, "tasks") else {
-            throw CaptureError.step("read the task probes", errno: errno, detail: String(cString: clibbpf_warning()))
-        }
-        self.object = object
-        let result = bpf_object__load(object)
-        layouts = result == 0 ? bpf_object__find_map_fd_by_name(object, "task_layouts") : -1
-        tasks = result == 0 ? bpf_object__find_map_fd_by_name(object, "serving_tasks") : -1
-        guard result == 0 else {
-            throw CaptureError.step("load the task probes", errno: -result, detail: String(cString: clibbpf_warning()))
-        }
-    }
-
-    /// Attaches, once: what does not look at any process costs the host nothing.
-    private func attach() {
-        guard links.isEmpty else { return }
-        var program = bpf_object__next_program(object, nil)
-        while let next = program {
-            if let link = bpf_program__attach(next) { links.append(link) }
-            program = bpf_object__next_program(object, next)
-        }
-    }
-
-    deinit {
-        for link in links { bpf_link__destroy(link) }
-        bpf_object__close(object)
+        object = try ProbeObject(tailrace_task_object, "tasks", words: "the task probes")
+        layouts = object.map("task_layouts")
+        tasks = object.map("serving_tasks")
     }
 
     /// From now on that Go process is looked at. `idOffset`: where its runtime keeps a goroutine's id, bytes.
@@ -52,7 +27,7 @@ public final class ServingTasks: @unchecked Sendable {
         // The thread's pointer ends the block that the running goroutine is kept in.
         var layout = ev_task_layout(id_offset: UInt32(clamping: idOffset), slot_offset: 8)
         bpf_map_update_elem(layouts, &key, &layout, 0)
-        attach()
+        object.attachAll()
     }
 
     /// No more: it has ended, and its id may be used again.
