@@ -76,20 +76,13 @@ final class ApartProcess {
     /// come back.
     static func begin(reading pid: Int32) {
         cprocess_end_with_parent()
-        var thread = pthread_t()
-        let context = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-        context.initialize(to: pid)
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                guard let pid = context?.load(as: Int32.self) else { return nil }
-                while PendingReads.longest < ApartProcess.patience { usleep(100_000) }
-                complain(
-                    "cannot read the memory of process \(pid): it does not answer; a file that it has mapped may lie on a file "
-                        + "system that does not")
-                Output.write([ApartProcess.givenUp], to: STDERR_FILENO)
-                _exit(1)
-            }, context)
-        if result == 0 { pthread_detach(thread) }
+        Thread.start {
+            while PendingReads.longest < patience { usleep(100_000) }
+            complain(
+                "cannot read the memory of process \(pid): it does not answer; a file that it has mapped may lie on a file "
+                    + "system that does not")
+            Output.write([givenUp], to: STDERR_FILENO)
+            _exit(1)
+        }
     }
 }
