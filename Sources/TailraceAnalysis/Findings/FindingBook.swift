@@ -97,11 +97,4 @@ struct FindingBook {
         pages[place].windows = 0
         return finding
     }
-
-    /// The server is gone, and all that was its with it.
-    mutating func closeAll(at time: Nanoseconds, to findings: inout [Finding]) {
-        for place in pages.indices {
-            if let finding = pages[place].open { findings.append(close(place, finding, at: time)) }
-        }
-    }
 }

@@ -40,7 +40,4 @@ public struct RobustLine: Sendable, Equatable {
         let low = min(max(Int(((pairs - width) / 2).rounded(.toNearestOrEven)) - 1, 0), high)
         return slopes[low]...slopes[high]
     }
-
-    /// The value of the line.
-    public func callAsFunction(_ x: Double) -> Double { intercept + slope * x }
 }

@@ -51,11 +51,4 @@ public struct Area: Equatable, Sendable {
         defer { self = Area(row: row, column: column + taken, width: width - taken, height: height) }
         return Area(row: row, column: column, width: taken, height: height)
     }
-
-    /// Cuts columns off the right, as many as there are, and gives them.
-    public mutating func takeRight(_ columns: Int) -> Area {
-        let taken = max(0, min(columns, width))
-        defer { width -= taken }
-        return Area(row: row, column: endColumn - taken, width: taken, height: height)
-    }
 }

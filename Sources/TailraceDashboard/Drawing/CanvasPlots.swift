@@ -37,28 +37,6 @@ extension Canvas {
         field.draw(on: &self)
     }
 
-    /// Points.
-    ///
-    /// - Parameters:
-    ///   - points: what is beyond the ranges is drawn at the edge; NaN is not drawn.
-    ///   - area: where.
-    ///   - xRange: the values at the left and at the right.
-    ///   - yRange: the values at the bottom and at the top.
-    ///   - style: of all.
-    ///   - index: which series, for the sign where there is no braille.
-    public mutating func scatter(
-        _ points: [(x: Double, y: Double)], in area: Area, xRange: ClosedRange<Double>, yRange: ClosedRange<Double>,
-        style: Style, index: Int = 0
-    ) {
-        guard !area.isEmpty else { return }
-        var field = DotField(area, tier: capabilities.tier)
-        for point in points where point.x.isFinite && point.y.isFinite {
-            let x = field.width - 1 - Self.dot(point.x, xRange, field.width)
-            field.set(x, Self.dot(point.y, yRange, field.height), style: style, sign: Self.sign(index))
-        }
-        field.draw(on: &self)
-    }
-
     /// A dotted upright line at a place of the axis: a knee, a threshold, the selected moment.
     public mutating func marker(at value: Double, in area: Area, xRange: ClosedRange<Double>, style: Style) {
         guard !area.isEmpty, value.isFinite, xRange.contains(value) else { return }

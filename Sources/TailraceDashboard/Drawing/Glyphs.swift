@@ -21,8 +21,6 @@ public struct Glyphs: Sendable {
     public var descending: String { tier == .ascii ? "v" : tier == .console ? "↓" : "▼" }
     /// A column that is sorted with the smallest first.
     public var ascending: String { tier == .ascii ? "^" : tier == .console ? "↑" : "▲" }
-    /// From, to.
-    public var arrow: String { tier == .ascii ? "->" : "→" }
     /// The keys up and down.
     public var upDown: String { tier == .ascii ? "up/dn" : "↑↓" }
     /// The keys left and right.
