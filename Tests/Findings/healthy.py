@@ -73,7 +73,7 @@ def long_polls(scene):
 def more_clients_and_no_longer_waits(scene):
     """The ramp of the saturated server, with workers enough."""
     with faulty("--workers", "64") as server, scene.traced(server):
-        with crowd(server.port, "/work/ms=20", 24, 12, "--ramp", "2", "--pause", 20) as client:
+        with crowd(server.port, "/busy/ms=20", 24, 12, "--ramp", "2", "--pause", 20) as client:
             client.results()
 
 
@@ -164,7 +164,7 @@ def ten_minutes_of_mixed_load(scene):
                 crowd(nginx.port, "/large.bin", 2, seconds, "--pause", 300), \
                 crowd(python.port, "/events/count=100/gap=100/jitter=1", 10, seconds), \
                 crowd(python.port, "/wait/ms=1500", 5, seconds), \
-                crowd(python.port, "/work/ms=5", 6, seconds, "--pause", 40, "--ramp", 1) as client:
+                crowd(python.port, "/busy/ms=5", 6, seconds, "--pause", 40, "--ramp", 1) as client:
             client.results(seconds + 60)
         for connection in idle:
             connection.close()

@@ -12,7 +12,7 @@ from scenario import Expected, address, crowd, faulty, scenario, short
 def one_connection_is_served_after_the_other(scene):
     with faulty("--serial", "--workers", "1") as server, scene.traced(server):
         scene.plant()
-        with crowd(server.port, "/work/ms=150", 8, 7, "--fresh") as client:
+        with crowd(server.port, "/busy/ms=150", 8, 7, "--fresh") as client:
             client.results()
 
 
@@ -64,7 +64,7 @@ def more_requests_than_workers(scene):
     """Four at a time, 20 ms each; two more clients each second."""
     with faulty("--workers", "4") as server, scene.traced(server):
         scene.plant()
-        with crowd(server.port, "/work/ms=20", 36, 18, "--ramp", "2") as client:
+        with crowd(server.port, "/busy/ms=20", 36, 18, "--ramp", "2") as client:
             client.results()
 
 

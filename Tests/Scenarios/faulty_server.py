@@ -6,7 +6,7 @@ An HTTP/1.1 server with faults to choose from; without any it is a healthy one. 
     /events/.../stop=50                  silent after 50 of them, for good
     /events/.../jitter=1                 gaps of 0.2 to 1.8 times `gap`
     /body/count=100/size=65536           Content-Length, that many pieces, one send call each
-    /work/ms=20                          a small answer after 20 ms of work, of which `--workers` run at a time
+    /busy/ms=20                          a small answer after 20 ms of work, of which `--workers` run at a time
     /wait/ms=3000                        a small answer after that long, whatever the client does meanwhile
 
 --nagle leaves TCP_NODELAY off; --cork sets TCP_CORK and never takes it away; --serial serves one connection after the other; --blocking-loop handles all connections in one
@@ -60,7 +60,7 @@ class Server:
             self.events(connection, wanted)
         elif kind == "body":
             self.body(connection, wanted)
-        elif kind == "work":
+        elif kind == "busy":
             with self.workers:
                 time.sleep(wanted["ms"] / 1000)
             self.small(connection)
