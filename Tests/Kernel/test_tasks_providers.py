@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Open tasks beside responses of servers that are not Go: Swift tasks, a probe pair, threads; against the server's own count."""
 import json
-import os
 import socket
 import subprocess
 import tempfile
 import time
 
-from servers import SCENARIOS, TruthServer, die_with_parent
+from servers import TruthServer, die_with_parent
+from swift_programs import compiled
 from task_probes import JobServer, accepted
 from tracer import Recorder, Tracer, require_command, require_tailrace, run_to_end
 
@@ -39,10 +39,7 @@ def begins(report, provider):
 
 class SwiftServer:
     def __init__(self, directory):
-        self.path = os.path.join(directory, "swift-server")
-        done = subprocess.run(["swiftc", "-O", "-parse-as-library", str(SCENARIOS / "swift_server.swift"), "-o", self.path],
-                              capture_output=True, text=True)
-        assert done.returncode == 0, "the scenario does not compile: " + done.stderr[-500:]
+        self.path = compiled("swift_server", directory)
 
     def __enter__(self):
         self.process = subprocess.Popen([self.path], stdout=subprocess.PIPE, preexec_fn=die_with_parent)

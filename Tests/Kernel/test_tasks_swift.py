@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Swift tasks from outside, of a program that the runtime is loaded with and of one that it is part of."""
-import os
 import subprocess
 import tempfile
 
 from go_servers import census, censuses, grouped, open_tasks
-from servers import SCENARIOS, die_with_parent
+from servers import die_with_parent
+from swift_programs import compiled
 from tracer import require_command, require_tailrace
 
 READINGS = 20
@@ -23,10 +23,7 @@ class SwiftProgram:
     """Goes a step for each next(), and says then how many tasks are open."""
 
     def __init__(self, directory, *flags):
-        self.path = os.path.join(directory, "swift-tasks" + "".join(flags))
-        done = subprocess.run(["swiftc", "-O", "-parse-as-library", *flags, str(SCENARIOS / "swift_tasks.swift"), "-o", self.path],
-                              capture_output=True, text=True)
-        assert done.returncode == 0, "the scenario does not compile: " + done.stderr[-500:]
+        self.path = compiled("swift_tasks", directory, *flags)
 
     def __enter__(self):
         self.process = subprocess.Popen([self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
