@@ -4,6 +4,8 @@
 public struct TaskCount: Sendable, Equatable {
     /// `go`, `swift`, `uprobe`, `threads`, `responses`.
     public let provider: String
+    /// Those that count tasks, the preferred first: that of a process which can tell is told of its responses.
+    public static let providers = ["go", "swift", "uprobe", "threads"]
     /// nil: not known.
     public let open: Int?
     /// Why it is not known, or what it does not cover; nil: nothing to say.

@@ -18,7 +18,7 @@ public struct CensusText {
             text += "  \(count.provider.padded(to: 10))\(open.rightAligned(to: 9))\(remark)\n"
         }
         if let connections = census.connections { text += "\n" + sentence(connections) }
-        for provider in ["go", "swift", "uprobe", "threads"] {
+        for provider in TaskCount.providers {
             let groups = census.groups.filter { $0.provider == provider }
             if !groups.isEmpty { text += "\n" + table(groups, provider) }
         }

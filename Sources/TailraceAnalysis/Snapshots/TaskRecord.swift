@@ -14,21 +14,19 @@ struct TaskRecord {
         var first: (at: Nanoseconds, count: Int)
         var last: Nanoseconds
     }
-    /// By process id, then by who counted.
-    private var newest: [Int32: [String: Int]] = [:]
+    /// By process id, the preferred provider first.
+    private var newest: [Int32: [TaskCount]] = [:]
     private var censuses: [Int32: TaskCensus] = [:]
     private var seen: [GroupKey: Seen] = [:]
     private(set) var counted: Nanoseconds?
     private static let mostGroups = 1024
     /// Processes whose counts are kept.
     private static let mostProcesses = 256
-    /// Of the best provider of a process; the others count what is not a task of its own.
-    private static let preference = ["go", "swift", "uprobe", "threads"]
 
     mutating func take(_ sample: ServerSample) {
         let pid = sample.server.pid
         if newest[pid] == nil, newest.count >= Self.mostProcesses { return }
-        newest[pid] = sample.tasks.reduce(into: [:]) { $0[$1.provider] = $1.open }
+        newest[pid] = sample.tasks
     }
 
     /// Those of processes that serve nothing any more are let go.
@@ -43,14 +41,13 @@ struct TaskRecord {
 
     /// Of a process, by its best provider; nil: nobody told it.
     func count(of pid: Int32) -> TaskCount? {
-        guard let counts = newest[pid] else { return nil }
-        return Self.preference.first { counts[$0] != nil }.map { TaskCount(provider: $0, open: counts[$0]) }
+        newest[pid]?.first { $0.open != nil }
     }
 
     /// By provider, over all processes.
     var counts: [String: Int] {
         newest.values.reduce(into: [:]) { sums, counts in
-            for (provider, open) in counts { sums[provider, default: 0] += open }
+            for count in counts { if let open = count.open { sums[count.provider, default: 0] += open } }
         }
     }
 

@@ -10,8 +10,8 @@ struct ServerTasks {
     private var writingProvider: String?
     private var left: [(at: Nanoseconds, count: Int)] = []
     private var isLeftKnown = false
-    /// In order of preference; others are not believed.
-    private static let providers = ["go", "swift", "uprobe", "threads"]
+    /// Others are not believed.
+    private static let providers = TaskCount.providers
     /// What was left behind is told for that long, ns: nobody looks again whether it is still there.
     private static let recent: Nanoseconds = 10_000_000_000
     private static let mostLeft = 4096
