@@ -88,6 +88,9 @@ public struct MetricsBuilder {
         return book.metrics
     }
 
+    /// What is kept: tallies of servers and of programs, and processes whose pressure is known.
+    var kept: [Int] { [servers.tallies.count, programs.tallies.count, stalls.count] }
+
     /// The same as before unless the wall clock was set: what is told twice has the same time twice.
     private mutating func steady(_ new: ClockAnchor) -> ClockAnchor {
         if let anchor, abs(anchor.wall(at: new.monotonic) - new.wall) < 1_000_000_000 { return anchor }
@@ -100,6 +103,7 @@ public struct MetricsBuilder {
 struct StallMemory {
     private var known: [Int32: (started: Nanoseconds, totals: StallTotals)] = [:]
     private static let most = 1024
+    var count: Int { known.count }
 
     /// What grew since the last look; nil: nothing did.
     mutating func take(_ window: ServerWindow) -> StallTotals? {
