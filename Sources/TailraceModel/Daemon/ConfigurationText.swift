@@ -14,7 +14,7 @@ extension DaemonConfiguration {
             let line = line.trimmed
             guard !line.isEmpty, line.first != "#" else { continue }
             do throws(ConfigurationError) { try set(line, number: index + 1, &seen) } catch {
-                throw ConfigurationError(description: "\(file):\(index + 1): \(error.description)")
+                throw ConfigurationError("\(file):\(index + 1): \(error.description)")
             }
         }
     }
@@ -28,22 +28,22 @@ extension DaemonConfiguration {
             }
             let hint = near.map { Self.distance($0, parts[0]) <= 3 ? "; did you mean \($0)?" : "" } ?? ""
             throw ConfigurationError(
-                description: "there is no key \"\(shown)\"\(hint) (`tailrace daemon --default-config` explains each)")
+                "there is no key \"\(shown)\"\(hint) (`tailrace daemon --default-config` explains each)")
         }
         guard parts.count == 2 else {
-            throw ConfigurationError(description: "expected \(key.name) = VALUE, and there is no `=`")
+            throw ConfigurationError("expected \(key.name) = VALUE, and there is no `=`")
         }
         if let earlier = seen[key.name], !key.isList {
-            throw ConfigurationError(description: "\(key.name) is set in line \(earlier) already; it has one value")
+            throw ConfigurationError("\(key.name) is set in line \(earlier) already; it has one value")
         }
         seen[key.name] = number
         if key.name == "threshold" {
             do throws(ThresholdError) { try thresholds.set(parts[1]) } catch {
-                throw ConfigurationError(description: "threshold: \(error.description)")
+                throw ConfigurationError("threshold: \(error.description)")
             }
         } else if !key.set(&self, parts[1]) {
             let value = Sanitizer.visible(parts[1], longest: 60)
-            throw ConfigurationError(description: "\(key.name) takes \(key.expected); \"\(value)\" is none")
+            throw ConfigurationError("\(key.name) takes \(key.expected); \"\(value)\" is none")
         }
     }
 

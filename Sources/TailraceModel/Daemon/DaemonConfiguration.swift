@@ -78,4 +78,7 @@ public struct DaemonConfiguration: Sendable, Equatable {
 public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     /// What was wrong, and what was expected.
     public let description: String
+
+    /// One sentence.
+    public init(_ description: String) { self.description = description }
 }
