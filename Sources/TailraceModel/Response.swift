@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// How a response ended.
-public enum Ending: String, Codable, Sendable {
+public enum Ending: String, CaseIterable, Codable, Sendable {
     case complete
     case clientFin = "client_fin"
     case clientReset = "client_reset"
@@ -201,7 +201,7 @@ public struct Response: Codable, Sendable {
     public var id: String { Response.id(cookie: connection.cookie, number: number) }
 
     /// The id of the response with this number on a connection.
-    static func id(cookie: UInt64, number: Int) -> String { "\(String(cookie, radix: 16))-\(number)" }
+    public static func id(cookie: UInt64, number: Int) -> String { "\(String(cookie, radix: 16))-\(number)" }
 }
 
 /// One flush, delivered.
@@ -228,6 +228,12 @@ public struct Flush: Codable, Sendable {
     public let queuedBytes: Int64
     /// `write_seq - snd_nxt` when its call returned, itself included.
     public let unsentBytes: Int64
+    /// From the start of the flush before it, of the same response, to its own, ns; nil: it is the first.
+    public var gapSent: Int64?
+    /// Between their ACKs, ns; nil: one of them has none.
+    public var gapAcked: Int64?
+    /// Records of its response were lost before it: it belongs into no percentile.
+    public var missesEvents = false
 
     /// All of it.
     public init(
