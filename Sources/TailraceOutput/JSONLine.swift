@@ -151,6 +151,14 @@ struct JSONLine {
         bytes.append(0x5d)
     }
 
+    /// Numbers that are written as JSON has them already.
+    mutating func array(_ name: StaticString, decimals: [String]) {
+        self.name(name)
+        bytes.append(0x5b)
+        bytes.append(contentsOf: decimals.joined(separator: ",").utf8)
+        bytes.append(0x5d)
+    }
+
     /// Elements that are JSON already.
     mutating func array(_ name: StaticString, json elements: [[UInt8]]) {
         self.name(name)

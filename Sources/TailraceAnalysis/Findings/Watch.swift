@@ -38,6 +38,9 @@ public struct Watch {
         public var windows: [ServerWindow] = []
         /// Findings that are open, by server and anomaly; only where sockets were looked at.
         public var open: [Finding] = []
+
+        /// Nothing.
+        public init() {}
     }
 
     /// With the limits of a run.
