@@ -22,17 +22,22 @@ final class TracingRun {
     private var witness: TaskWitness?
     /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
     var pause: ((Nanoseconds) -> Bool)?
+    /// Its target may be gone, and come again: the run goes on.
+    private let isPatient: Bool
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
-    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows.
+    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows; `isPatient`: also what is not
+    /// there yet is traced once it is.
     init(
         target: Target, backend: Backend? = nil, timesFunctions: Bool = false,
-        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool
+        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool,
+        isPatient: Bool = false
     ) throws {
         self.target = target
+        self.isPatient = isPatient
         facts = KernelFacts.probe()
-        try target.check()
+        if !isPatient { try target.check() }
         source = try KernelSource(
             target: target, facts: facts, backend: backend, timesFunctions: timesFunctions, ringBytes: ringBytes,
             socketLimit: maxConnections)
@@ -141,7 +146,7 @@ final class TracingRun {
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
-            if try !targetExists(since: begin, now: now) { break }
+            if try !isPatient && !targetExists(since: begin, now: now) { break }
         }
         source.detach()
         // A second signal ends at once.

@@ -35,6 +35,8 @@ public struct Watch {
         public var samples: [ServerSample] = []
         /// What was looked at, by server.
         public var windows: [ServerWindow] = []
+        /// Findings that are open, by server and anomaly; only where sockets were looked at.
+        public var open: [Finding] = []
     }
 
     /// With the limits of a run.
@@ -75,6 +77,7 @@ public struct Watch {
             told.samples.append(sample)
         }
         quieten(Set(look.samples.map(\.server.pid)), held, at: look.at, to: &told.findings)
+        told.open = open
         return told
     }
 

@@ -69,7 +69,7 @@ public struct SnapshotBuilder {
 
     private mutating func add(_ look: RoundLook, _ told: Watch.Told) {
         windows = told.windows
-        findings.take(told.findings, open: watch.open)
+        findings.take(told.findings, open: told.open)
         for sample in told.samples { tasks.take(sample) }
         tasks.look(windows)
         sockets = SocketPicture(windows, tasks: tasks)
