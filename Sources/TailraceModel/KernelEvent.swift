@@ -199,11 +199,13 @@ public struct StateChange {
     public let isAfterLoss: Bool
     /// It is closed, and a process holds its descriptor still.
     public let isHeld: Bool
+    /// It is not closed, but no target any more: until it is announced anew, nothing else is told of it.
+    public let isLetGo: Bool
 
     /// All of it.
     public init(
         socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32,
-        isAfterLoss: Bool = false, isHeld: Bool = false
+        isAfterLoss: Bool = false, isHeld: Bool = false, isLetGo: Bool = false
     ) {
         self.socket = socket
         self.at = at
@@ -213,6 +215,7 @@ public struct StateChange {
         self.unackedBytes = unackedBytes
         self.isAfterLoss = isAfterLoss
         self.isHeld = isHeld
+        self.isLetGo = isLetGo
     }
 }
 

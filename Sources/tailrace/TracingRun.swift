@@ -11,12 +11,14 @@ final class TracingRun {
     let facts: KernelFacts
     private(set) var correlator: Correlator
     private(set) var anchor = ClockAnchor.now()
-    private let target: Target
+    private(set) var target: Target
     /// Time between two drains of the ring. 10 ms: a hundred wake-ups a second, and none per event.
     private let drainInterval: Int64 = 10_000_000
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
+    /// Takes an event, while it runs.
+    private var hear: ((KernelEvent) -> Void)?
     private var witness: TaskWitness?
     /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
     var pause: ((Nanoseconds) -> Bool)?
@@ -95,6 +97,18 @@ final class TracingRun {
     /// Groups of the servers' tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
 
+    /// Another target from now on, while it runs: connections that match no longer are let go, those that match now are found.
+    /// To be called from `afterDrain` or `isDone`.
+    ///
+    /// - Throws: `CaptureError`; the target before stays.
+    func retarget(to target: Target) throws {
+        guard let hear else { return }
+        try source.retarget(to: target, hear)
+        self.target = target
+        hasAdoptedAgain = false
+        isListenerSeen = true
+    }
+
     /// The same without the correlator: for whoever only wants the events.
     ///
     /// - Parameters:
@@ -115,6 +129,8 @@ final class TracingRun {
             handle(event)
             witness?.hear(event, told)
         }
+        self.hear = hear
+        defer { self.hear = nil }
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
