@@ -65,7 +65,7 @@ final class Daemon {
 
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
-        if settings.readsTasks { try run.readTasks(probe: settings.taskProbe) }
+        if settings.readsTasks { try run.readTasks(of: taskOptions) }
         try Capabilities.dropAll()
         try service.serve()
         try isReady()
@@ -75,6 +75,17 @@ final class Daemon {
         Systemd.notify("STOPPING=1")
         service.stop()
         complain("ended; \(run.loss().words)")
+    }
+
+    private var taskOptions: TargetOptions {
+        get throws {
+            var words: [String] = []
+            for port in settings.ports { words += ["--port", "\(port)"] }
+            for comm in settings.comms { words += ["--comm", comm] }
+            for pid in settings.pids { words += ["--pid", "\(pid)"] }
+            if !settings.taskProbe.isEmpty { words += ["--task-probe", settings.taskProbe] }
+            return try TargetOptions.parse(words)
+        }
     }
 
     private func tell(_ actions: borrowing Actions) {
@@ -123,7 +134,6 @@ final class Daemon {
             facts.ownBytes = OwnCost.residentBytes()
             if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
                 complain(sentence)
-                run.isCountingTasks = breaker.level < .noTasks
             }
         }
         if facts.loss.unseen > toldLoss.unseen {
