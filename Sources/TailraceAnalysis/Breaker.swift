@@ -38,6 +38,7 @@ public struct Breaker: Sendable {
     /// - Parameters:
     ///   - share: processor time since the last one, of one core; nil: not known.
     ///   - bytes: resident memory; nil: not known.
+    ///   - now: the time.
     /// - Returns: the sentence to say where a step was taken; nil: none was.
     public mutating func take(share: Double?, bytes: Int64?, at now: Nanoseconds) -> String? {
         let isBeyond = (share ?? 0) > limits.share || (bytes ?? 0) > limits.bytes

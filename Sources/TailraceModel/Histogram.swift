@@ -186,7 +186,8 @@ extension Distribution: Codable {
         max = try fields.decode(Int64.self, forKey: .max)
         low = try fields.decode(Int.self, forKey: .low)
         counts = try fields.decode([UInt32].self, forKey: .counts)
-        guard count >= 0, max >= 0, (0...LogLinear.buckets).contains(low), counts.count <= LogLinear.buckets - low else {
+        guard count >= 0, max >= 0, (0...LogLinear.buckets).contains(low), counts.count <= LogLinear.buckets - low
+        else {
             throw DecodingError.dataCorrupted(
                 .init(codingPath: decoder.codingPath, debugDescription: "buckets out of range"))
         }

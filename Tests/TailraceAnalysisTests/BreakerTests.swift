@@ -8,7 +8,9 @@ import Testing
     private let second: Nanoseconds = 1_000_000_000
 
     /// The level after each second.
-    private func levels(_ breaker: inout Breaker, _ shares: [Double], bytes: Int64 = 0, from begin: Int64 = 0) -> [DetailLevel] {
+    private func levels(
+        _ breaker: inout Breaker, _ shares: [Double], bytes: Int64 = 0, from begin: Int64 = 0
+    ) -> [DetailLevel] {
         shares.enumerated().map { index, share in
             _ = breaker.take(share: share, bytes: bytes, at: (begin + Int64(index)) * second)
             return breaker.level

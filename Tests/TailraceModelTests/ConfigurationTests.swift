@@ -4,14 +4,16 @@ import Testing
 @testable import TailraceModel
 
 @Suite struct ConfigurationTests {
-    private func read(_ text: String) throws -> DaemonConfiguration { try DaemonConfiguration(text: text, file: "t.conf") }
+    private func read(_ text: String) throws -> DaemonConfiguration {
+        try DaemonConfiguration(text: text, file: "t.conf")
+    }
 
     @Test func nothingIsTheDefault() throws {
         #expect(try read("") == DaemonConfiguration())
         #expect(try read(DaemonConfiguration.commentedDefault) == DaemonConfiguration())
     }
 
-    @Test("What the commented default says of a key is what the key is without it", arguments: ConfigurationKey.all.map(\.name))
+    @Test(arguments: ConfigurationKey.all.map(\.name))
     func theShownDefaultIsTheDefault(_ name: String) throws {
         let key = try #require(ConfigurationKey.all.first { $0.name == name })
         guard !key.isList else { return #expect(key.standard.isEmpty) }
@@ -51,7 +53,8 @@ import Testing
         (wanted.ports, wanted.comms, wanted.pids) = ([8080, 8443], ["nginx"], [17])
         wanted.cgroups = ["/system.slice/web.service"]
         (wanted.socket, wanted.socketGroup, wanted.metricsListen) = ("/tmp/x.sock", "44", "[::1]:9842")
-        (wanted.otlpEndpoint, wanted.otlpSpans, wanted.otlpInterval) = ("http://127.0.0.1:4318/x", .all, 120_000_000_000)
+        (wanted.otlpEndpoint, wanted.otlpSpans) = ("http://127.0.0.1:4318/x", .all)
+        wanted.otlpInterval = 120_000_000_000
         wanted.otlpHeaders = ["Authorization=Bearer a=b"]
         (wanted.flightDirectory, wanted.flightSize, wanted.flightPinnedSize) = ("", 1 << 30, 0)
         (wanted.flightSegment, wanted.readsTasks, wanted.showsPaths) = (5_000_000_000, false, false)

@@ -29,7 +29,7 @@ public struct ConfigurationKey: Sendable {
 
     private static let targets = [
         ConfigurationKey(
-            "port", "", "Trace connections accepted on this local port. With no port, comm, cgroup and pid: all of them.",
+            "port", "", "Trace connections accepted on this local port. Without port, comm, cgroup, pid: all.",
             "a port, 1 to 65535", isList: true
         ) { settings, text in
             guard let port = UInt16(text), port > 0 else { return false }
@@ -62,7 +62,7 @@ public struct ConfigurationKey: Sendable {
 
     private static let outputs = [
         ConfigurationKey(
-            "socket", "/run/tailrace/tailrace.sock", "Where local users ask (HTTP, JSON; `tailrace top` does). Empty: nowhere.",
+            "socket", "/run/tailrace/tailrace.sock", "Where local users ask (HTTP, JSON). Empty: nowhere.",
             "an absolute path of at most 107 bytes, or nothing"
         ) { settings, text in
             guard text.isEmpty || text.first == "/" && text.utf8.count <= 107 else { return false }
@@ -99,7 +99,7 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "otlp-spans", "off", "Send a span for each response that ended: for none, for those that were held or failed, or for all.",
+            "otlp-spans", "off", "Send a span for each response that ended: none, those that were held or cut short, or all.",
             "off, slow or all"
         ) { settings, text in
             guard let spans = DaemonConfiguration.Spans(rawValue: text) else { return false }

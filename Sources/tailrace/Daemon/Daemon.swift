@@ -65,8 +65,8 @@ final class Daemon {
 
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
-        if settings.readsTasks { try run.readTasks(of: taskOptions) }
         try Capabilities.dropAll()
+        if settings.readsTasks { try run.readTasks(of: taskOptions) }
         try service.serve()
         try isReady()
         Systemd.notify("READY=1\nSTATUS=\(status)")
@@ -182,12 +182,15 @@ final class Daemon {
     func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
         facts.loss = run.loss()
         facts.anchor = run.anchor
-        return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0) }
+        return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
+        }
     }
 
     func metricSet(at now: Nanoseconds) -> MetricSet { metrics.metrics(at: now, facts: facts, account: account) }
 
-    func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) { feeds.add(feed, kinds: kinds, isLines: isLines) }
+    func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) {
+        feeds.add(feed, kinds: kinds, isLines: isLines)
+    }
 
     /// Of ourselves.
     var account: DaemonAccount {

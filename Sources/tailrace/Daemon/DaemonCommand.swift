@@ -73,7 +73,8 @@ struct DaemonCommand: ParsableCommand {
         let count = fread(&bytes, 1, bytes.count, file)
         guard ferror(file) == 0, count < mostBytes else {
             throw ConfigurationError(
-                "the settings in \(Sanitizer.visible(path)) cannot be read, or are larger than \(mostBytes) bytes; give a text file")
+                "the settings in \(Sanitizer.visible(path)) cannot be read, or are larger than \(mostBytes) bytes; give a text file"
+            )
         }
         return String(decoding: bytes.prefix(count), as: UTF8.self)
     }

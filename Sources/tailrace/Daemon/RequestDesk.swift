@@ -51,7 +51,7 @@ struct RequestDesk {
             status: 404,
             wish.detail == nil
                 ? "there is nothing at this path; /openapi.json lists what there is"
-                : "this response is not known: it is neither open, nor among the slow ones that ended in the last minutes")
+                : "no response of this id is open, or among the slowest that ended in the last minutes")
     }
 
     /// What of the snapshot is wanted; nil: that was refused.
@@ -87,7 +87,8 @@ struct RequestDesk {
         if isUsual, let newest, now - newest.at < Self.freshness { return newest }
         if now - second >= 1_000_000_000 { (second, made) = (now, 0) }
         guard made < Self.most else {
-            request.refuse(status: 503, "too many questions of this kind a second, from all clients together; ask later")
+            request.refuse(
+                status: 503, "too many questions of this kind a second, from all clients together; ask later")
             return nil
         }
         made += 1
