@@ -29,7 +29,7 @@ public struct ConfigurationKey: Sendable {
 
     private static let targets = [
         ConfigurationKey(
-            "port", "", "Trace connections accepted on this local port. Without port, comm, cgroup, pid: all.",
+            "port", "", "Trace what this local port accepts. Without port, comm, cgroup, pid: everything.",
             "a port, 1 to 65535", isList: true
         ) { settings, text in
             guard let port = UInt16(text), port > 0 else { return false }
@@ -99,7 +99,7 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "otlp-spans", "off", "Send a span for each response that ended: none, those that were held or cut short, or all.",
+            "otlp-spans", "off", "Send a span for each ended response: for none, those held or cut short, or all.",
             "off, slow or all"
         ) { settings, text in
             guard let spans = DaemonConfiguration.Spans(rawValue: text) else { return false }
