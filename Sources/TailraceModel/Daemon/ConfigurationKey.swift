@@ -29,7 +29,7 @@ public struct ConfigurationKey: Sendable {
 
     private static let targets = [
         ConfigurationKey(
-            "port", "", "Trace what this local port accepts. Without port, comm, cgroup, pid: everything.",
+            "port", "", "Trace what this local port accepts. With none of the four: everything.",
             "a port, 1 to 65535", isList: true
         ) { settings, text in
             guard let port = UInt16(text), port > 0 else { return false }
