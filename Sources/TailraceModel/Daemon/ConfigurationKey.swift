@@ -45,7 +45,7 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "cgroup", "", "Trace processes in this cgroup (v2) and below.", "a path, such as /system.slice/nginx.service",
+            "cgroup", "", "Trace processes in this cgroup (v2) and below.", "a path: /system.slice/nginx.service",
             isList: true
         ) { settings, text in
             guard text.first == "/" else { return false }
