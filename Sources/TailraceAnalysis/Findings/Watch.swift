@@ -23,7 +23,8 @@ public struct Watch {
         let index: Int
         let started: Nanoseconds
     }
-    private let limits: Thresholds
+    /// May change at any time.
+    public var limits: Thresholds { didSet { for place in watches.indices { watches[place].limits = limits } } }
     /// Looks at servers that were not watched, because there were too many.
     public private(set) var unwatched: UInt64 = 0
 

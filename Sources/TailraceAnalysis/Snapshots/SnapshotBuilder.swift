@@ -27,6 +27,12 @@ public struct SnapshotBuilder {
     /// Findings that were told so far.
     public var opened: Int { findings.opened }
 
+    /// From when on something is a finding; may change at any time.
+    public var limits: Thresholds {
+        get { watch.limits }
+        set { watch.limits = newValue }
+    }
+
     /// With the limits of a run.
     public init(limits: Thresholds = Thresholds()) { watch = Watch(limits: limits) }
 
