@@ -65,8 +65,6 @@ final class Daemon {
         }
     }
 
-    func announceReady(in path: String?) throws { try run.announceReady(in: path) }
-
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
         try Capabilities.dropAll()
@@ -190,6 +188,7 @@ final class Daemon {
     func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
         facts.loss = run.loss()
         facts.anchor = run.anchor
+        for census in run.censuses(asks: request.wantsTaskGroups) { builder.take(census, at: now) }
         return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
         }
     }

@@ -117,7 +117,9 @@ struct DaemonClient {
             let end = Array("\r\n\r\n".utf8)
             if let place = bytes.indices.first(where: { bytes[$0...].starts(with: end) }) {
                 let lines = String(decoding: bytes[..<place], as: UTF8.self).split(separator: "\r\n")
-                guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { break }
+                guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
+                    break
+                }
                 var fields: [String: String] = [:]
                 for line in lines.dropFirst() {
                     let parts = line.split(separator: ":", maxSplits: 1).map(String.init)
