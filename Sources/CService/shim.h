@@ -47,10 +47,10 @@ static inline int cservice_peer_groups(int socket, gid_t *groups, int most)
 	return (int)(length / sizeof(*groups));
 }
 
-/* A unix socket of streams that no other program inherits. */
-static inline int cservice_stream(int flags)
+/* A socket of streams that no other program inherits. */
+static inline int cservice_stream(int family, int waits)
 {
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	return socket(family, SOCK_STREAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK), 0);
 }
 
 /* Binds to (or connects to) a path; 0, or -1 with errno. */

@@ -21,7 +21,7 @@ struct LocalListener {
             )
         }
         try Self.clear(path)
-        let socket = cservice_stream(0)
+        let socket = cservice_stream(AF_UNIX, 1)
         guard socket >= 0 else {
             throw .call("cannot make a socket for \(path)", advice: "raise the limit of open files")
         }
@@ -56,7 +56,7 @@ struct LocalListener {
             throw ServiceError(
                 "cannot listen on \(path): what is there is no socket; remove it, or choose another path")
         }
-        let probe = cservice_stream(CInt(SOCK_NONBLOCK.rawValue))
+        let probe = cservice_stream(AF_UNIX, 0)
         defer { close(probe) }
         guard probe >= 0, cservice_local(probe, path, 0) != 0, errno == ECONNREFUSED else {
             throw ServiceError(
