@@ -3,13 +3,13 @@ import CService
 import Glibc
 
 /// A client that knows nothing of HTTP: bytes out, bytes in, and how long it waits for them.
-final class Client {
+final class Client: Sendable {
     let socket: CInt
 
     /// Over a unix socket.
     init(path: String) {
         socket = cservice_stream(AF_UNIX, 1)
-        isConnected = cservice_local(socket, path, 0) == 0
+        isConnected = cservice_connect(socket, path) == 0
     }
 
     /// Over TCP, to this machine.
