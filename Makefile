@@ -40,7 +40,7 @@ bpf/tasks.bpf.o bpf/pair.bpf.o: bpf/%.bpf.o: bpf/%.bpf.c bpf/include/%.h Makefil
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
 
-test: check unit-test kernel-test short-scenarios
+test: check unit-test kernel-test short-scenarios package-check
 
 unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
@@ -173,6 +173,8 @@ install-documents:
 	$(Q)"$(PROGRAM)" --generate-completion-script bash > "$(SHARE)/bash-completion/completions/tailrace"
 	$(Q)"$(PROGRAM)" --generate-completion-script zsh > "$(SHARE)/zsh/site-functions/_tailrace"
 	$(Q)"$(PROGRAM)" --generate-completion-script fish > "$(SHARE)/fish/vendor_completions.d/tailrace.fish"
+
+include packaging/packaging.mk
 
 clean:
 	$(Q)rm -rf .build
