@@ -167,7 +167,7 @@ install: release install-documents
 
 install-documents:
 	$(Q)sh scripts/packages.sh python3
-	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man/man1" "$(PREFIX)/share"
+	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man" "$(PREFIX)/share"
 	$(Q)install -D -m 644 schema/tailrace-1.schema.json "$(SHARE)/tailrace/tailrace-1.schema.json"
 	$(Q)install -d "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	$(Q)"$(PROGRAM)" --generate-completion-script bash > "$(SHARE)/bash-completion/completions/tailrace"
