@@ -11,26 +11,33 @@ final class TracingRun {
     let facts: KernelFacts
     private(set) var correlator: Correlator
     private(set) var anchor = ClockAnchor.now()
-    private let target: Target
+    private(set) var target: Target
     /// Time between two drains of the ring. 10 ms: a hundred wake-ups a second, and none per event.
     private let drainInterval: Int64 = 10_000_000
     /// Time between two looks at all sockets, and at the target.
     private let checkInterval: Int64 = 1_000_000_000
     private var hasAdoptedAgain = false
+    /// Takes an event, while it runs.
+    private var hear: ((KernelEvent) -> Void)?
     private var witness: TaskWitness?
     /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
     var pause: ((Nanoseconds) -> Bool)?
+    /// Its target may be gone, and come again: the run goes on.
+    private let isPatient: Bool
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
-    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows.
+    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows; `isPatient`: also what is not
+    /// there yet is traced once it is.
     init(
         target: Target, backend: Backend? = nil, timesFunctions: Bool = false,
-        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool
+        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool,
+        isPatient: Bool = false
     ) throws {
         self.target = target
+        self.isPatient = isPatient
         facts = KernelFacts.probe()
-        try target.check()
+        if !isPatient { try target.check() }
         source = try KernelSource(
             target: target, facts: facts, backend: backend, timesFunctions: timesFunctions, ringBytes: ringBytes,
             socketLimit: maxConnections)
@@ -90,6 +97,18 @@ final class TracingRun {
     /// Groups of the servers' tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
 
+    /// Another target from now on, while it runs: connections that match no longer are let go, those that match now are found.
+    /// To be called from `afterDrain` or `isDone`.
+    ///
+    /// - Throws: `CaptureError`; the target before stays.
+    func retarget(to target: Target) throws {
+        guard let hear else { return }
+        try source.retarget(to: target, hear)
+        self.target = target
+        hasAdoptedAgain = false
+        isListenerSeen = true
+    }
+
     /// The same without the correlator: for whoever only wants the events.
     ///
     /// - Parameters:
@@ -110,6 +129,8 @@ final class TracingRun {
             handle(event)
             witness?.hear(event, told)
         }
+        self.hear = hear
+        defer { self.hear = nil }
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
@@ -125,7 +146,7 @@ final class TracingRun {
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
-            if try !targetExists(since: begin, now: now) { break }
+            if try !isPatient && !targetExists(since: begin, now: now) { break }
         }
         source.detach()
         // A second signal ends at once.
