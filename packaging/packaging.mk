@@ -28,7 +28,7 @@ container-root: static
 	$(Q)rm -rf $(CONTAINER) && mkdir -p $(CONTAINER)/root
 	$(Q)cd $(CONTAINER)/root && mkdir -p -m 755 etc/tailrace proc sys run/tailrace var/lib/tailrace usr/bin && mkdir -m 1777 tmp
 	$(Q)install -m 755 $(STATIC) $(CONTAINER)/root/usr/bin/tailrace
-	$(Q)install -m 644 packaging/tailrace.conf $(CONTAINER)/root/etc/tailrace/tailrace.conf
+	$(Q)install -m 644 packaging/container/tailrace.conf $(CONTAINER)/root/etc/tailrace/tailrace.conf
 	$(Q)install -m 644 packaging/container/passwd packaging/container/group $(CONTAINER)/root/etc/
 	$(Q)install -m 644 packaging/container/Containerfile $(CONTAINER)/
 
