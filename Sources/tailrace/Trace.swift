@@ -30,9 +30,7 @@ struct Trace: ParsableCommand {
     var flushes = false
 
     func run() throws {
-        let run = try TracingRun(
-            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
-            maxConnections: options.maxConnections, tellsFlushes: flushes)
+        let run = try options.liveRun(tellsFlushes: flushes)
         let isForPrograms = json || isatty(STDOUT_FILENO) == 0
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)

@@ -29,7 +29,7 @@ public struct ConfigurationKey: Sendable {
 
     private static let targets = [
         ConfigurationKey(
-            "port", "", "Trace connections accepted on this local port. Without port, comm, cgroup, pid: all.",
+            "port", "", "Trace what this local port accepts. With none of the four: everything.",
             "a port, 1 to 65535", isList: true
         ) { settings, text in
             guard let port = UInt16(text), port > 0 else { return false }
@@ -45,7 +45,7 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "cgroup", "", "Trace processes in this cgroup (v2) and below.", "a path, such as /system.slice/nginx.service",
+            "cgroup", "", "Trace processes in this cgroup (v2) and below.", "a path: /system.slice/nginx.service",
             isList: true
         ) { settings, text in
             guard text.first == "/" else { return false }
@@ -99,7 +99,7 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "otlp-spans", "off", "Send a span for each response that ended: none, those that were held or cut short, or all.",
+            "otlp-spans", "off", "Send a span for each ended response: for none, those held or cut short, or all.",
             "off, slow or all"
         ) { settings, text in
             guard let spans = DaemonConfiguration.Spans(rawValue: text) else { return false }
