@@ -117,7 +117,9 @@ struct DaemonClient {
         while let piece = piece(descriptor) {
             bytes += piece
             if let place = bytes.prefix(Self.mostHead).indices.first(where: { bytes[$0...].starts(with: end) }) {
-                guard let reply = reply(descriptor, bytes[..<place], Array(bytes[(place + end.count)...])) else { break }
+                guard let reply = reply(descriptor, bytes[..<place], Array(bytes[(place + end.count)...])) else {
+                    break
+                }
                 return reply
             }
             if bytes.count >= Self.mostHead { break }
