@@ -67,6 +67,7 @@ let package = Package(
             name: "TailraceCaptureTests",
             dependencies: [
                 "TailraceModel", "TailraceCapture", "TailraceAnalysis", "TailraceOutput", "CProbes", "SeededRandom",
+                "Traffic",
             ]),
     ],
     swiftLanguageModes: [.v6],
