@@ -22,6 +22,8 @@ final class RecordingReplay {
     private var joint: SegmentJoint?
     /// Of the segments before.
     private var earlier = RecordedCounts()
+    /// Sees every record and every process, for whoever records again.
+    weak var tap: (any RecordTap)?
     private let inflater: Inflater
     private let batch: UnsafeMutableRawBufferPointer
 
@@ -113,7 +115,12 @@ final class RecordingReplay {
         guard block.header.format == RecordingFormat.version else { return nil }
         switch RecordingFormat.Kind(rawValue: block.header.kind) {
         case .records: return replay(block, handle)
-        case .processes: return RecordedProcesses.read(block.payload) { decoder.processes.add($0) } ? 0 : nil
+        case .processes:
+            let isWhole = RecordedProcesses.read(block.payload) {
+                decoder.processes.add($0)
+                tap?.found($0)
+            }
+            return isWhole ? 0 : nil
         case .anchor:
             guard let anchor = ClockAnchor(fields: block.payload) else { return nil }
             self.anchor = anchor
@@ -152,6 +159,7 @@ final class RecordingReplay {
             }
             // It lies in our own batch.
             gaps.mark(UnsafeMutableRawBufferPointer(mutating: record))
+            tap?.take(record)
             switch decoder.decode(record) {
             case .roundEnded(let round)?: handle(.roundEnded(gaps.take(round)))
             case let event?: handle(event)
