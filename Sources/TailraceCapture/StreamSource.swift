@@ -69,6 +69,11 @@ public final class StreamSource: RecordedSource {
 
     /// What the recording says of itself.
     public var description: RecordingDescription { replay.description }
+    /// Sees every record that arrives, and every process; what is told of tasks comes among the events.
+    public var tap: (any RecordTap)? {
+        get { replay.tap }
+        set { replay.tap = newValue }
+    }
     /// Wall time of what was drained last.
     public var anchor: ClockAnchor { replay.anchor }
     /// Time of what arrived last.
@@ -78,7 +83,7 @@ public final class StreamSource: RecordedSource {
     public var account: RecordingAccount {
         var account = order.account
         account.records = replay.records
-        account.dropped = replay.counts.dropped
+        account.dropped = replay.dropped
         return account
     }
 

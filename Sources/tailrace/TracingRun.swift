@@ -43,36 +43,9 @@ final class TracingRun {
             socketLimit: maxConnections)
         correlator = Correlator(tellsFlushes: tellsFlushes)
         // Blocked, so that they are taken where nothing is half done.
-        var signals = TracingRun.stopSignals
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        StopSignals.block()
         try source.attach()
         try source.adopt()
-    }
-
-    private static let stopSignals: sigset_t = {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
-        // Its terminal is gone; who started it with nohup wants it to go on.
-        var hangUp = sigaction()
-        sigaction(SIGHUP, nil, &hangUp)
-        if unsafeBitCast(hangUp.__sigaction_handler.sa_handler, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) {
-            sigaddset(&signals, SIGHUP)
-        }
-        return signals
-    }()
-
-    /// Says to whoever waits that every probe is attached.
-    func announceReady(in path: String?) throws {
-        guard let path else { return }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw Failure(
-                "cannot create the ready file \(path): \(String(cString: strerror(errno))); "
-                    + "give a path that may be written (--ready-file)")
-        }
-        close(descriptor)
     }
 
     /// Drains until a signal, until `isDone`, or until every traced process is gone; then detaches and drains the rest.
@@ -83,9 +56,11 @@ final class TracingRun {
     ///   - isDone: true ends the run.
     /// - Throws: what `afterDrain` throws, or `Failure` where nothing listens on the port.
     func run(
-        tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
+        tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+        try run(
+            handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, mayEnd: { true },
+            isDone: isDone)
         correlator.finish(tell)
         try afterDrain()
     }
@@ -118,7 +93,7 @@ final class TracingRun {
     ///   - isDone: true ends the run.
     /// - Throws: what `afterDrain` throws, or `Failure` where nothing listens on the port.
     func run(
-        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
+        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool,
         isDone: () -> Bool
     ) throws {
         let told: (KernelEvent) -> Void = { [source] event in
@@ -134,7 +109,11 @@ final class TracingRun {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if let pause { if pause(drainInterval) { break } } else if waitForSignal(drainInterval), mayEnd() { break }
+            if let pause {
+                if pause(drainInterval) { break }
+            } else if StopSignals.wait(drainInterval), mayEnd() {
+                break
+            }
             witness?.tell(told)
             source.drain(hear)
             try afterDrain()
@@ -150,8 +129,7 @@ final class TracingRun {
         }
         source.detach()
         // A second signal ends at once.
-        var signals = TracingRun.stopSignals
-        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        StopSignals.unblock()
         witness?.tell(told)
         source.drain(hear)
         // What was lost since the last look: the responses that it belongs to are marked.
@@ -159,12 +137,6 @@ final class TracingRun {
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot(hear)
-    }
-
-    private func waitForSignal(_ nanoseconds: Int64) -> Bool {
-        var signals = TracingRun.stopSignals
-        var timeout = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
-        return sigtimedwait(&signals, nil, &timeout) > 0
     }
 
     private var isListenerSeen = false
@@ -203,10 +175,6 @@ extension TracingRun: ResponseRun {
     var recording: RecordingAccount? { nil }
 
     func loss() -> Loss { source.loss() }
-
-    func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
-        try run(tell: tell, afterDrain: afterDrain, isDone: { false })
-    }
 
     var description: RunDescription {
         RunDescription(

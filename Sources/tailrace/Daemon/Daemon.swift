@@ -17,6 +17,8 @@ final class Daemon {
     private(set) var builder: SnapshotBuilder
     private var metrics: MetricsBuilder
     private(set) var feeds: LiveFeeds
+    private(set) var recordingFeeds = RecordingFeeds()
+    private let hub: LateRecording
     private var breaker: Breaker
     private var cost: OwnCost
     private(set) var facts: RunFacts
@@ -37,6 +39,8 @@ final class Daemon {
         run = try TracingRun(
             target: Target(settings), backend: backend, ringBytes: UInt32(settings.ringBytes),
             maxConnections: settings.maxConnections, tellsFlushes: true, isPatient: true)
+        hub = LateRecording(mostSockets: Int(settings.maxConnections))
+        run.tap = hub
         begin = run.anchor
         builder = SnapshotBuilder(limits: settings.thresholds)
         metrics = MetricsBuilder(begin: begin.monotonic)
@@ -61,8 +65,6 @@ final class Daemon {
         }
     }
 
-    func announceReady(in path: String?) throws { try run.announceReady(in: path) }
-
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
         try Capabilities.dropAll()
@@ -73,6 +75,7 @@ final class Daemon {
         run.pause = { [unowned self] in pause($0) }
         try run.run(tell: { [self] in tell($0) }, afterDrain: { [self] in afterDrain() }, isDone: { false })
         Systemd.notify("STOPPING=1")
+        recordingFeeds.end(hub, at: run.now, anchor: run.anchor, loss: run.loss())
         service.stop()
         complain("ended; \(run.loss().words)")
     }
@@ -119,6 +122,7 @@ final class Daemon {
 
     private func afterDrain() {
         let now = run.now
+        hub.tick(at: now, anchor: run.anchor, loss: run.loss)
         if now >= nextSecond {
             nextSecond = now + 1_000_000_000
             eachSecond(at: now)
@@ -134,6 +138,7 @@ final class Daemon {
             facts.ownBytes = OwnCost.residentBytes()
             if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
                 complain(sentence)
+                if breaker.level >= .noStreams { endRecordings(at: now) }
             }
         }
         if facts.loss.unseen > toldLoss.unseen {
@@ -142,6 +147,7 @@ final class Daemon {
             feeds.tell(toldLoss, at: run.anchor.wall(at: now))
         }
         feeds.tick(at: now)
+        recordingFeeds.tick(hub)
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
     }
 
@@ -182,6 +188,7 @@ final class Daemon {
     func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
         facts.loss = run.loss()
         facts.anchor = run.anchor
+        for census in run.censuses(asks: request.wantsTaskGroups) { builder.take(census, at: now) }
         return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
         }
     }
@@ -190,6 +197,23 @@ final class Daemon {
 
     func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) {
         feeds.add(feed, kinds: kinds, isLines: isLines)
+    }
+
+    /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.
+    func record(_ request: ServiceRequest, _ target: Target) -> String? {
+        guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.meaning)" }
+        guard recordingFeeds.count < RecordingFeeds.most else {
+            return "\(RecordingFeeds.most) clients read along already; end one of them"
+        }
+        let feed = request.stream(type: RequestDesk.recordingType)
+        do throws(CaptureError) {
+            try recordingFeeds.add(feed, target, run.recordingDescription, hub, at: run.now)
+        } catch { complain(error.description) }
+        return nil
+    }
+
+    private func endRecordings(at now: Nanoseconds) {
+        recordingFeeds.end(hub, at: now, anchor: run.anchor, loss: facts.loss)
     }
 
     /// Of ourselves.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import TailraceAnalysis
+import TailraceCapture
 import TailraceModel
 import TailraceOutput
 import TailraceService
@@ -24,6 +25,12 @@ struct RequestDesk {
                 status: 200, type: Self.json, ServiceJSON.health(daemon.account, daemon.facts, at: now))
         case "/metrics": answerMetrics(request, daemon, at: now)
         case "/v1/stream": stream(request, daemon)
+        case "/v1/recording":
+            guard let target = Target(query: request.query) else {
+                return request.refuse(
+                    status: 400, "port and pid take numbers, comm and cgroup names, separated by commas")
+            }
+            if let sentence = daemon.record(request, target) { request.refuse(status: 503, sentence) }
         case "/v1/top": answerTop(request, daemon, at: now)
         case "/openapi.json": request.answer(status: 200, type: Self.json, OpenAPI.document)
         default: answerList(request, daemon, at: now)
