@@ -15,7 +15,7 @@ struct Tailrace: ParsableCommand {
         version: version,
         subcommands: [
             Top.self, Trace.self, Record.self, ReportCommand.self, Export.self, TasksCommand.self, Explain.self,
-            Demo.self, Doctor.self, ReadImage.self,
+            Demo.self, Doctor.self, ReadImage.self, ReadTasks.self,
         ], defaultSubcommand: Top.self)
 
     static func main() {
