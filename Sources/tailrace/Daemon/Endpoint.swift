@@ -36,6 +36,7 @@ struct Endpoint {
         Endpoint("/v1/top", "for `tailrace top` of the same version", ["request"]),
         Endpoint("/metrics", "metrics for Prometheus"),
         Endpoint("/openapi.json", "this in full (OpenAPI 3.1)"),
+        Endpoint("/tailrace-1.schema.json", "what is in JSON, to which that refers (JSON Schema)"),
     ]
     private static let recordingParameters = ["port", "pid", "comm", "cgroup"]
     /// What says what there is.

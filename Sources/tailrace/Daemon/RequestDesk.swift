@@ -32,6 +32,7 @@ struct RequestDesk {
             }
             if let sentence = daemon.record(request, target) { request.refuse(status: 503, sentence) }
         case "/v1/top": answerTop(request, daemon, at: now)
+        case "/tailrace-1.schema.json": request.answer(status: 200, type: Self.json, OpenAPI.schema)
         case "/openapi.json": request.answer(status: 200, type: Self.json, OpenAPI.document)
         default: answerList(request, daemon, at: now)
         }
