@@ -199,9 +199,9 @@ def test_what_keys_save_is_for_the_owner_only_and_can_be_read():
             assert stat.S_IMODE(os.stat(name).st_mode) == 0o600, "others may read " + name
         objects = [json.load(open(name)) for name in texts]
         whole = next(item for item in objects if item["type"] == "snapshot")
-        row = next(item for item in objects if item["type"] == "row")["response"]
-        assert row["held_by"] == "client" and "planted" in row["request"], row
-        assert any("planted" in item["request"] for item in whole["open"]) and whole["findings"], whole
+        row = next(item for item in objects if item["type"] == "row")
+        assert row["of"] == "response" and row["held_by"] == "peer_window" and "planted" in row["target"], row
+        assert any("planted" in (item["target"] or "") for item in whole["open"]) and whole["findings"], whole
         # The recording began while the planted response was on its way: it knows its connection and its server.
         done = run_to_end("export", recordings[0])
         assert done.returncode == 0, done.stderr

@@ -43,6 +43,7 @@ final class Daemon {
             maxConnections: settings.maxConnections, tellsFlushes: true, isPatient: true)
         hub = LateRecording(mostSockets: Int(settings.maxConnections))
         run.tap = hub
+        if !settings.showsPaths { run.source.hide(with: HeadRedactor(hidingPaths: true)) }
         begin = run.anchor
         builder = SnapshotBuilder(limits: settings.thresholds)
         metrics = MetricsBuilder(begin: begin.monotonic)
@@ -81,6 +82,7 @@ final class Daemon {
         run.pause = { [unowned self] in pause($0) }
         try run.run(tell: { [self] in tell($0) }, afterDrain: { [self] in afterDrain() }, isDone: { false })
         Systemd.notify("STOPPING=1")
+        feeds.end()
         recordingFeeds.end(hub, at: run.now, anchor: run.anchor, loss: run.loss())
         flight?.finish(at: run.now, anchor: run.anchor, loss: run.loss())
         service.stop()
