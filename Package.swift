@@ -19,6 +19,8 @@ let package = Package(
     targets: [
         // The kernel programs' wire (bpf/include) and their precompiled object (bpf/embed.c).
         .target(name: "CProbes", path: "bpf", sources: ["embed.c"], publicHeadersPath: "include"),
+        // The description of the daemon's socket.
+        .target(name: "CSchema", path: "schema", sources: ["embed.c"], publicHeadersPath: "include"),
         .systemLibrary(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -50,7 +52,7 @@ let package = Package(
             name: "tailrace",
             dependencies: [
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput",
-                "TailraceDashboard", "TailraceService",
+                "TailraceDashboard", "TailraceService", "CSchema",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // For `make bench` only.

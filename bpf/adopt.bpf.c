@@ -17,8 +17,14 @@ struct {
 	__type(value, __u8);
 } listeners SEC(".maps");
 
-/* Searches for open connections that are over: what was counted as untracked in the first is not counted again. */
-__u32 searches;
+/* Number of the target that was searched for last, counted from 1. */
+__u32 searched;
+
+/* Whether it was not counted as untracked before: when this target was searched for first, or the one before it was in force. */
+static __always_inline bool is_news(__u32 target, struct sock *sk, struct task_struct *task)
+{
+	return searched <= target && (!target || !is_target(target - 1, sk, task));
+}
 
 /* What is on its way is a flush of which only the end will be seen. */
 static __always_inline void adopt_outstanding(struct sock *sk, struct tcp_sock *tp, struct socket_state *state, __u64 now)
@@ -48,16 +54,20 @@ static __always_inline void adopt(struct sock *sk, struct task_struct *task)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct ev_counters *counter = count();
+	__u32 target = READ_ONCE(targets.chosen);
 	struct socket_state *state;
 	__u64 now;
 
-	if (!tp || !is_port(sk->__sk_common.skc_num) || bpf_sk_storage_get(&sockets, sk, 0, 0) ||
-	    !is_target_process(task, false) || is_subflow(tp))
+	if (!tp || bpf_sk_storage_get(&sockets, sk, 0, 0) || !is_target(target, sk, task) || is_subflow(tp))
 		return;
-	state = follow(sk, !searches);
-	if (!state)
+	state = follow(sk);
+	if (!state) {
+		if (is_news(target, sk, task))
+			count_untracked();
 		return;
+	}
 	now = bpf_ktime_get_ns();
+	state->judged = target;
 	state->adopted = 1;
 	state->cookie = bpf_get_socket_cookie(sk);
 	adopt_outstanding(sk, tp, state, now);
@@ -109,7 +119,7 @@ int on_adopt(struct bpf_iter__task_file *ctx)
 		struct listener key = {};
 
 		if (!task)
-			searches++;	/* told of the end */
+			searched = READ_ONCE(targets.chosen) + 1;	/* told of the end */
 		if (!sk || !task ||
 		    (sk->__sk_common.skc_state != TCP_ESTABLISHED && sk->__sk_common.skc_state != TCP_CLOSE_WAIT))
 			return 0;

@@ -65,6 +65,8 @@ struct sock_common {
 
 struct socket;
 
+struct bpf_local_storage;
+
 struct sock {
 	struct sock_common __sk_common;
 	int sk_wmem_queued;
@@ -75,6 +77,7 @@ struct sock {
 	__u32 sk_pacing_status;
 	unsigned long sk_tsq_flags;
 	struct socket *sk_socket;
+	struct bpf_local_storage *sk_bpf_storage;	/* of every program that keeps something with the socket */
 };
 
 struct tcp_sock {
@@ -193,6 +196,11 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_map *map;
 	struct sock *sk;
 	void *value;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct bpf_iter__task_file {

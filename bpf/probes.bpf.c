@@ -10,6 +10,7 @@
 #include "acknowledge.bpf.c"
 #include "snapshot.bpf.c"
 #include "adopt.bpf.c"
+#include "retarget.bpf.c"
 #include "functions.bpf.c"
 #include "spares.bpf.c"
 #include "function_times.bpf.c"

@@ -1,52 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /* A connection's life: when it is accepted by a listener, who uses it, how it ends. */
 #include "flush.bpf.h"
+#include "target.bpf.h"
 
-/* As bpf_get_current_ancestor_cgroup_id() does, for any task. */
-static __always_inline __u64 ancestor_cgroup(struct task_struct *task, __u32 level)
-{
-	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
-
-	if ((__u32)cgroup->level < level)
-		return 0;
-	if (bpf_core_field_exists(cgroup->ancestors))
-		cgroup = BPF_CORE_READ(cgroup, ancestors[level & 31]);
-	else
-		return 0;	/* before Linux 6.1 */
-	return BPF_CORE_READ(cgroup, kn, id);
-}
-
-static __always_inline bool is_target_process(struct task_struct *task, const bool is_current)
-{
-	__u32 pid = task->tgid;
-	char comm[16];
-
-	if (settings.pid_count) {
-		for (__u32 i = 0; i < EV_FILTERS && i < settings.pid_count; i++)
-			if (settings.pids[i] == pid)
-				return true;
-	}
-	for (__u32 i = 0; i < EV_FILTERS && i < settings.cgroup_count; i++)
-		if ((is_current ? bpf_get_current_ancestor_cgroup_id(settings.cgroup_levels[i]) :
-				  ancestor_cgroup(task, settings.cgroup_levels[i])) == settings.cgroups[i])
-			return true;
-	if (settings.comm_count) {
-		struct task_struct *leader = task->group_leader;
-
-		bpf_probe_read_kernel(comm, sizeof(comm), &leader->comm);
-		for (__u32 i = 0; i < EV_FILTERS && i < settings.comm_count; i++) {
-			const volatile __u8 *wanted = settings.comms[i];
-			int k = 0;
-
-			for (; k < 16; k++)
-				if (wanted[k] != (__u8)comm[k] || !wanted[k])
-					break;
-			if (k == 16 || (!wanted[k] && !comm[k]))
-				return true;
-		}
-	}
-	return !settings.pid_count && !settings.cgroup_count && !settings.comm_count;
-}
+static __always_inline void forget(struct sock *sk);
 
 static __always_inline void fill_addresses(struct ev_socket *record, struct sock *sk)
 {
@@ -93,12 +50,14 @@ static __always_inline bool tell_socket(struct sock *sk, struct socket_state *st
 static __always_inline bool used_by_current(struct sock *sk, struct socket_state *state, __u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 target;
 
 	if (state->owner_pid == (__u32)task->tgid)
 		return true;
 	if (state->owner_pid && task->flags & PF_KTHREAD)	/* kernel TLS pushes what a process gave it */
 		return true;
-	if (!is_target_process(task, true)) {
+	target = READ_ONCE(targets.chosen);
+	if (!is_target(target, sk, task)) {
 		struct ev_counters *counter = count();
 
 		if (state->owner_pid)	/* a target's connection: what another process sends on it counts too */
@@ -106,29 +65,35 @@ static __always_inline bool used_by_current(struct sock *sk, struct socket_state
 		state->ignored = 1;
 		if (counter)
 			add_one(&counter->ignored);
+		forget(sk);
 		return false;
 	}
+	state->judged = target;
 	/* Where there is no room, it is asked again at the next call. */
 	tell_socket(sk, state, task, bpf_get_current_cgroup_id(), state->adopted && !state->owner_pid ? EV_F_ADOPTED : 0, now);
 	return true;
 }
 
 /* The storage of a socket that is to be followed; NULL: the limit is reached, or there is no memory. */
-static __always_inline struct socket_state *follow(struct sock *sk, bool is_counted)
+static __always_inline struct socket_state *follow(struct sock *sk)
 {
 	struct socket_state *state = NULL;
-	struct ev_counters *counter;
 
 	if (READ_ONCE(followed) < settings.socket_limit)
 		state = bpf_sk_storage_get(&sockets, sk, &unready, BPF_SK_STORAGE_GET_F_CREATE);
-	if (state) {
-		__sync_fetch_and_add(&followed, 1);
-		return state;
-	}
-	counter = is_counted ? count() : NULL;
+	if (!state)
+		return NULL;
+	__sync_fetch_and_add(&followed, 1);
+	state->port = sk->__sk_common.skc_num;
+	return state;
+}
+
+static __always_inline void count_untracked(void)
+{
+	struct ev_counters *counter = count();
+
 	if (counter)
 		add_one(&counter->untracked);
-	return NULL;
 }
 
 /* A subflow of MPTCP is written and read through another socket. A client that does not speak it gets plain TCP. */
@@ -146,17 +111,19 @@ static __always_inline bool is_subflow(struct tcp_sock *tp)
 
 static __always_inline void begin_connection(struct sock *sk)
 {
+	__u32 target = READ_ONCE(targets.chosen);
 	struct socket_state *state;
 	struct tcp_sock *tp;
 
-	if (!is_port(sk->__sk_common.skc_num))
+	if (!is_port(target, sk->__sk_common.skc_num))
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (tp && is_subflow(tp))
+	if (!tp || is_subflow(tp))
 		return;
-	state = tp ? follow(sk, true) : NULL;
+	state = follow(sk);
 	if (!state)
-		return;
+		return count_untracked();
+	state->judged = target;
 	state->established_ns = bpf_ktime_get_ns();
 	state->acked_seq = tp->write_seq;
 	state->xmit_seq = tp->write_seq;

@@ -98,7 +98,8 @@ struct socket_state {
 	__u8 begins_head;	/* EV_HEAD was made for the call in progress */
 	__u8 adopted;		/* it was open before tracing began */
 	__u8 held;		/* closed, and its descriptor is not: only looked at from then on */
-	__u8 pads[5];
+	__u8 pads[3];
+	__u16 port;		/* local: a closed socket has given its own back */
 	__u64 acked_ns;
 	__u64 xmit_queue_ns;
 	__u64 xmit_ns;
@@ -131,7 +132,7 @@ struct socket_state {
 	/* spare programs only: what was told, so that it is told once */
 	__u32 told_read;	/* tcp_sock.copied_seq behind it */
 	__u32 told_state;	/* TCP state */
-	__u32 pad;
+	__u32 judged;		/* number of the newest target that it was found to match */
 	struct flush_slot slots[EV_FLUSH_SLOTS];
 };
 
@@ -155,6 +156,9 @@ struct {
 } counters SEC(".maps");
 
 const volatile struct ev_settings settings = {};
+
+/* Beside the other globals, because the daemon writes it while the programs run. */
+struct ev_targets targets SEC(".data.targets") = {};
 
 /* Connections that are followed now. */
 __u32 followed;
@@ -213,24 +217,12 @@ static __always_inline void fill_header(struct ev_header *header, struct socket_
 	header->flags = flags;
 }
 
-static __always_inline bool is_port(__u16 port)
-{
-	__u32 n = settings.port_count;
-
-	if (n == 0 || port == settings.ports[0])
-		return true;
-	for (__u32 i = 1; i < EV_FILTERS && i < n; i++)
-		if (port == settings.ports[i])
-			return true;
-	return false;
-}
-
-/* The state of a traced socket, or NULL: first the port, which costs a load, then the storage. */
+/* The state of a traced socket, or NULL: first whether it has any storage, which costs a load. */
 static __always_inline struct socket_state *traced(struct sock *sk)
 {
 	struct socket_state *state;
 
-	if (!is_port(sk->__sk_common.skc_num))
+	if (!sk->sk_bpf_storage)
 		return NULL;
 	state = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (!state || state->ignored)

@@ -7,10 +7,12 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -49,6 +51,15 @@ static inline unsigned int clibbpf_load_acquire_32(const void *from)
 static inline void clibbpf_store_release(void *to, unsigned long long value)
 {
 	__atomic_store_n((unsigned long long *)to, value, __ATOMIC_RELEASE);
+}
+
+/* For programs of the kernel that read it: from its return on, none runs that has read what was there before. */
+static inline void clibbpf_publish(unsigned int *place, unsigned int value)
+{
+	__atomic_store_n(place, value, __ATOMIC_RELEASE);
+	/* It waits until every CPU has left what ran: programs run in such sections. Where it is refused, time has to do. */
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(50000);
 }
 
 /* From now on libbpf prints nothing; its next warning is kept. */

@@ -3,6 +3,8 @@
 #ifndef TAILRACE_CPROCESS_SHIM_H
 #define TAILRACE_CPROCESS_SHIM_H
 
+#include <errno.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -46,6 +48,31 @@ static inline int cprocess_tcp_state(int process, int descriptor)
 	}
 	close(copy);
 	return state;
+}
+
+/*
+ * This thread keeps of its capabilities those in `kept`, one bit each, and can never get another one back, nor can what it
+ * executes. 0, or -errno.
+ */
+static inline int cprocess_keep_capabilities(unsigned long long kept)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2];
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	for (int capability = 0; capability < 64; capability++)
+		if (!(kept >> capability & 1))
+			prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);	/* refused where there is none, or no right to: then it is not needed */
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(__NR_capget, &header, sets))
+		return -errno;
+	for (int half = 0; half < 2; half++) {
+		sets[half].permitted &= (unsigned int)(kept >> 32 * half);
+		sets[half].effective = sets[half].permitted;
+		sets[half].inheritable = 0;
+	}
+	return syscall(__NR_capset, &header, sets) ? -errno : 0;
 }
 
 #endif

@@ -17,6 +17,9 @@ struct HeldTable {
     /// It was met.
     mutating func see(_ socket: UInt64, at time: Nanoseconds) { rows[socket]?.seen = time }
 
+    /// It is no target any more. False: it was not there.
+    mutating func remove(_ socket: UInt64) -> Bool { !rows.isEmpty && rows.removeValue(forKey: socket) != nil }
+
     /// Those that a round met, by cookie.
     func met(since begin: Nanoseconds) -> [HeldConnection] {
         rows.isEmpty ? [] : rows.filter { $0.value.seen >= begin }.sorted { $0.key < $1.key }.map(\.value.held)

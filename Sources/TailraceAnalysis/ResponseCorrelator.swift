@@ -10,6 +10,8 @@ struct ResponseCorrelator {
     private var vacantServers: [Int] = []
     private var context: TrackingContext
     private var held = HeldTable()
+    /// Connections that were let go within the newest rounds: what was in the making of them may still come.
+    private var gone: (older: Set<UInt64>, newer: Set<UInt64>) = ([], [])
     private var outstanding: [UInt64: [FlushMarks]] = [:]
     /// Whose connections came since the newest round, by their place: they may be gone before the next one meets them.
     private var newcomers: [Int: Server] = [:]
@@ -47,6 +49,7 @@ struct ResponseCorrelator {
             guard let place = place(of: flush.pointee.socket, isAfterLoss: flush.pointee.isAfterLoss) else { return }
             if flush.pointee.isOutstanding { return wait(for: flush.pointee) }
             trackers[place].take(flush.pointee, &context, tell)
+        case .stateChanged(let change) where change.isLetGo: letGo(change, tell)
         case .stateChanged(let change):
             guard let place = place(of: change.socket, isAfterLoss: change.isAfterLoss) else { return }
             if change.isHeld, change.new == .closed { held.add(trackers[place].held(at: change.at)) }
@@ -61,6 +64,7 @@ struct ResponseCorrelator {
             trackers[place].take(sample.pointee)
         case .roundEnded(let round):
             if round.isComplete { end(round, tell) }
+            gone = (gone.newer, [])
             Actions.look(look(of: round), tell)
         case .taskTold: break
         }
@@ -107,6 +111,14 @@ struct ResponseCorrelator {
         }
     }
 
+    /// It is not looked at any more: how its responses end will not be seen.
+    private mutating func letGo(_ change: StateChange, _ tell: (borrowing Actions) -> Void) {
+        gone.newer.insert(change.socket)
+        guard !held.remove(change.socket), let place = places[change.socket] else { return }
+        trackers[place].vanish(at: change.at, &context, tell)
+        forget(change.socket)
+    }
+
     private mutating func wait(for flush: FlushMarks) {
         outstanding[flush.socket, default: []].append(flush)
     }
@@ -133,7 +145,7 @@ struct ResponseCorrelator {
         let place = places[socket]
         if let place {
             if isAfterLoss { trackers[place].loseSight() }
-        } else {
+        } else if !gone.newer.contains(socket), !gone.older.contains(socket) {
             unattributed += 1
         }
         return place

@@ -99,6 +99,7 @@ struct ProbeSet {
 
     private(set) var programs: Set<String> = [
         "on_state", "on_xmit", "on_packet", "on_snapshot", "on_sample", "on_listener", "on_adopt",
+        "on_process", "on_retarget",
     ]
     /// EV_HOOK_*: what the programs know of each other.
     private(set) var hooks: UInt32 = 0

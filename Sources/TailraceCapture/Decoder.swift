@@ -154,7 +154,8 @@ struct Decoder: ~Copyable {
                 socket: raw.header.socket, at: time(raw.header.at_ns),
                 old: StateChange.State(rawValue: raw.old_state), new: StateChange.State(rawValue: raw.new_state),
                 error: Int32(truncatingIfNeeded: raw.error), unackedBytes: raw.unacked_bytes,
-                isAfterLoss: isAfterLoss(raw.header), isHeld: raw.header.flags & EV_F_HELD != 0))
+                isAfterLoss: isAfterLoss(raw.header), isHeld: raw.header.flags & EV_F_HELD != 0,
+                isLetGo: raw.header.flags & EV_F_LET_GO != 0))
     }
 
     private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {

@@ -15,12 +15,17 @@ public final class KernelSource {
     /// Whether the time inside the kernel's functions is measured.
     let timesFunctions: Bool
     private var links: [OpaquePointer] = []
+    /// Names of the programs that are on their hooks.
+    public private(set) var attached: [String] = []
     private var ring: EventRing?
     private let ringBytes: UInt32
     private var decoder: Decoder
     private var handler: ((KernelEvent) -> Void)?
     private var delivered: UInt64 = 0
     private var undecodable: UInt64 = 0
+    /// Bytes that the iterator in progress wrote.
+    private var iterated = 0
+    let targets: TargetMap
     /// Sees every record, for recordings. Set before the first drain.
     public var tap: (any RecordTap)? {
         didSet { decoder.processes.found = { [weak tap] in tap?.found($0) } }
@@ -59,9 +64,8 @@ public final class KernelSource {
         self.object = object
         self.ringBytes = ringBytes
         decoder = Decoder(jiffy: jiffyLength(), processes: ProcessLookup())
-        var settings = target.settings
-        settings.socket_limit = socketLimit
-        settings.hooks = probes.hooks
+        var settings = ev_settings(socket_limit: socketLimit, hooks: probes.hooks)
+        targets = TargetMap(target, in: object)
         bpf_map__set_initial_value(
             bpf_object__find_map_by_name(object, ".rodata"), &settings, MemoryLayout<ev_settings>.size)
         bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "events"), ringBytes)
@@ -78,6 +82,7 @@ public final class KernelSource {
         guard result == 0 else {
             throw CaptureError.step("load the probes", errno: -result, detail: String(cString: clibbpf_warning()))
         }
+        try targets.map(of: object)
     }
 
     deinit {
@@ -98,6 +103,7 @@ public final class KernelSource {
                     "attach \(name(of: program))", errno: code, detail: String(cString: clibbpf_warning()))
             }
             links.append(link)
+            attached.append(name(of: program))
         }
     }
 
@@ -108,7 +114,7 @@ public final class KernelSource {
     /// Finds the connections that are open already, in every network namespace: from now on they are followed too. To be
     /// called after `attach`, so that none falls between.
     public func adopt() throws(CaptureError) {
-        for program in ["on_listener", "on_adopt"] { try iterate(program, over: nil) }
+        for program in ["on_listener", "on_adopt"] { try iterate(program) }
     }
 
     /// One look at every traced socket: a `SocketSample` each, then the end of the round.
@@ -116,29 +122,37 @@ public final class KernelSource {
         var round = ev_round()
         round.begin_ns = UInt64(readClock(CLOCK_MONOTONIC))
         drain(handle)
-        handler = handle
-        defer { handler = nil }
-        try iterate("on_sample", over: "sockets")
+        try iterate("on_sample", over: Self.sockets, handle)
         round.header.at_ns = UInt64(readClock(CLOCK_MONOTONIC))
         round.header.kind = UInt16(EV_ROUND.rawValue)
         round.header.size = UInt16(MemoryLayout<ev_round>.size)
+        handler = handle
+        defer { handler = nil }
         withUnsafeBytes(of: &round) { takeAll($0) }
     }
 
     /// The flushes that are still on their way, as they stand.
     public func snapshot(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
-        handler = handle
-        defer { handler = nil }
-        try iterate("on_snapshot", over: "sockets")
+        try iterate("on_snapshot", over: Self.sockets, handle)
     }
 
-    private func iterate(_ name: String, over map: String?) throws(CaptureError) {
-        guard let program = bpf_object__find_program_by_name(object, name) else { return }
+    /// The map of the sockets that are traced.
+    static let sockets = "sockets"
+
+    /// Runs an iterator over a map, or over everything of its kind; what it writes is handled. Returns how many bytes it wrote.
+    @discardableResult
+    func iterate(
+        _ name: String, over map: String? = nil, _ handle: ((KernelEvent) -> Void)? = nil
+    ) throws(CaptureError) -> Int {
+        guard let program = bpf_object__find_program_by_name(object, name) else { return 0 }
         let descriptor = map.map { bpf_object__find_map_fd_by_name(object, $0) } ?? -1
         // As large as what the kernel writes at once: a record is never cut.
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
         defer { buffer.deallocate() }
         let context = Unmanaged.passUnretained(self).toOpaque()
+        iterated = 0
+        handler = handle
+        defer { handler = nil }
         let result = clibbpf_iterate(
             program, descriptor, buffer.baseAddress, buffer.count,
             { context, bytes, count in
@@ -147,10 +161,12 @@ public final class KernelSource {
                 source.takeAll(UnsafeRawBufferPointer(start: bytes, count: count))
             }, context)
         if result < 0 { throw CaptureError.step("read the sockets", errno: -result, detail: "") }
+        return iterated
     }
 
     /// What an iterator wrote: record after record, as long as each says.
     private func takeAll(_ bytes: UnsafeRawBufferPointer) {
+        iterated += bytes.count
         var rest = bytes[...]
         while rest.count >= MemoryLayout<ev_header>.size {
             let header = UnsafeRawBufferPointer(rebasing: rest).loadUnaligned(as: ev_header.self)
@@ -165,6 +181,7 @@ public final class KernelSource {
     public func detach() {
         for link in links { bpf_link__destroy(link) }
         links.removeAll(keepingCapacity: true)
+        attached = []
     }
 
     private func openRing() throws(CaptureError) {
@@ -271,34 +288,4 @@ private struct Programs: Sequence, IteratorProtocol {
 
 private func name(of program: OpaquePointer) -> String {
     bpf_program__name(program).map { String(cString: $0) } ?? "?"
-}
-
-/// Length of a jiffy, ns: what the coarse clock resolves to.
-func jiffyLength() -> Int64 {
-    var resolution = timespec()
-    clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
-    return Int64(resolution.tv_sec) * 1_000_000_000 + Int64(resolution.tv_nsec)
-}
-
-/// Reads one of the system's clocks, ns.
-public func readClock(_ clock: clockid_t) -> Int64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
-
-extension ClockAnchor {
-    /// Reads both clocks; the closest of a few pairs counts, so the error is well below a microsecond.
-    public static func now() -> ClockAnchor {
-        var best = (width: Int64.max, anchor: ClockAnchor(monotonic: 0, wall: 0))
-        for _ in 0..<8 {
-            let before = readClock(CLOCK_MONOTONIC)
-            let wall = readClock(CLOCK_REALTIME)
-            let after = readClock(CLOCK_MONOTONIC)
-            if after - before < best.width {
-                best = (after - before, ClockAnchor(monotonic: before + (after - before) / 2, wall: wall))
-            }
-        }
-        return best.anchor
-    }
 }

@@ -26,10 +26,16 @@ public struct Target: Sendable, Equatable {
         return parts.isEmpty ? "every accepted connection" : parts.joined(separator: ", ")
     }
 
-    /// Refuses what cannot be traced: processes and cgroups that do not exist.
+    /// Refuses what cannot be traced: processes and cgroups that do not exist, and more than `limit` of a kind.
     public func check() throws(CaptureError) {
         for pid in pids where kill(pid, 0) != 0 && errno == ESRCH {
             throw CaptureError(.failed, "there is no process \(pid); `pgrep -l NAME` finds the pid of a running server")
+        }
+        for (count, what) in [
+            (ports.count, "ports"), (pids.count, "processes"), (comms.count, "names"), (cgroups.count, "cgroups"),
+        ] where count > Self.limit {
+            throw CaptureError(
+                .failed, "\(count) \(what) are more than can be traced at once; give at most \(Self.limit)")
         }
         for path in cgroups where cgroupIdentity(path) == nil {
             throw CaptureError(
@@ -64,23 +70,23 @@ public struct Target: Sendable, Equatable {
     }
 
     /// As the kernel side reads it.
-    var settings: ev_settings {
-        var settings = ev_settings()
-        settings.port_count = UInt32(ports.count)
-        settings.pid_count = UInt32(pids.count)
-        settings.comm_count = UInt32(comms.count)
-        settings.cgroup_count = UInt32(cgroups.count)
-        withUnsafeMutableBytes(of: &settings.ports) { $0.copyBytes(from: bytes(of: ports)) }
-        withUnsafeMutableBytes(of: &settings.pids) { $0.copyBytes(from: bytes(of: pids)) }
-        withUnsafeMutableBytes(of: &settings.comms) { bytes in
+    var filters: ev_target {
+        var filters = ev_target()
+        filters.port_count = UInt32(ports.count)
+        filters.pid_count = UInt32(pids.count)
+        filters.comm_count = UInt32(comms.count)
+        filters.cgroup_count = UInt32(cgroups.count)
+        withUnsafeMutableBytes(of: &filters.ports) { $0.copyBytes(from: bytes(of: ports)) }
+        withUnsafeMutableBytes(of: &filters.pids) { $0.copyBytes(from: bytes(of: pids)) }
+        withUnsafeMutableBytes(of: &filters.comms) { bytes in
             for (index, comm) in comms.enumerated() {
                 for (offset, byte) in comm.utf8.prefix(15).enumerated() { bytes[index * 16 + offset] = byte }
             }
         }
         let identities = cgroups.compactMap(cgroupIdentity)
-        withUnsafeMutableBytes(of: &settings.cgroups) { $0.copyBytes(from: bytes(of: identities.map(\.id))) }
-        withUnsafeMutableBytes(of: &settings.cgroup_levels) { $0.copyBytes(from: bytes(of: identities.map(\.level))) }
-        return settings
+        withUnsafeMutableBytes(of: &filters.cgroups) { $0.copyBytes(from: bytes(of: identities.map(\.id))) }
+        withUnsafeMutableBytes(of: &filters.cgroup_levels) { $0.copyBytes(from: bytes(of: identities.map(\.level))) }
+        return filters
     }
 
     private func bytes(of numbers: [some FixedWidthInteger]) -> [UInt8] {

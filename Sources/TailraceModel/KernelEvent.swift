@@ -179,7 +179,7 @@ public struct FlushMarks {
 /// The connection changed its TCP state.
 public struct StateChange {
     /// TCP's states, as include/net/tcp_states.h numbers them.
-    public enum State: UInt32, Sendable {
+    public enum State: UInt32, Codable, Sendable {
         case established = 1, finWait1 = 4, finWait2 = 5, timeWait = 6, closed = 7, closeWait = 8, lastAck = 9,
             closing = 11
     }
@@ -199,11 +199,13 @@ public struct StateChange {
     public let isAfterLoss: Bool
     /// It is closed, and a process holds its descriptor still.
     public let isHeld: Bool
+    /// It is not closed, but no target any more: until it is announced anew, nothing else is told of it.
+    public let isLetGo: Bool
 
     /// All of it.
     public init(
         socket: UInt64, at: Nanoseconds, old: State?, new: State?, error: Int32, unackedBytes: UInt32,
-        isAfterLoss: Bool = false, isHeld: Bool = false
+        isAfterLoss: Bool = false, isHeld: Bool = false, isLetGo: Bool = false
     ) {
         self.socket = socket
         self.at = at
@@ -213,11 +215,12 @@ public struct StateChange {
         self.unackedBytes = unackedBytes
         self.isAfterLoss = isAfterLoss
         self.isHeld = isHeld
+        self.isLetGo = isLetGo
     }
 }
 
 /// One look at a socket, once an interval.
-public struct SocketSample: Sendable {
+public struct SocketSample: Codable, Sendable {
     /// The connection's cookie.
     public var socket: UInt64 = 0
     /// When.

@@ -131,10 +131,10 @@ struct TargetTests {
         target.ports = [80, 8080]
         target.pids = [7]
         target.comms = ["a-name-that-is-longer-than-fifteen"]
-        let settings = target.settings
-        #expect(settings.port_count == 2 && settings.ports.0 == 80 && settings.ports.1 == 8080)
-        #expect(settings.pid_count == 1 && settings.pids.0 == 7)
-        let comm = withUnsafeBytes(of: settings.comms) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let filters = target.filters
+        #expect(filters.port_count == 2 && filters.ports.0 == 80 && filters.ports.1 == 8080)
+        #expect(filters.pid_count == 1 && filters.pids.0 == 7)
+        let comm = withUnsafeBytes(of: filters.comms) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         #expect(comm == "a-name-that-is-")
     }
 

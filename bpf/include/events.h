@@ -78,6 +78,7 @@ struct ev_header {
 #define EV_F_ENDING (1u << 15)		/* head: the bytes are the call's last: a body in chunks may end with it */
 #define EV_F_LOST_BEFORE (1u << 16)	/* any: records of this connection were lost since the one before */
 #define EV_F_HELD (1u << 17)		/* state, sample: the connection is closed, and a process holds its descriptor still */
+#define EV_F_LET_GO (1u << 18)		/* state: not closed, but no target any more; until it is announced anew nothing is told */
 
 struct ev_socket {
 	struct ev_header header;
@@ -174,8 +175,8 @@ struct ev_round {
 	ev_u64 begin_ns;	/* no sample of it is older */
 };
 
-/* What a run may trace; written before the programs are loaded. Empty lists allow everything. */
-struct ev_settings {
+/* What a run traces. Empty lists allow everything. */
+struct ev_target {
 	ev_u32 port_count;
 	ev_u32 pid_count;
 	ev_u32 comm_count;
@@ -185,6 +186,18 @@ struct ev_settings {
 	ev_u8 comms[EV_FILTERS][16];
 	ev_u64 cgroups[EV_FILTERS];	/* cgroup v2 ids */
 	ev_u32 cgroup_levels[EV_FILTERS];	/* depth of each below the root */
+};
+
+/* The target changes while the programs run: the copy that is not chosen is written, then `chosen` is counted up. */
+#define EV_TARGETS 2u
+struct ev_targets {
+	struct ev_target copies[EV_TARGETS];
+	ev_u32 chosen;	/* number of the target: copies[chosen % EV_TARGETS] is in force */
+	ev_u32 pad;
+};
+
+/* Written before the programs are loaded. */
+struct ev_settings {
 	ev_u32 socket_limit;	/* connections that are followed at once */
 	ev_u32 hooks;		/* EV_HOOK_* of the programs that are attached too */
 };
@@ -260,6 +273,7 @@ _Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
 _Static_assert(sizeof(struct ev_flush) == 24 + 72 + 64 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
 _Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
+_Static_assert(sizeof(struct ev_target) == 16 + 6 * EV_FILTERS + 28 * EV_FILTERS, "ev_target");
 _Static_assert(sizeof(struct ev_round) == 24 + 8, "ev_round");
 _Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");
 #endif

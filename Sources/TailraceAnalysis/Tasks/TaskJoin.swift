@@ -56,7 +56,7 @@ struct TaskJoin {
 
     /// A client that goes is remembered: what the server still sends is told as gone too.
     mutating func willTake(_ change: StateChange) {
-        guard change.new == .closeWait || change.new == .closed else { return }
+        guard change.new == .closeWait || change.new == .closed, !change.isLetGo else { return }
         if gone.count >= Self.mostConnections {
             gone.removeAll(keepingCapacity: true)
             answers.removeAll(keepingCapacity: true)

@@ -29,6 +29,7 @@ public struct TaskQuestions {
     public mutating func take(_ change: StateChange) -> Question? {
         guard !serving.isEmpty, change.new == .closeWait || change.new == .closed else { return nil }
         let root = change.new == .closed ? serving.removeValue(forKey: change.socket) : serving[change.socket]
+        guard !change.isLetGo else { return nil }
         return root.map { Question(root: $0, due: change.at + Self.grace) }
     }
 }
