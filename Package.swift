@@ -88,6 +88,7 @@ let package = Package(
             name: "TailraceCaptureTests",
             dependencies: [
                 "TailraceModel", "TailraceCapture", "TailraceAnalysis", "TailraceOutput", "CProbes", "SeededRandom",
+                "Traffic",
             ]),
     ],
     swiftLanguageModes: [.v6],
