@@ -12,15 +12,15 @@ struct LocalListener {
     let socket: CInt
     private let file: File
 
-    /// Which file it is. Numbers are given again at once, so its last change tells too.
+    /// Which file it is. Numbers are given again at once, so the time when it was made tells too.
     private struct File: Equatable {
         let device: UInt
         let inode: UInt
-        let changed: [Int]
+        let made: [Int]
 
         init(_ status: stat) {
             (device, inode) = (UInt(status.st_dev), UInt(status.st_ino))
-            changed = [status.st_ctim.tv_sec, status.st_ctim.tv_nsec]
+            made = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
         }
     }
 
