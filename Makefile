@@ -40,7 +40,7 @@ bpf/tasks.bpf.o bpf/pair.bpf.o: bpf/%.bpf.o: bpf/%.bpf.c bpf/include/%.h Makefil
 demo: release
 	$(Q)$$($(SWIFT) build -c release --show-bin-path)/tailrace demo
 
-test: check unit-test kernel-test short-scenarios
+test: check unit-test kernel-test short-scenarios package-check
 
 unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
@@ -167,12 +167,14 @@ install: release install-documents
 
 install-documents:
 	$(Q)sh scripts/packages.sh python3
-	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man/man1" "$(PREFIX)/share"
+	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man" "$(PREFIX)/share"
 	$(Q)install -D -m 644 schema/tailrace-1.schema.json "$(SHARE)/tailrace/tailrace-1.schema.json"
 	$(Q)install -d "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	$(Q)"$(PROGRAM)" --generate-completion-script bash > "$(SHARE)/bash-completion/completions/tailrace"
 	$(Q)"$(PROGRAM)" --generate-completion-script zsh > "$(SHARE)/zsh/site-functions/_tailrace"
 	$(Q)"$(PROGRAM)" --generate-completion-script fish > "$(SHARE)/fish/vendor_completions.d/tailrace.fish"
+
+include packaging/packaging.mk
 
 clean:
 	$(Q)rm -rf .build

@@ -11,18 +11,24 @@ let package = Package(
     products: [.executable(name: "tailrace", targets: ["tailrace"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // The daemon's sockets: HTTP for its readers, and its own metrics and spans on their way out.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         // The oracle of our histograms; tests only.
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // The kernel programs' wire (bpf/include) and their precompiled object (bpf/embed.c).
         .target(name: "CProbes", path: "bpf", sources: ["embed.c"], publicHeadersPath: "include"),
+        // The description of the daemon's socket.
+        .target(name: "CSchema", path: "schema", sources: ["embed.c"], publicHeadersPath: "include"),
         .systemLibrary(
             name: "CLibbpf", pkgConfig: "libbpf", providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Takes the rights of the process that reads other people's executables.
         .systemLibrary(name: "CConfinement"),
         .systemLibrary(name: "CProcess"),
+        // What a service asks of the kernel about itself and its clients.
+        .target(name: "CService"),
 
         .target(name: "TailraceModel", swiftSettings: settings),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"], swiftSettings: settings),
@@ -33,11 +39,20 @@ let package = Package(
             name: "TailraceTasks", dependencies: ["TailraceModel", "CConfinement", "CProcess"], swiftSettings: settings),
         .target(name: "TailraceOutput", dependencies: ["TailraceModel"]),
         .target(name: "TailraceDashboard", dependencies: ["TailraceModel"], swiftSettings: settings),
+        .target(
+            name: "TailraceService",
+            dependencies: [
+                "TailraceModel", "CService",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ]),
         .executableTarget(
             name: "tailrace",
             dependencies: [
                 "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput",
-                "TailraceDashboard",
+                "TailraceDashboard", "TailraceService", "CSchema",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         // For `make bench` only.
@@ -63,6 +78,12 @@ let package = Package(
         .testTarget(
             name: "TailraceDashboardTests", dependencies: ["TailraceModel", "TailraceDashboard", "SeededRandom"]),
         .testTarget(name: "TailraceTasksTests", dependencies: ["TailraceModel", "TailraceTasks", "SeededRandom"]),
+        .testTarget(
+            name: "TailraceServiceTests",
+            dependencies: [
+                "TailraceModel", "TailraceService", "CService", "SeededRandom",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ]),
         .testTarget(
             name: "TailraceCaptureTests",
             dependencies: [

@@ -22,9 +22,9 @@ struct Day {
     }
 
     /// `streams`: connections with an endless response each, a flush a second.
-    init(rate: Int, streams: Int, watches: Bool) {
+    init(rate: Int, streams: Int, watches: Bool, counts: Bool) {
         self.rate = rate
-        gathering = Gathering(watches: watches)
+        gathering = Gathering(watches: watches, counts: counts)
         connections = (1...(Self.kept + streams)).map { Connection(cookie: UInt64($0)) }
         for connection in connections {
             let local = Endpoint(ipv4: true, bytes: (0x0100_007f, 0), port: 80)
@@ -112,13 +112,18 @@ private final class Gathering {
     private(set) var findings = 0
     private var watch = Watch()
     private var builder = ReportBuilder()
+    private var metrics = MetricsBuilder()
     private let watches: Bool
+    private let counts: Bool
 
-    init(watches: Bool) { self.watches = watches }
+    init(watches: Bool, counts: Bool) { (self.watches, self.counts) = (watches, counts) }
 
     func take(_ actions: borrowing Actions) {
         if let flush = actions.flush { builder.add(flush) }
-        if watches { findings += watch.take(actions).findings.count }
+        var told = Watch.Told()
+        if watches { told = watch.take(actions) }
+        findings += told.findings.count
+        if counts { metrics.take(actions, told: told) }
         responses += actions.ended.count
         let anchor = ClockAnchor(monotonic: 0, wall: 0)
         for place in actions.ended.indices { builder.add(actions.ended[place], anchor: anchor) }

@@ -11,7 +11,9 @@ guard numbers.count >= 2, numbers[0] > 0, numbers[1] > 0 else {
     exit(64)
 }
 let isReport = getenv("TAILRACE_DAY_WITHOUT_WATCH") == nil
-var day = Day(rate: numbers[0], streams: numbers.count > 2 ? numbers[2] : 0, watches: isReport)
+var day = Day(
+    rate: numbers[0], streams: numbers.count > 2 ? numbers[2] : 0, watches: isReport,
+    counts: getenv("TAILRACE_DAY_WITH_METRICS") != nil)
 print("second  responses  ns/response  resident KiB  findings")
 let seconds = numbers[1]
 var spent: Int64 = 0

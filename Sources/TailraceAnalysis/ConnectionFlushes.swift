@@ -83,7 +83,9 @@ extension ConnectionTracker {
         }
         let stages = DeliveryStages(flush)
         current.take(flush, stages, head: head, &context.texts)
-        if context.tellsFlushes, flush.bytes > 0 { Actions.leave(Flush(flush, stages, of: current.response), tell) }
+        if context.tellsFlushes, flush.bytes > 0 {
+            Actions.leave(Flush(flush, stages, of: current.response, gaps: current.gaps), tell)
+        }
         counters.retransmits = flush.retransmits
         counters.sndbufLimited = flush.sndbufLimited
         counters.isStale = false

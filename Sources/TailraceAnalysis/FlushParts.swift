@@ -25,11 +25,16 @@ extension FlushMarks {
 }
 
 extension Flush {
-    init(_ flush: borrowing FlushMarks, _ stages: borrowing DeliveryStages, of response: borrowing Response) {
+    init(
+        _ flush: borrowing FlushMarks, _ stages: borrowing DeliveryStages, of response: borrowing Response,
+        gaps: (sent: Int64?, acked: Int64?)
+    ) {
         self.init(
             connection: flush.socket, number: response.number, server: response.server,
             port: response.connection.local.port, at: flush.enter, bytes: flush.bytes,
             writes: Int64(flush.writes), stages: stages.times, total: stages.total,
             queuedBytes: Int64(flush.queuedBytes), unsentBytes: Int64(flush.unsentBytes))
+        (gapSent, gapAcked) = gaps
+        missesEvents = response.missesEvents
     }
 }

@@ -30,6 +30,8 @@ struct OpenResponse {
     private var held = HeldTimes()
     private var rwndBefore: Int64?
     private var last = LastMarks()
+    /// From the flush before the newest one to it.
+    private(set) var gaps: (sent: Int64?, acked: Int64?)
     private var before = ConnectionCounters()
 
     /// What marks its end.
@@ -157,9 +159,15 @@ struct OpenResponse {
     }
 
     private mutating func takeGaps(to flush: FlushMarks) {
+        gaps = (nil, nil)
         guard last.exit != 0 else { return }
-        response.gapSent.add(max(0, flush.firstEnter - last.enter))
-        if last.acked != 0, flush.acked != 0 { response.gapAcked.add(max(0, flush.acked - last.acked)) }
+        let sent = max(0, flush.firstEnter - last.enter)
+        response.gapSent.add(sent)
+        gaps.sent = sent
+        guard last.acked != 0, flush.acked != 0 else { return }
+        let acked = max(0, flush.acked - last.acked)
+        response.gapAcked.add(acked)
+        gaps.acked = acked
     }
 
     private mutating func findFirstBody(in flush: FlushMarks) {

@@ -15,6 +15,8 @@ public final class KernelSource {
     /// Whether the time inside the kernel's functions is measured.
     let timesFunctions: Bool
     private var links: [OpaquePointer] = []
+    /// Names of the programs that are on their hooks.
+    public private(set) var attached: [String] = []
     private var ring: EventRing?
     private let ringBytes: UInt32
     private var decoder: Decoder
@@ -101,6 +103,7 @@ public final class KernelSource {
                     "attach \(name(of: program))", errno: code, detail: String(cString: clibbpf_warning()))
             }
             links.append(link)
+            attached.append(name(of: program))
         }
     }
 
@@ -178,6 +181,7 @@ public final class KernelSource {
     public func detach() {
         for link in links { bpf_link__destroy(link) }
         links.removeAll(keepingCapacity: true)
+        attached = []
     }
 
     private func openRing() throws(CaptureError) {

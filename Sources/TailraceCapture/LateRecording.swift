@@ -2,10 +2,14 @@
 import CProbes
 import TailraceModel
 
-/// Records from a moment on that nobody knew before: what announced the open connections and their servers is kept until
-/// then, in bounded memory, so that the recording can be read without what came before it.
-public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
-    /// Connections whose announcement is kept; those beyond are not known to the recording.
+/// Recordings from moments on that nobody knew before, any number at once: what announced the open connections and their
+/// servers is kept, in bounded memory, so that each recording can be read without what came before it.
+public final class LateRecording: RecordingTap {
+    /// One that was begun, to be ended.
+    public struct Handle: Hashable, Sendable {
+        fileprivate let number: UInt64
+    }
+    /// Connections whose announcement is kept; those beyond are not known to the recordings.
     private let mostSockets: Int
     private static var mostServers: Int { 4096 }
     private var sockets: [UInt64: ev_socket] = [:]
@@ -13,7 +17,8 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
     /// The newest count by each provider, and who serves the open connections.
     private var counts: [Source: TaskReading] = [:]
     private var serving: [UInt64: ServingTask] = [:]
-    private var writer: RecordingWriter<Redactor>?
+    private var taps: [(handle: Handle, tap: any RecordingTap)] = []
+    private var begun: UInt64 = 0
 
     private struct Source: Hashable {
         let pid: Int32
@@ -23,45 +28,64 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
     /// - Parameter mostSockets: as many as are followed.
     public init(mostSockets: Int) { self.mostSockets = mostSockets }
 
-    /// What is written; nil: nothing is.
-    public var summary: RecordingSummary? { writer?.summary }
+    /// How many are fed.
+    public var recordings: Int { taps.count }
 
-    /// From now on everything goes to `writer` too.
-    public func begin(_ writer: RecordingWriter<Redactor>) {
-        self.writer = writer
-        for server in servers.values { writer.found(server) }
+    /// From now on everything goes to `tap` too, which is first told what is open.
+    ///
+    /// - Parameters:
+    ///   - tap: what takes it: a `RecordingWriter`, a `FlightRecorder`.
+    ///   - now: monotonic time, ns: when the recording begins.
+    /// - Returns: what ends it.
+    public func begin(_ tap: any RecordingTap, at now: Nanoseconds) -> Handle {
+        begun += 1
+        let handle = Handle(number: begun)
+        announce(to: tap, at: now)
+        taps.append((handle, tap))
+        return handle
+    }
+
+    /// Nothing more goes to it. It is still to be finished.
+    public func end(_ handle: Handle) { taps.removeAll { $0.handle == handle } }
+
+    /// Tells what is open.
+    func announce(to tap: any RecordTap, at now: Nanoseconds) {
+        for server in servers.values { tap.found(server) }
         for var socket in sockets.values {
-            // As if tracing began here: what was before is not in the recording.
+            // As if tracing began here, for whoever has nothing else: what was before is not in the recording. Who has
+            // (`FlightReader`) knows the announcement by its time.
             socket.header.flags |= EV_F_ADOPTED
-            withUnsafeBytes(of: &socket) { writer.take($0) }
+            socket.header.at_ns = UInt64(now)
+            withUnsafeBytes(of: &socket) { tap.take($0) }
         }
         let known = counts.values.sorted { ($0.at, $0.pid, $0.provider) < ($1.at, $1.pid, $1.provider) }
-        for reading in known { writer.take(.counted(reading)) }
-        for task in serving.values { writer.take(.serving(task)) }
+        for reading in known { tap.take(.counted(reading)) }
+        for task in serving.values { tap.take(.serving(task)) }
     }
 
-    /// Ends the recording and gives it, to be finished.
-    public func end() -> RecordingWriter<Redactor>? {
-        defer { writer = nil }
-        return writer
-    }
-
-    /// After each drain.
+    /// After each drain. `loss` is asked once for all of them.
     public func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss) {
-        writer?.tick(at: now, anchor: anchor, loss: loss)
+        var known: Loss?
+        func once() -> Loss {
+            if let known { return known }
+            let counted = loss()
+            known = counted
+            return counted
+        }
+        for (_, tap) in taps { tap.tick(at: now, anchor: anchor, loss: once) }
     }
 
     /// Keeps what announces or ends a connection, and hands the record on.
     public func take(_ record: UnsafeRawBufferPointer) {
         keep(record)
-        writer?.take(record)
+        for (_, tap) in taps { tap.take(record) }
     }
 
     /// Keeps it, and hands it on.
     public func found(_ server: Server) {
         if servers.count >= Self.mostServers { forgetServers() }
         if servers.count < Self.mostServers { servers[server.pid] = server }
-        writer?.found(server)
+        for (_, tap) in taps { tap.found(server) }
     }
 
     /// Keeps what is known of tasks, and hands it on.
@@ -75,7 +99,7 @@ public final class LateRecording<Redactor: PayloadRedactor>: RecordTap {
         case .serving(let task): if sockets[task.connection] != nil { serving[task.connection] = task }
         case .leftBehind: break
         }
-        writer?.take(told)
+        for (_, tap) in taps { tap.take(told) }
     }
 
     private func keep(_ record: UnsafeRawBufferPointer) {

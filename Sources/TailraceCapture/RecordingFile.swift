@@ -3,17 +3,11 @@ import CZlib
 import Glibc
 
 /// The file that a recording is written to: whole blocks or nothing, bounded, with room kept for the last one.
-struct RecordingFile: ~Copyable {
-    /// Why a block was not written.
-    enum Refusal: Equatable {
-        /// errno.
-        case failed(Int32)
-        /// The bound is reached.
-        case full
-    }
+final class RecordingFile: RecordingOutput {
     /// Bytes written: where the next block begins.
     private(set) var length: UInt64 = 0
-    private let descriptor: Int32
+    /// -1: it is closed.
+    private var descriptor: Int32
     private let longest: UInt64
     /// The file system can be asked to keep room; else a full disk is noticed by a short write.
     private var keepsRoom = true
@@ -40,15 +34,16 @@ struct RecordingFile: ~Copyable {
         descriptor = try openFile(path, O_CREAT | O_EXCL, keeping: nil)
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// Writes to what is open already, from its beginning on, and closes it.
+    init(descriptor: Int32, longest: UInt64) {
+        self.descriptor = descriptor
+        self.longest = longest
+    }
+
+    deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
     /// Writes a block with one call. What could not be written whole is taken back, so that nothing hides what follows.
-    ///
-    /// - Parameters:
-    ///   - block: the whole of it.
-    ///   - isLast: it may use the room that is kept.
-    /// - Returns: nil if it is written.
-    mutating func append(_ block: UnsafeRawBufferPointer, isLast: Bool = false) -> Refusal? {
+    func append(_ block: UnsafeRawBufferPointer, isLast: Bool) -> RecordingRefusal? {
         let kept = isLast ? 0 : UInt64(Self.reserve)
         guard length + UInt64(block.count) + kept <= longest else { return .full }
         if !isLast, let code = keepRoom(block.count + Self.reserve) { return .failed(code) }
@@ -69,7 +64,7 @@ struct RecordingFile: ~Copyable {
     }
 
     /// errno where there is no room.
-    private mutating func keepRoom(_ bytes: Int) -> Int32? {
+    private func keepRoom(_ bytes: Int) -> Int32? {
         guard keepsRoom else { return nil }
         while czlib_keep_room(descriptor, off_t(length), off_t(bytes)) != 0 {
             switch errno {
@@ -88,10 +83,11 @@ struct RecordingFile: ~Copyable {
     }
 
     /// Gives back what was kept; errno if the system only now says that something was not written.
-    consuming func close() -> Int32? {
+    func close() -> Int32? {
+        guard descriptor >= 0 else { return nil }
         ftruncate(descriptor, off_t(length))
         let result = Glibc.close(descriptor) == 0 ? nil : errno
-        discard self
+        descriptor = -1
         return result
     }
 }

@@ -2,16 +2,25 @@
 import Glibc
 import TailraceModel
 
-/// Writes a recording: collects records, and writes them in blocks of up to 256 KiB, at least once a second.
+/// Writes a recording: collects records, and writes them in blocks of up to 256 KiB, at least once an interval.
 ///
 /// What it cannot write it counts, and goes on. Nothing is allocated for a record.
-public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
+public final class RecordingWriter<Redactor: PayloadRedactor>: RecordingTap {
     /// What was recorded so far.
     public private(set) var summary = RecordingSummary()
-    private var file: RecordingFile?
+    /// What the recording says of itself.
+    public let description: RecordingDescription
+    /// Why the newest block was not written; nil: it was.
+    private(set) var refusal: RecordingRefusal?
+    /// What it knows of the messages that are under way.
+    private(set) var redactor: Redactor
+    private var output: (any RecordingOutput)?
+    /// For whoever is told of it.
     private let path: String
-    private let description: RecordingDescription
-    private var redactor: Redactor
+    /// Longest time between two blocks, ns.
+    private let interval: Nanoseconds
+    /// Somebody reads along, and is told the time where nothing else is to be told.
+    private let isLive: Bool
     /// Says one sentence to the user.
     private let say: (String) -> Void
 
@@ -29,6 +38,8 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     private var toldAnchor: ClockAnchor
     private var toldCounts = RecordedCounts()
     private var nextWrite: Nanoseconds = 0
+    private var nextLoss: Nanoseconds = 0
+    /// Nothing more can be written.
     private var isFull = false
     /// Each of them is said once.
     private var (hasFailed, hasResumed) = (false, false)
@@ -40,21 +51,49 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
     ///   - description: of the run.
     ///   - longest: bound of the file's size, bytes.
     ///   - redactor: takes the payload out of the records.
+    ///   - interval: longest time between two blocks, ns: what `kill -9` takes with it.
     ///   - say: is given a sentence when something cannot be written, and when it can again.
     /// - Throws: `CaptureError` where the file cannot be created.
-    public init(
+    public convenience init(
         path: String, description: RecordingDescription, longest: UInt64, redactor: Redactor,
-        say: @escaping (String) -> Void
+        interval: Nanoseconds = 1_000_000_000, say: @escaping (String) -> Void
+    ) throws(CaptureError) {
+        let file = try RecordingFile(path: path, longest: longest)
+        try self.init(file, path, description, redactor, interval: interval, isLive: false, say: say)
+    }
+
+    /// Gives the recording to `sink`, beginning with its description: for whoever reads along (`StreamSource`).
+    ///
+    /// - Parameters:
+    ///   - description: of the run.
+    ///   - redactor: takes the payload out of the records.
+    ///   - interval: longest time between two blocks, ns; where nothing happens, a block tells the time.
+    ///   - sink: is given a whole block, without waiting for anybody, and says whether it took it: the records of one that it
+    ///     did not take are counted as dropped. The bytes live no longer than the call.
+    /// - Throws: `CaptureError` where there is no memory.
+    public convenience init(
+        description: RecordingDescription, redactor: Redactor, interval: Nanoseconds = 200_000_000,
+        sink: @escaping (UnsafeRawBufferPointer) -> Bool
+    ) throws(CaptureError) {
+        try self.init(
+            RecordingSink(sink), "the stream", description, redactor, interval: interval, isLive: true, say: { _ in })
+    }
+
+    init(
+        _ output: any RecordingOutput, _ path: String, _ description: RecordingDescription, _ redactor: Redactor,
+        interval: Nanoseconds, isLive: Bool, say: @escaping (String) -> Void
     ) throws(CaptureError) {
         guard let deflater = Deflater() else { throw CaptureError(.failed, "cannot record: there is no memory") }
-        file = try RecordingFile(path: path, longest: longest)
-        // Not before: where a file is refused, nobody frees them.
+        self.output = output
+        // Not before: where it is refused, nobody frees them.
         batch = .allocate(byteCount: RecordingFormat.largestBatch, alignment: 16)
         block = .allocate(byteCount: RecordingFormat.longestBlock, alignment: 16)
         self.deflater = deflater
         self.path = path
         self.description = description
         self.redactor = redactor
+        self.interval = interval
+        self.isLive = isLive
         self.say = say
         anchor = description.anchor
         toldAnchor = anchor
@@ -106,14 +145,18 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         taskCount += 1
     }
 
-    /// After each drain: once a second, what was collected is written.
+    /// After each drain: once an interval, what was collected is written.
     public func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss) {
         self.anchor = anchor
-        if now >= nextWrite {
-            nextWrite = now + 1_000_000_000
-            write()
+        guard now >= nextWrite else { return }
+        nextWrite = now + interval
+        let told = next.sequence
+        write()
+        if now >= nextLoss {
+            nextLoss = now + 1_000_000_000
             writeLoss(loss(), at: now)
         }
+        if isLive, next.sequence == told { _ = emit(.anchor, anchor.fields, at: now) }
     }
 
     private func writeLoss(_ loss: Loss, at now: Nanoseconds) {
@@ -121,13 +164,15 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         if counts != toldCounts, emit(.loss, counts.fields, at: now) { toldCounts = counts }
     }
 
-    /// Writes what is left and the end, and closes the file.
+    /// Writes what is left and the end, and closes the file. What it is given from then on is counted as dropped.
     public func finish(at now: Nanoseconds, anchor: ClockAnchor, loss: Loss) {
         self.anchor = anchor
         write()
         _ = writeAnchor()
         summary.hasEnd = emit(.end, counts(loss).fields, at: now)
-        if let code = file.take()?.close() { say("cannot close the recording \(path): \(describe(errno: code))") }
+        if let code = output?.close() { say("cannot close the recording \(path): \(describe(errno: code))") }
+        output = nil
+        isFull = true
     }
 
     private func counts(_ loss: Loss) -> RecordedCounts {
@@ -229,7 +274,8 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
         next.payloadChecksum = checksum(UnsafeRawBufferPointer(rebasing: block[RecordingFormat.headerBytes..<end]))
         next.store(in: block)
         let whole = UnsafeRawBufferPointer(rebasing: block[..<end])
-        if let refusal = file?.append(whole, isLast: kind == .end) ?? nil {
+        refusal = output?.append(whole, isLast: kind == .end)
+        if let refusal {
             take(refusal)
             return false
         }
@@ -238,12 +284,12 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordTap {
             say("the recording \(path) goes on; \(summary.dropped) records were dropped")
         }
         next.sequence += 1
-        summary.bytes = file?.length ?? summary.bytes
+        summary.bytes = output?.length ?? summary.bytes
         return true
     }
 
     /// A full disk is told once, not once a second.
-    private func take(_ refusal: RecordingFile.Refusal) {
+    private func take(_ refusal: RecordingRefusal) {
         switch refusal {
         case .failed(let code) where !hasFailed:
             hasFailed = true
@@ -280,6 +326,17 @@ public struct RecordingSummary: Sendable, Equatable {
 
     /// Nothing yet.
     public init() {}
+}
+
+/// Sees each record, and is told the time after each drain.
+public protocol RecordingTap: RecordTap {
+    /// After each drain.
+    ///
+    /// - Parameters:
+    ///   - now: monotonic time, ns.
+    ///   - anchor: both clocks.
+    ///   - loss: the kernel side's counters; asked once a second at most.
+    func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss)
 }
 
 /// Sees each record as the ring holds it, each process that was looked up, and what is told of tasks among the records.

@@ -2,7 +2,7 @@
 
 /// What can go wrong on a response's way, by the id that findings carry.
 @frozen
-public enum Anomaly: String, CaseIterable, Sendable {
+public enum Anomaly: String, CaseIterable, Codable, Sendable {
     case queuePressure = "queue-pressure"
     case slowConsumer = "slow-consumer"
     case blockedWriters = "blocked-writers"

@@ -4,7 +4,7 @@
 public typealias Nanoseconds = Int64
 
 /// An IP address and port. IPv4 mapped into IPv6 (`::ffff:a.b.c.d`) is IPv4: that is what is on the wire.
-public struct Endpoint: Hashable, Comparable, Sendable, CustomStringConvertible {
+public struct Endpoint: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     /// Network byte order; IPv4 in the last four, as ::ffff:a.b.c.d.
     private let high: UInt64
     private let low: UInt64
@@ -69,7 +69,7 @@ public struct Endpoint: Hashable, Comparable, Sendable, CustomStringConvertible 
 
 /// A process that serves: its id is reused, so it is identified together with its start. A class, because it is named by
 /// every one of its responses and never changes.
-public final class Server: Sendable {
+public final class Server: Codable, Sendable {
     /// Process id in the initial namespace.
     public let pid: Int32
     /// Start of the process, ns of CLOCK_BOOTTIME.
@@ -92,7 +92,7 @@ public final class Server: Sendable {
 }
 
 /// One accepted TCP connection.
-public struct Connection: Sendable {
+public struct Connection: Codable, Sendable {
     /// The kernel's socket cookie: never reused while the machine runs.
     public let cookie: UInt64
     /// The server's side.

@@ -58,7 +58,7 @@ public struct StageCorrelation: Sendable, Equatable {
 }
 
 /// Open tasks that neither responses in flight nor connections explain.
-public struct TaskTrend: Sendable {
+public struct TaskTrend: Codable, Sendable {
     /// Who counted.
     public var provider = ""
     /// Tasks by response in flight; nil: their number did not vary.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// How much a finding matters.
-public enum Severity: String, Comparable, Sendable, CaseIterable {
+public enum Severity: String, Comparable, Codable, Sendable, CaseIterable {
     /// Worth knowing; a healthy server may have it.
     case notice
     /// Clients or the server suffer.
@@ -15,9 +15,9 @@ public enum Severity: String, Comparable, Sendable, CaseIterable {
 }
 
 /// A named number that a finding rests on. What is not known is nil.
-public struct Evidence: Sendable, Equatable {
+public struct Evidence: Codable, Sendable, Equatable {
     /// What a number is.
-    public enum Value: Sendable, Equatable {
+    public enum Value: Codable, Sendable, Equatable {
         case count(Int64?)
         case bytes(Int64?)
         /// ns.
@@ -31,26 +31,21 @@ public struct Evidence: Sendable, Equatable {
         case text(String?)
     }
     /// With its unit at the end, as JSON has it.
-    public let name: StaticString
+    public let name: String
     /// The number.
     public let value: Value
 
     /// Both.
-    public init(_ name: StaticString, _ value: Value) {
+    public init(_ name: String, _ value: Value) {
         self.name = name
         self.value = value
-    }
-
-    /// The same name and the same value.
-    public static func == (left: Evidence, right: Evidence) -> Bool {
-        left.name.description == right.name.description && left.value == right.value
     }
 }
 
 /// One occurrence of an anomaly, with its evidence.
-public struct Finding: Sendable {
+public struct Finding: Codable, Sendable {
     /// Where it stands.
-    public enum State: String, Sendable { case opened, updated, closed }
+    public enum State: String, Codable, Sendable { case opened, updated, closed }
 
     /// Of this occurrence: unique within a run, and the same in each replay of it.
     public var id: String

@@ -174,3 +174,22 @@ public struct Distribution: Sendable {
     /// The 99th percentile, which means something only from 100 values on; nil below.
     public var p99: Int64? { count >= 100 ? quantile(0.99) : nil }
 }
+
+extension Distribution: Codable {
+    private enum CodingKeys: String, CodingKey { case count, sum, max, low, counts }
+
+    /// Refuses what no distribution is.
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        count = try fields.decode(Int64.self, forKey: .count)
+        sum = try fields.decode(Int64.self, forKey: .sum)
+        max = try fields.decode(Int64.self, forKey: .max)
+        low = try fields.decode(Int.self, forKey: .low)
+        counts = try fields.decode([UInt32].self, forKey: .counts)
+        guard count >= 0, max >= 0, (0...LogLinear.buckets).contains(low), counts.count <= LogLinear.buckets - low
+        else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "buckets out of range"))
+        }
+    }
+}

@@ -179,7 +179,7 @@ public struct FlushMarks {
 /// The connection changed its TCP state.
 public struct StateChange {
     /// TCP's states, as include/net/tcp_states.h numbers them.
-    public enum State: UInt32, Sendable {
+    public enum State: UInt32, Codable, Sendable {
         case established = 1, finWait1 = 4, finWait2 = 5, timeWait = 6, closed = 7, closeWait = 8, lastAck = 9,
             closing = 11
     }
@@ -220,7 +220,7 @@ public struct StateChange {
 }
 
 /// One look at a socket, once an interval.
-public struct SocketSample: Sendable {
+public struct SocketSample: Codable, Sendable {
     /// The connection's cookie.
     public var socket: UInt64 = 0
     /// When.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// What the kernel side made, and what of it did not arrive. Always counted, always shown.
-public struct Loss: Equatable, Sendable {
+public struct Loss: Equatable, Codable, Sendable {
     /// Records that were due, over all kinds.
     public var made: UInt64 = 0
     /// Records that reached this process.
@@ -37,7 +37,7 @@ public struct Loss: Equatable, Sendable {
 }
 
 /// Pairs one instant of CLOCK_MONOTONIC with wall time; everything else stays monotonic.
-public struct ClockAnchor: Equatable, Sendable {
+public struct ClockAnchor: Equatable, Codable, Sendable {
     /// ns of CLOCK_MONOTONIC.
     public let monotonic: Nanoseconds
     /// ns since 1970, UTC.

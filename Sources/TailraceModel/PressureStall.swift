@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// A share of time, averaged as the kernel averages its pressure stall information.
-public struct StallAverages: Sendable, Equatable {
+public struct StallAverages: Codable, Sendable, Equatable {
     /// Over about 10 s, 0...100 %.
     public var avg10 = 0.0
     /// Over about a minute, 0...100 %.
@@ -17,7 +17,7 @@ public struct StallAverages: Sendable, Equatable {
 
 /// Pressure stall information for sends: how much of the time responses in flight were held by a queue (blocked, write queue,
 /// qdisc) for a millisecond or longer.
-public struct PressureStall: Sendable, Equatable {
+public struct PressureStall: Codable, Sendable, Equatable {
     /// At least one response in flight was held.
     public var some = StallAverages()
     /// All responses in flight were held.
@@ -28,7 +28,7 @@ public struct PressureStall: Sendable, Equatable {
 }
 
 /// The pressure stall information of one server.
-public struct ServerPressure: Sendable {
+public struct ServerPressure: Codable, Sendable {
     /// Responses held by anything.
     public var all = PressureStall()
     /// By what held them, by `WaitCause.index`.

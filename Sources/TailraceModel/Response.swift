@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// How a response ended.
-public enum Ending: String, Sendable {
+public enum Ending: String, CaseIterable, Codable, Sendable {
     case complete
     case clientFin = "client_fin"
     case clientReset = "client_reset"
@@ -12,7 +12,7 @@ public enum Ending: String, Sendable {
 }
 
 /// What the bytes on the connection were taken for.
-public enum ResponseProtocol: String, Sendable {
+public enum ResponseProtocol: String, Codable, Sendable {
     case http10 = "http/1.0"
     case http11 = "http/1.1"
     /// Seen by its preface or upgrade; its frames are not parsed.
@@ -24,7 +24,7 @@ public enum ResponseProtocol: String, Sendable {
 }
 
 /// Distributions of one quantity for each delivery stage, and of the whole way.
-public struct DeliveryDistributions: Sendable {
+public struct DeliveryDistributions: Codable, Sendable {
     /// Inside the send call, waits for room included.
     public var send = Distribution()
     /// In the TCP write queue.
@@ -53,7 +53,7 @@ public struct DeliveryDistributions: Sendable {
 }
 
 /// The socket's extremes while the response was sent.
-public struct SocketPressure: Sendable {
+public struct SocketPressure: Codable, Sendable {
     /// Largest `sk_wmem_queued`.
     public var queuedBytesMax: Int64 = 0
     /// Largest `write_seq - snd_nxt`.
@@ -78,7 +78,7 @@ public struct SocketPressure: Sendable {
 }
 
 /// A count at a response's begin, at its end, and the largest between.
-public struct CountRange: Sendable, Equatable {
+public struct CountRange: Codable, Sendable, Equatable {
     /// At its begin, itself included.
     public var begin: Int
     /// At its end, itself included.
@@ -95,9 +95,9 @@ public struct CountRange: Sendable, Equatable {
 }
 
 /// One server reply on a connection, from the request's first readable byte to the ACK of its own last byte.
-public struct Response: Sendable {
+public struct Response: Codable, Sendable {
     /// Where it stands.
-    public enum State: String, Sendable { case open, ended }
+    public enum State: String, Codable, Sendable { case open, ended }
 
     /// Position on its connection, from 1.
     public var number: Int = 0
@@ -201,11 +201,11 @@ public struct Response: Sendable {
     public var id: String { Response.id(cookie: connection.cookie, number: number) }
 
     /// The id of the response with this number on a connection.
-    static func id(cookie: UInt64, number: Int) -> String { "\(String(cookie, radix: 16))-\(number)" }
+    public static func id(cookie: UInt64, number: Int) -> String { "\(String(cookie, radix: 16))-\(number)" }
 }
 
 /// One flush, delivered.
-public struct Flush: Sendable {
+public struct Flush: Codable, Sendable {
     /// The cookie of its connection, and the number of its response there.
     public let connection: UInt64
     /// From 1.
@@ -228,6 +228,12 @@ public struct Flush: Sendable {
     public let queuedBytes: Int64
     /// `write_seq - snd_nxt` when its call returned, itself included.
     public let unsentBytes: Int64
+    /// From the start of the flush before it, of the same response, to its own, ns; nil: it is the first.
+    public var gapSent: Int64?
+    /// Between their ACKs, ns; nil: one of them has none.
+    public var gapAcked: Int64?
+    /// Records of its response were lost before it: it belongs into no percentile.
+    public var missesEvents = false
 
     /// All of it.
     public init(

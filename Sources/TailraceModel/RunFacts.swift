@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 /// What a picture of a run says of the run itself: no event tells it.
-public struct RunFacts: Sendable {
+public struct RunFacts: Codable, Sendable {
     /// Whence the events come.
-    public enum Mode: Equatable, Sendable {
+    public enum Mode: Equatable, Codable, Sendable {
         case live
         case replay(ReplayPosition)
     }
@@ -38,7 +38,7 @@ public struct RunFacts: Sendable {
 }
 
 /// Where in a recording a replay is.
-public struct ReplayPosition: Equatable, Sendable {
+public struct ReplayPosition: Equatable, Codable, Sendable {
     /// When the recording begins.
     public var begin: Nanoseconds
     /// When it ends; nil: not known yet.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// Everything that the dashboard draws, at one moment. Values only, and a bounded number of them.
-public struct Snapshot: Sendable {
+public struct Snapshot: Codable, Sendable {
     /// Of the run itself.
     public var facts: RunFacts
     /// When it was made, by the clock of events.
@@ -52,7 +52,7 @@ public struct Snapshot: Sendable {
 }
 
 /// Sums over everything that is traced.
-public struct SnapshotTotals: Sendable {
+public struct SnapshotTotals: Codable, Sendable {
     /// Open responses.
     public var open = 0
     /// Of them, by `Stage.index`: where they are now.
@@ -91,7 +91,7 @@ public struct SnapshotTotals: Sendable {
 }
 
 /// One value a second, oldest first, the newest second last; nil: not known.
-public struct SnapshotSeries: Sendable {
+public struct SnapshotSeries: Codable, Sendable {
     /// Open responses.
     public var open: [Double?] = []
     /// Open tasks over all servers.
@@ -116,7 +116,7 @@ public struct SnapshotSeries: Sendable {
 }
 
 /// Counts of latencies: a column for each second, a row for each half octave.
-public struct HeatMap: Sendable {
+public struct HeatMap: Codable, Sendable {
     /// Half octaves: `LogLinear` buckets, four at a time.
     public static let rows = LogLinear.buckets / 4
     /// Oldest first; each has `rows` counts, or none where nothing happened.
@@ -140,9 +140,9 @@ public struct HeatMap: Sendable {
 }
 
 /// How latency goes with open tasks.
-public struct TaskCurve: Sendable {
+public struct TaskCurve: Codable, Sendable {
     /// A range of open tasks.
-    public struct Point: Sendable, Equatable {
+    public struct Point: Codable, Sendable, Equatable {
         /// Mean number of responses in flight when responses of it began.
         public var tasks: Double
         /// Their median latency, ns.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// Where the time of the last minute went.
-public struct StageTable: Sendable {
+public struct StageTable: Codable, Sendable {
     /// Responses, or flushes.
     public var count: Int64 = 0
     /// The whole way.
@@ -27,7 +27,7 @@ public struct StageTable: Sendable {
 }
 
 /// One stage in the last minute.
-public struct StageRow: Sendable {
+public struct StageRow: Codable, Sendable {
     /// Which one.
     public var stage: Stage
     /// Its times.
@@ -52,7 +52,7 @@ public struct StageRow: Sendable {
 }
 
 /// One server process.
-public struct ServerRow: Sendable {
+public struct ServerRow: Codable, Sendable {
     /// Which one.
     public var server: Server
     /// Responses in flight.
@@ -77,9 +77,9 @@ public struct ServerRow: Sendable {
 }
 
 /// What the tasks do.
-public struct TaskPicture: Sendable {
+public struct TaskPicture: Codable, Sendable {
     /// Open tasks by who counts them, a value a second, oldest first. `responses` is always there.
-    public struct Line: Sendable {
+    public struct Line: Codable, Sendable {
         /// `go`, `swift`, `uprobe`, `threads`, `responses`.
         public var provider: String
         /// nil: not known.
@@ -92,7 +92,7 @@ public struct TaskPicture: Sendable {
         }
     }
     /// Tasks that were created at one place and wait for the same.
-    public struct Group: Sendable {
+    public struct Group: Codable, Sendable {
         /// Whose.
         public var pid: Int32
         /// As counted last.
@@ -119,7 +119,7 @@ public struct TaskPicture: Sendable {
 }
 
 /// All that is known of one response.
-public struct ResponseDetail: Sendable {
+public struct ResponseDetail: Codable, Sendable {
     /// Which one.
     public var key: ResponseKey
     /// As it stands, or as it ended; nil: it is not known any more.
@@ -136,11 +136,11 @@ public struct ResponseDetail: Sendable {
 }
 
 /// One sentence about everything: each clause is there only when its numbers are beyond a threshold.
-public struct Verdict: Sendable, Equatable {
+public struct Verdict: Codable, Sendable, Equatable {
     /// A part of the sentence.
-    public struct Clause: Sendable, Equatable {
+    public struct Clause: Codable, Sendable, Equatable {
         /// Of what it is.
-        public enum Subject: Sendable, Equatable {
+        public enum Subject: Codable, Sendable, Equatable {
             case data, latency, stage(Stage), tasks, holder(Holder), finding, loss, calm
         }
         /// Which.

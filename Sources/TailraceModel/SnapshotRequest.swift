@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// A column that rows are sorted by.
-public enum RowOrder: String, CaseIterable, Sendable {
+public enum RowOrder: String, CaseIterable, Codable, Sendable {
     /// Longest wait of an unsent byte or a writer.
     case wait
     case unsent
@@ -47,7 +47,7 @@ public enum RowOrder: String, CaseIterable, Sendable {
 }
 
 /// Which rows a picture wants, of the many that there may be.
-public struct SnapshotRequest: Equatable, Sendable {
+public struct SnapshotRequest: Equatable, Codable, Sendable {
     /// Of open responses.
     public var order = RowOrder.wait
     /// The smallest first.
@@ -58,6 +58,8 @@ public struct SnapshotRequest: Equatable, Sendable {
     public var grouping = Grouping.none
     /// The response of which all is told; nil: none.
     public var detail: ResponseKey?
+    /// Somebody looks at groups of tasks: they are counted meanwhile.
+    public var wantsTaskGroups = false
 
     /// The usual.
     public init() {}

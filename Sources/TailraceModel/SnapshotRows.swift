@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// A response within a run, however rows are sorted.
-public struct ResponseKey: Hashable, Sendable {
+public struct ResponseKey: Hashable, Codable, Sendable {
     /// Of its connection.
     public let cookie: UInt64
     /// On that connection, from 1.
@@ -25,7 +25,7 @@ public struct ResponseKey: Hashable, Sendable {
 }
 
 /// Who keeps a response's bytes from moving.
-public enum Holder: String, CaseIterable, Sendable {
+public enum Holder: String, CaseIterable, Codable, Sendable {
     /// Nobody: nothing waits.
     case nobody
     /// The peer reads too slowly: its window is full.
@@ -60,7 +60,7 @@ public enum Holder: String, CaseIterable, Sendable {
 }
 
 /// One connection, as it was looked at last.
-public struct SocketRow: Sendable {
+public struct SocketRow: Codable, Sendable {
     /// Which one.
     public var connection: Connection
     /// Who serves it.
@@ -111,7 +111,7 @@ public struct SocketRow: Sendable {
 }
 
 /// One response, open or ended.
-public struct ResponseRow: Sendable {
+public struct ResponseRow: Codable, Sendable {
     /// Which one.
     public var key: ResponseKey
     /// The client.
@@ -183,7 +183,7 @@ public struct ResponseRow: Sendable {
 }
 
 /// Several open responses as one.
-public struct GroupRow: Sendable {
+public struct GroupRow: Codable, Sendable {
     /// What they share. Untrusted.
     public var name: String
     /// How many.
@@ -231,7 +231,7 @@ public struct GroupRow: Sendable {
 }
 
 /// What open responses can be put together by.
-public enum Grouping: String, CaseIterable, Sendable {
+public enum Grouping: String, CaseIterable, Codable, Sendable {
     case none, server, peer, path
 
     func name(of row: ResponseRow) -> String {

@@ -4,7 +4,7 @@
 ///
 /// A new stage is a case here, with its texts; everything else loops over `allCases`.
 @frozen
-public enum Stage: String, CaseIterable, Sendable {
+public enum Stage: String, CaseIterable, Codable, Sendable {
     case accept, read, app, send, blocked, queue, qdisc, driver, network
 
     /// The stages that a flush passes by itself, from its send call to its ACK.
@@ -102,9 +102,23 @@ public struct StageTimes: Equatable, Sendable {
     }
 }
 
+extension StageTimes: Codable {
+    /// In the order of `Stage.allCases`, null where unknown.
+    public func encode(to encoder: any Encoder) throws {
+        var list = encoder.unkeyedContainer()
+        for stage in Stage.allCases { try list.encode(self[stage]) }
+    }
+
+    /// What is missing is unknown.
+    public init(from decoder: any Decoder) throws {
+        var list = try decoder.unkeyedContainer()
+        for stage in Stage.allCases { self[stage] = list.isAtEnd ? nil : try list.decode(Int64?.self) }
+    }
+}
+
 /// Nanoseconds for each cause of a wait, without a heap allocation.
 @frozen
-public struct CauseTimes: Equatable, Sendable {
+public struct CauseTimes: Equatable, Codable, Sendable {
     /// ns held by the peer's window.
     public var peerWindow: Int64 = 0
     /// ns held by congestion control.
@@ -146,7 +160,7 @@ public struct CauseTimes: Equatable, Sendable {
 
 /// Why bytes did not move while a response was `blocked` or in `queue`.
 @frozen
-public enum WaitCause: String, CaseIterable, Sendable {
+public enum WaitCause: String, CaseIterable, Codable, Sendable {
     /// The peer's receive window was full: it reads too slowly.
     case peerWindow = "peer_window"
     /// Congestion control held back: the window was full, or its pacing.

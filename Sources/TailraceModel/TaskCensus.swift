@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// How many tasks a process has open, by one provider.
-public struct TaskCount: Sendable, Equatable {
+public struct TaskCount: Codable, Sendable, Equatable {
     /// `go`, `swift`, `uprobe`, `threads`, `responses`.
     public let provider: String
     /// Those that count tasks, the preferred first: that of a process which can tell is told of its responses.
@@ -20,7 +20,7 @@ public struct TaskCount: Sendable, Equatable {
 }
 
 /// Open tasks of a server while one of its responses was served: read from time to time, not at the very moments.
-public struct TaskRange: Sendable, Equatable {
+public struct TaskRange: Codable, Sendable, Equatable {
     /// Who counted them.
     public let provider: String
     /// At the response's begin; nil: nothing was read yet.
@@ -40,7 +40,7 @@ public struct TaskRange: Sendable, Equatable {
 }
 
 /// A place in a program.
-public struct CodePlace: Hashable, Sendable {
+public struct CodePlace: Hashable, Codable, Sendable {
     /// As the program's own tables name it. Untrusted.
     public let function: String
     /// Path of its source. Untrusted.
@@ -63,7 +63,7 @@ public struct CodePlace: Hashable, Sendable {
 }
 
 /// Tasks that were created at one place and wait for the same.
-public struct TaskGroup: Sendable, Equatable {
+public struct TaskGroup: Codable, Sendable, Equatable {
     /// Who counted them.
     public let provider: String
     /// How many, 1 at least.
@@ -97,7 +97,7 @@ public struct TaskGroup: Sendable, Equatable {
 }
 
 /// How many tasks belong to a response.
-public struct TasksOfResponse: Sendable, Equatable {
+public struct TasksOfResponse: Codable, Sendable, Equatable {
     /// Its id.
     public let response: String
     /// 1 at least.

@@ -32,7 +32,7 @@ public struct Threshold: Sendable, Equatable {
 }
 
 /// The limits of one run: what was set, and the standard for the rest.
-public struct Thresholds: Sendable {
+public struct Thresholds: Sendable, Equatable {
     private var values: [String: Double] = [:]
 
     /// The standard.

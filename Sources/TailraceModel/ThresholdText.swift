@@ -16,13 +16,16 @@ extension Threshold {
     ]
 
     /// A number with its unit, as it is written: `2s`, `64KiB`, `50%`, `0.5`, `12`; nil: it is none.
-    func value(of text: String) -> Double? {
+    func value(of text: String) -> Double? { Self.value(of: text, in: unit) }
+
+    /// The same of any number with a unit.
+    static func value(of text: String, in unit: Unit) -> Double? {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let suffix = String(text.dropFirst(digits.count))
         guard let number = Double(digits), number >= 0, number.isFinite else { return nil }
         switch unit {
-        case .duration: return Self.durations.first { $0.0 == suffix }.map { number * $0.1 }
-        case .bytes: return Self.sizes.first { $0.0 == suffix }.map { number * $0.1 }
+        case .duration: return durations.first { $0.0 == suffix }.map { number * $0.1 }
+        case .bytes: return sizes.first { $0.0 == suffix }.map { number * $0.1 }
         case .share: return suffix == "%" ? number / 100 : suffix.isEmpty && number <= 1 ? number : nil
         case .count, .factor: return suffix.isEmpty ? number : nil
         }
@@ -93,7 +96,8 @@ extension Thresholds {
 }
 
 extension Substring {
-    fileprivate var trimmed: String {
+    /// Without white space at its ends.
+    var trimmed: String {
         String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     }
 }

@@ -36,10 +36,10 @@ extension JSONLine {
     private mutating func evidence(_ evidence: Evidence) {
         switch evidence.value {
         case .count(let value), .bytes(let value), .duration(let value), .bytesPerSecond(let value):
-            field(evidence.name, value)
-        case .share(let value): field(evidence.name, share: value)
-        case .number(let value): field(evidence.name, number: value)
-        case .text(let value): field(evidence.name, string: value)
+            field(named: evidence.name, value)
+        case .share(let value): field(named: evidence.name, share: value)
+        case .number(let value): field(named: evidence.name, number: value)
+        case .text(let value): field(named: evidence.name, string: value)
         }
     }
 

@@ -97,12 +97,33 @@ struct JSONLine {
     }
 
     /// A number whose name is not known at compile time.
-    mutating func field(named name: String, _ value: Int?) {
+    mutating func field(named name: String, _ value: Int?) { field(named: name, value.map(Int64.init)) }
+
+    mutating func field(named name: String, _ value: Int64?) {
+        self.name(text: name)
+        number(value)
+    }
+
+    mutating func field(named name: String, string value: String?) {
+        self.name(text: name)
+        string(value)
+    }
+
+    mutating func field(named name: String, share value: Double?) {
+        self.name(text: name)
+        share(value)
+    }
+
+    mutating func field(named name: String, number value: Double?) {
+        self.name(text: name)
+        number(value)
+    }
+
+    private mutating func name(text name: String) {
         if needsComma { bytes.append(0x2c) }
         needsComma = true
         string(name)
         bytes.append(0x3a)
-        number(value.map(Int64.init))
     }
 
     mutating func null(_ name: StaticString) {
@@ -127,6 +148,14 @@ struct JSONLine {
             if index > 0 { bytes.append(0x2c) }
             number(value)
         }
+        bytes.append(0x5d)
+    }
+
+    /// Numbers that are written as JSON has them already.
+    mutating func array(_ name: StaticString, decimals: [String]) {
+        self.name(name)
+        bytes.append(0x5b)
+        bytes.append(contentsOf: decimals.joined(separator: ",").utf8)
         bytes.append(0x5d)
     }
 
@@ -159,6 +188,10 @@ struct JSONLine {
     /// A share, 0...1, with four decimals.
     mutating func field(_ name: StaticString, share value: Double?) {
         self.name(name)
+        share(value)
+    }
+
+    private mutating func share(_ value: Double?) {
         guard let value, !value.isNaN else { return bytes.append(contentsOf: "null".utf8) }
         let scaled = String(10_000 + Int((max(0, min(value, 1)) * 10_000).rounded()))
         let whole = scaled.dropLast(4)
@@ -169,6 +202,10 @@ struct JSONLine {
     /// Any number, with up to 17 significant digits.
     mutating func field(_ name: StaticString, number value: Double?) {
         self.name(name)
+        number(value)
+    }
+
+    private mutating func number(_ value: Double?) {
         guard let value, value.isFinite else { return bytes.append(contentsOf: "null".utf8) }
         bytes.append(contentsOf: String(value).utf8)
     }

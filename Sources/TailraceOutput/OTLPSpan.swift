@@ -71,7 +71,8 @@ extension JSONLine {
         }
     }
 
-    private mutating func attributes(_ fill: (inout OTLPAttributes) -> Void) {
+    /// Key-value pairs.
+    mutating func attributes(_ fill: (inout OTLPAttributes) -> Void) {
         var list = OTLPAttributes()
         fill(&list)
         array("attributes", json: list.attributes)

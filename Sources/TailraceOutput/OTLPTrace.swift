@@ -21,10 +21,7 @@ public final class OTLPTrace: ResponseFormat {
 
     /// A span of kind SERVER.
     public func response(_ response: borrowing Response, anchor: ClockAnchor) -> [UInt8] {
-        let identity = OTLPIdentity(host: run.host, wall: anchor.wall(at: response.begin), id: response.id)
-        var span = JSONLine()
-        span.span(response, identity, anchor: anchor)
-        return add(span.closed(), of: response.server)
+        add(Self.span(response, run, anchor), of: response.server)
     }
 
     /// Its response tells of it.
@@ -36,10 +33,7 @@ public final class OTLPTrace: ResponseFormat {
     /// A span of kind INTERNAL, once it is over.
     public func finding(_ finding: Finding, anchor: ClockAnchor) -> [UInt8] {
         guard finding.state == .closed else { return [] }
-        let identity = OTLPIdentity(host: run.host, wall: anchor.wall(at: finding.begin), id: finding.id)
-        var span = JSONLine()
-        span.span(finding, identity, anchor: anchor)
-        return add(span.closed(), of: finding.server)
+        return add(Self.span(finding, run, anchor), of: finding.server)
     }
 
     /// Said on stderr.
@@ -53,7 +47,7 @@ public final class OTLPTrace: ResponseFormat {
 
     private func add(_ span: [UInt8], of server: Server?) -> [UInt8] {
         let pid = server?.pid ?? 0
-        waiting[pid, default: (server, [])].spans.append(span.dropLast())
+        waiting[pid, default: (server, [])].spans.append(span)
         held += 1
         if held >= Self.mostWaiting { return takeAll() }
         guard waiting[pid]?.spans.count == Self.mostTogether else { return [] }
@@ -63,16 +57,56 @@ public final class OTLPTrace: ResponseFormat {
     private func takeAll() -> [UInt8] { waiting.keys.sorted().flatMap(take) }
 
     private func take(_ pid: Int32) -> [UInt8] {
-        guard let (server, spans) = waiting.removeValue(forKey: pid) else { return [] }
-        held -= spans.count
+        guard let spans = waiting.removeValue(forKey: pid) else { return [] }
+        held -= spans.spans.count
+        return Self.traces([spans], run)
+    }
+}
+
+/// What an endpoint takes: the same spans, of several processes at once.
+extension OTLPTrace {
+    /// One body of `POST /v1/traces` (`ExportTraceServiceRequest`, which is written as `TracesData` is).
+    ///
+    /// - Parameters:
+    ///   - responses: ended ones.
+    ///   - findings: closed ones.
+    ///   - run: the host, for resources.
+    ///   - anchor: for wall times.
+    /// - Returns: nil without a span.
+    public static func request(
+        _ responses: [Response], _ findings: [Finding] = [], run: RunDescription, anchor: ClockAnchor
+    ) -> [UInt8]? {
+        guard !responses.isEmpty || !findings.isEmpty else { return nil }
+        var groups: [Int32: (server: Server?, spans: [[UInt8]])] = [:]
+        for response in responses {
+            groups[response.server?.pid ?? 0, default: (response.server, [])].spans.append(span(response, run, anchor))
+        }
+        for finding in findings {
+            groups[finding.server.pid, default: (finding.server, [])].spans.append(span(finding, run, anchor))
+        }
+        return traces(groups.sorted { $0.key < $1.key }.map(\.value), run)
+    }
+
+    private static func span(_ response: borrowing Response, _ run: RunDescription, _ anchor: ClockAnchor) -> [UInt8] {
+        let identity = OTLPIdentity(host: run.host, wall: anchor.wall(at: response.begin), id: response.id)
+        var span = JSONLine()
+        span.span(response, identity, anchor: anchor)
+        return span.closed().dropLast()
+    }
+
+    private static func span(_ finding: Finding, _ run: RunDescription, _ anchor: ClockAnchor) -> [UInt8] {
+        let identity = OTLPIdentity(host: run.host, wall: anchor.wall(at: finding.begin), id: finding.id)
+        var span = JSONLine()
+        span.span(finding, identity, anchor: anchor)
+        return span.closed().dropLast()
+    }
+
+    private static func traces(_ groups: [(server: Server?, spans: [[UInt8]])], _ run: RunDescription) -> [UInt8] {
         var line = JSONLine()
-        line.array("resourceSpans", CollectionOfOne(spans)) { [run] line, spans in
-            line.object("resource") { $0.resource(server, run) }
-            line.array("scopeSpans", CollectionOfOne(spans)) { line, spans in
-                line.object("scope") {
-                    $0.field("name", string: "tailrace")
-                    $0.field("version", string: run.version)
-                }
+        line.array("resourceSpans", groups) { line, group in
+            line.object("resource") { $0.resource(group.server, run) }
+            line.array("scopeSpans", CollectionOfOne(group.spans)) { line, spans in
+                line.scope(run)
                 line.array("spans", json: spans)
             }
         }

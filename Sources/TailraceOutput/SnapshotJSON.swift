@@ -91,7 +91,7 @@ extension JSONLine {
         }
     }
 
-    fileprivate mutating func serverRow(_ row: ServerRow) {
+    mutating func serverRow(_ row: ServerRow) {
         server(row.server)
         field("in_flight", row.inFlight)
         field("connections", row.connections)
@@ -102,7 +102,7 @@ extension JSONLine {
         field("tasks", row.tasks?.open)
     }
 
-    fileprivate mutating func responseRow(_ row: ResponseRow, _ anchor: ClockAnchor) {
+    mutating func responseRow(_ row: ResponseRow, _ anchor: ClockAnchor) {
         field("id", string: row.key.id)
         field("remote", string: row.remote.description)
         field("pid", row.server.map { Int64($0.pid) })
@@ -128,7 +128,7 @@ extension JSONLine {
         field("client_gone", row.isClientGone)
     }
 
-    fileprivate mutating func socketRow(_ row: SocketRow) {
+    mutating func socketRow(_ row: SocketRow) {
         connection(row.connection)
         field("pid", Int64(row.server.pid))
         field("comm", string: row.server.comm)

@@ -79,18 +79,16 @@ struct ReportCommand: ParsableCommand {
             let run = try ReplayRun(path: file, tellsFlushes: true)
             return try write(gather(run) { try run.run(tell: $0, afterDrain: {}) }, of: run)
         }
-        let run = try TracingRun(
-            target: options.target, backend: options.choice.backend, timesFunctions: functions,
-            ringBytes: options.ringBytes, maxConnections: options.maxConnections, tellsFlushes: true)
+        let run = try options.liveRun(tellsFlushes: true, timesFunctions: functions)
         let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         complain("tracing \(options.target.description) \(ending)")
         try run.readTasks(of: options)
-        try run.announceReady(in: options.readyFile)
+        try ReadyFile.create(options.readyFile)
         let end = duration.map { run.now + $0.nanoseconds }
         var report = try gather(run) { tell in
             try run.run(tell: tell, afterDrain: {}, isDone: { end.map { run.now >= $0 } ?? false })
         }
-        report.functions = run.source.functionTimes()
+        report.functions = run.functionTimes()
         try write(report, of: run)
     }
 

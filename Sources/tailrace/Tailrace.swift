@@ -2,6 +2,7 @@
 import ArgumentParser
 import Glibc
 import TailraceCapture
+import TailraceService
 import TailraceTasks
 
 /// The command line: one file for each command, and nothing else here.
@@ -15,7 +16,7 @@ struct Tailrace: ParsableCommand {
         version: version,
         subcommands: [
             Top.self, Trace.self, Record.self, ReportCommand.self, Export.self, TasksCommand.self, Explain.self,
-            Demo.self, Doctor.self, ReadImage.self, ReadTasks.self,
+            DaemonCommand.self, Demo.self, Doctor.self, ReadImage.self, ReadTasks.self,
         ], defaultSubcommand: Top.self)
 
     static func main() {
@@ -31,6 +32,9 @@ struct Tailrace: ParsableCommand {
         } catch let error as TaskError {
             complain(error.description)
             Glibc.exit(error.kind.rawValue)
+        } catch let error as ServiceError {
+            complain(error.description)
+            Glibc.exit(1)
         } catch let failure as ExitFailure {
             complain(failure.description)
             Glibc.exit(failure.code)

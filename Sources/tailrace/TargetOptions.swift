@@ -33,6 +33,8 @@ struct TargetOptions: ParsableArguments {
 
     @OptionGroup var probe: TaskProbeOption
 
+    @OptionGroup var daemon: DaemonOption
+
     func validate() throws {
         if let bytes = ring?.bytes, !(4096...1 << 30).contains(bytes) || bytes & (bytes - 1) != 0 {
             throw ValidationError("--ring takes a power of two from 4KiB to 1GiB; \(bytes) bytes is none.")

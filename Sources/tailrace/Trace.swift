@@ -30,16 +30,14 @@ struct Trace: ParsableCommand {
     var flushes = false
 
     func run() throws {
-        let run = try TracingRun(
-            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
-            maxConnections: options.maxConnections, tellsFlushes: flushes)
+        let run = try options.liveRun(tellsFlushes: flushes)
         let isForPrograms = json || isatty(STDOUT_FILENO) == 0
         let format: any ResponseFormat =
             isForPrograms ? NDJSON(run: run.description) : TraceTable(width: terminalWidth(), anchor: run.anchor)
         if !isForPrograms { complain("tracing \(options.target.description); Ctrl-C ends") }
         try run.readTasks(of: options)
         try RunPrinter(run: run, format: format, limits: try thresholds.limits()).print {
-            try run.announceReady(in: options.readyFile)
+            try ReadyFile.create(options.readyFile)
         }
     }
 }

@@ -22,52 +22,30 @@ final class TracingRun {
     private var witness: TaskWitness?
     /// Waits for so many ns instead of us, and takes signals; true ends the run. For whoever has a terminal to look at.
     var pause: ((Nanoseconds) -> Bool)?
+    /// Its target may be gone, and come again: the run goes on.
+    private let isPatient: Bool
     /// How long a port may be without a listener before the run gives up.
     private static let listenerGrace: Int64 = 5_000_000_000
 
-    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows.
+    /// Checks the target, loads and attaches. `backend` nil: the best that this kernel allows; `isPatient`: also what is not
+    /// there yet is traced once it is.
     init(
         target: Target, backend: Backend? = nil, timesFunctions: Bool = false,
-        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool
+        ringBytes: UInt32 = KernelSource.defaultRingBytes, maxConnections: UInt32 = 1 << 16, tellsFlushes: Bool,
+        isPatient: Bool = false
     ) throws {
         self.target = target
+        self.isPatient = isPatient
         facts = KernelFacts.probe()
-        try target.check()
+        if !isPatient { try target.check() }
         source = try KernelSource(
             target: target, facts: facts, backend: backend, timesFunctions: timesFunctions, ringBytes: ringBytes,
             socketLimit: maxConnections)
         correlator = Correlator(tellsFlushes: tellsFlushes)
         // Blocked, so that they are taken where nothing is half done.
-        var signals = TracingRun.stopSignals
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        StopSignals.block()
         try source.attach()
         try source.adopt()
-    }
-
-    private static let stopSignals: sigset_t = {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
-        // Its terminal is gone; who started it with nohup wants it to go on.
-        var hangUp = sigaction()
-        sigaction(SIGHUP, nil, &hangUp)
-        if unsafeBitCast(hangUp.__sigaction_handler.sa_handler, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) {
-            sigaddset(&signals, SIGHUP)
-        }
-        return signals
-    }()
-
-    /// Says to whoever waits that every probe is attached.
-    func announceReady(in path: String?) throws {
-        guard let path else { return }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw Failure(
-                "cannot create the ready file \(path): \(String(cString: strerror(errno))); "
-                    + "give a path that may be written (--ready-file)")
-        }
-        close(descriptor)
     }
 
     /// Drains until a signal, until `isDone`, or until every traced process is gone; then detaches and drains the rest.
@@ -78,9 +56,11 @@ final class TracingRun {
     ///   - isDone: true ends the run.
     /// - Throws: what `afterDrain` throws, or `Failure` where nothing listens on the port.
     func run(
-        tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool = { false }
+        tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, isDone: isDone)
+        try run(
+            handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, mayEnd: { true },
+            isDone: isDone)
         correlator.finish(tell)
         try afterDrain()
     }
@@ -113,7 +93,7 @@ final class TracingRun {
     ///   - isDone: true ends the run.
     /// - Throws: what `afterDrain` throws, or `Failure` where nothing listens on the port.
     func run(
-        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool = { true },
+        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool,
         isDone: () -> Bool
     ) throws {
         let told: (KernelEvent) -> Void = { [source] event in
@@ -129,7 +109,11 @@ final class TracingRun {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if let pause { if pause(drainInterval) { break } } else if waitForSignal(drainInterval), mayEnd() { break }
+            if let pause {
+                if pause(drainInterval) { break }
+            } else if StopSignals.wait(drainInterval), mayEnd() {
+                break
+            }
             witness?.tell(told)
             source.drain(hear)
             try afterDrain()
@@ -141,12 +125,11 @@ final class TracingRun {
             // Once more: what waited to be accepted when tracing began belongs to a process by now.
             if !hasAdoptedAgain { try source.adopt() }
             hasAdoptedAgain = true
-            if try !targetExists(since: begin, now: now) { break }
+            if try !isPatient && !targetExists(since: begin, now: now) { break }
         }
         source.detach()
         // A second signal ends at once.
-        var signals = TracingRun.stopSignals
-        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        StopSignals.unblock()
         witness?.tell(told)
         source.drain(hear)
         // What was lost since the last look: the responses that it belongs to are marked.
@@ -154,12 +137,6 @@ final class TracingRun {
         try afterDrain()
         // What is still on its way belongs to the open responses.
         try source.snapshot(hear)
-    }
-
-    private func waitForSignal(_ nanoseconds: Int64) -> Bool {
-        var signals = TracingRun.stopSignals
-        var timeout = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
-        return sigtimedwait(&signals, nil, &timeout) > 0
     }
 
     private var isListenerSeen = false
@@ -198,10 +175,6 @@ extension TracingRun: ResponseRun {
     var recording: RecordingAccount? { nil }
 
     func loss() -> Loss { source.loss() }
-
-    func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
-        try run(tell: tell, afterDrain: afterDrain, isDone: { false })
-    }
 
     var description: RunDescription {
         RunDescription(

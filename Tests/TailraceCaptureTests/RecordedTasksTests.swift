@@ -91,7 +91,7 @@ struct RecordedTasksTests {
     @Test("a recording that begins late has what was known by then: the newest counts, and who serves what is open")
     func late() throws {
         let path = directory.file("late")
-        let late = LateRecording<WholePayload>(mostSockets: 100)
+        let late = LateRecording(mostSockets: 100)
         var maker = WireMaker(seed: 5)
         let (open, closed) = (maker.connection(3, requests: 1), maker.connection(4, requests: 1))
         open[0].withUnsafeBytes { late.take($0) }
@@ -105,9 +105,11 @@ struct RecordedTasksTests {
         for record in closed.dropFirst() { record.withUnsafeBytes { late.take($0) } }
         let writer = try RecordingWriter(
             path: path, description: RecordingDescription(), longest: 1 << 20, redactor: WholePayload(), say: { _ in })
-        late.begin(writer)
+        let handle = late.begin(writer, at: 5)
         late.take(counted(42, 8, at: 5))
-        late.end()?.finish(at: 6, anchor: ClockAnchor(monotonic: 1, wall: 1), loss: Loss())
+        late.end(handle)
+        late.take(counted(42, 9, at: 6))
+        writer.finish(at: 6, anchor: ClockAnchor(monotonic: 1, wall: 1), loss: Loss())
         let told = tasks(in: Replayed(path))
         #expect(told == [counted(42, 6, at: 2), serving[0], counted(42, 8, at: 5)].map { "1 task \($0)" })
     }

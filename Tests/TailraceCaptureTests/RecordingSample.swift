@@ -117,6 +117,8 @@ struct Replayed {
     var loss = Loss()
     var error: CaptureError?
 
+    init() {}
+
     init(_ path: String) {
         do throws(CaptureError) {
             let source = try RecordingSource(path: path)
@@ -130,7 +132,7 @@ struct Replayed {
         }
     }
 
-    private static func words(of event: KernelEvent) -> String {
+    static func words(of event: KernelEvent) -> String {
         switch event {
         case .socketUsed(let use):
             "socket \(use.connection.cookie) \(use.server.pid) \(use.server.comm) \(use.server.executable ?? "-") "

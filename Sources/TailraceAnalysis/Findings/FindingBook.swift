@@ -14,8 +14,9 @@ struct FindingBook {
         var occurrences = 0
     }
     private var pages = [Page](repeating: Page(), count: Anomaly.allCases.count)
-    private let limits: Thresholds
-    private let relaxed: Thresholds
+    /// May change at any time: what is open is judged by the new ones next.
+    var limits: Thresholds { didSet { relaxed = limits.relaxed } }
+    private var relaxed: Thresholds
     /// An open finding is told again at most that often, ns, unless it becomes more severe or holds twice as many.
     private static let quiet: Int64 = 10_000_000_000
 

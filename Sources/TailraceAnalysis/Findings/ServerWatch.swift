@@ -24,7 +24,7 @@ struct ServerWatch {
     /// It had a connection or a response last.
     var seen: Nanoseconds { max(last, newest) }
     private var windows = 0
-    private let limits: Thresholds
+    var limits: Thresholds { didSet { book.limits = limits } }
     /// Windows between two looks at what takes longer to compute: correlations and trends.
     private static let rarely = 5
     /// Without a new response for that long, correlations say nothing of now, ns.

@@ -23,7 +23,8 @@ public struct Watch {
         let index: Int
         let started: Nanoseconds
     }
-    private let limits: Thresholds
+    /// May change at any time.
+    public var limits: Thresholds { didSet { for place in watches.indices { watches[place].limits = limits } } }
     /// Looks at servers that were not watched, because there were too many.
     public private(set) var unwatched: UInt64 = 0
 
@@ -35,6 +36,11 @@ public struct Watch {
         public var samples: [ServerSample] = []
         /// What was looked at, by server.
         public var windows: [ServerWindow] = []
+        /// Findings that are open, by server and anomaly; only where sockets were looked at.
+        public var open: [Finding] = []
+
+        /// Nothing.
+        public init() {}
     }
 
     /// With the limits of a run.
@@ -75,6 +81,7 @@ public struct Watch {
             told.samples.append(sample)
         }
         quieten(Set(look.samples.map(\.server.pid)), held, at: look.at, to: &told.findings)
+        told.open = open
         return told
     }
 

@@ -27,6 +27,12 @@ public struct SnapshotBuilder {
     /// Findings that were told so far.
     public var opened: Int { findings.opened }
 
+    /// From when on something is a finding; may change at any time.
+    public var limits: Thresholds {
+        get { watch.limits }
+        set { watch.limits = newValue }
+    }
+
     /// With the limits of a run.
     public init(limits: Thresholds = Thresholds()) { watch = Watch(limits: limits) }
 
@@ -69,7 +75,7 @@ public struct SnapshotBuilder {
 
     private mutating func add(_ look: RoundLook, _ told: Watch.Told) {
         windows = told.windows
-        findings.take(told.findings, open: watch.open)
+        findings.take(told.findings, open: told.open)
         for sample in told.samples { tasks.take(sample) }
         tasks.look(windows)
         sockets = SocketPicture(windows, tasks: tasks)

@@ -49,24 +49,20 @@ struct Record: ParsableCommand {
     }
 
     func run() throws {
-        let run = try TracingRun(
-            target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
-            maxConnections: options.maxConnections, tellsFlushes: false)
-        let description = RecordingDescription(
-            version: Tailrace.version, facts: run.facts, backend: run.source.backend, target: options.target)
+        let run = try options.liveRun(tellsFlushes: false)
         let writer = try RecordingWriter(
-            path: output, description: description, longest: UInt64(maxSize?.bytes ?? 1 << 30),
+            path: output, description: run.recordingDescription, longest: UInt64(maxSize?.bytes ?? 1 << 30),
             redactor: HeadRedactor(), say: complain)
-        run.source.tap = writer
+        run.tap = writer
         try run.readTasks(of: options)
-        try run.announceReady(in: options.readyFile)
+        try ReadyFile.create(options.readyFile)
         let code = try record(run, writer)
         complain(summary(of: writer, run))
         if code != 0 || !writer.summary.hasEnd { throw ExitCode(code != 0 ? code : 1) }
     }
 
     /// The exit code.
-    private func record(_ run: TracingRun, _ writer: RecordingWriter<HeadRedactor>) throws -> Int32 {
+    private func record(_ run: any LiveRun, _ writer: RecordingWriter<HeadRedactor>) throws -> Int32 {
         let watched = command.isEmpty ? nil : try WatchedCommand(command)
         let end = duration.map { run.now + $0.nanoseconds }
         var isInterrupted = false
@@ -89,7 +85,7 @@ struct Record: ParsableCommand {
         return code
     }
 
-    private func summary(of writer: RecordingWriter<HeadRedactor>, _ run: TracingRun) -> String {
+    private func summary(of writer: RecordingWriter<HeadRedactor>, _ run: any LiveRun) -> String {
         let summary = writer.summary
         var words =
             "\(summary.records) records in \(Quantity.size(Int64(summary.bytes))): \(output); \(run.loss().words)"

@@ -38,7 +38,7 @@ struct OwnCost {
     }
 
     /// Processor time of all threads so far, ns.
-    private static func used() -> Nanoseconds {
+    static func used() -> Nanoseconds {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

@@ -8,7 +8,8 @@ import TailraceOutput
 final class TopRecorder {
     private let run: TracingRun
     private let target: Target
-    private let late: LateRecording<HeadRedactor>
+    private let late: LateRecording
+    private var writing: (writer: RecordingWriter<HeadRedactor>, handle: LateRecording.Handle)?
     /// Largest recording, bytes.
     private static let longest: UInt64 = 1 << 30
     /// The file that is being written; nil: none is.
@@ -36,7 +37,7 @@ final class TopRecorder {
             let writer = try RecordingWriter(
                 path: path, description: description, longest: Self.longest, redactor: HeadRedactor(),
                 say: { [weak self] in self?.say($0) })
-            late.begin(writer)
+            writing = (writer, late.begin(writer, at: description.anchor.monotonic))
             file = path
             say("recording to \(path); R ends it")
         } catch {
@@ -46,8 +47,9 @@ final class TopRecorder {
 
     /// Writes the end of what is being recorded.
     func end() {
-        guard let writer = late.end(), let path = file else { return }
-        file = nil
+        guard let (writer, handle) = writing, let path = file else { return }
+        (file, writing) = (nil, nil)
+        late.end(handle)
         writer.finish(at: run.now, anchor: run.anchor, loss: run.loss())
         let summary = writer.summary
         var words = "\(summary.records) records in \(Quantity.size(Int64(summary.bytes))): \(path)"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is injected is what is measured, on every kernel and by every backend: a delay, a rate, a loss, a disorder, a sleep."""
+import socket
 import threading
+import time
 
 from hooked import reports_of, traced
 from load_client import Connection
@@ -220,3 +222,36 @@ def test_a_sleeping_server_is_app():
                 name, own / 1e6, timeline_text(response))
             worst = max(worst, abs(app - own))
     return "within %.3f ms of the server's own clock" % (worst / 1e6)
+
+
+def late_exchange(listener, accepts_late):
+    """One request that waits 100 ms for the server: in the listener's queue, or in the connection's own. Nanoseconds that it waited."""
+    request, answer = b"GET / HTTP/1.1\r\nHost: late\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    with socket.create_connection(listener.getsockname()) as client:
+        accepted = None if accepts_late else listener.accept()[0]
+        begin = time.monotonic_ns()
+        client.sendall(request)
+        asked = time.monotonic_ns()
+        time.sleep(0.1)
+        before = time.monotonic_ns()
+        with accepted or listener.accept()[0] as server:
+            assert server.recv(1000) == request, "the rig: the request came in pieces"
+            read = time.monotonic_ns()
+            server.sendall(answer)
+            assert client.recv(1000) == answer, "the rig: the answer came in pieces"
+            wait_acknowledged(listener.getsockname()[1])
+    return before - asked, read - begin
+
+
+def test_a_late_accept_is_accept_and_a_late_read_is_read():
+    with socket.create_server(("127.0.0.1", 0)) as listener, traced(listener.getsockname()[1]) as tracers:
+        waits = {"accept": late_exchange(listener, True), "read": late_exchange(listener, False)}
+        reports = reports_of(tracers)
+    for name, report in reports.items():
+        for response, (waited, (least, most)) in zip(sorted(report.ended, key=lambda response: response["begin"]), waits.items()):
+            text = "%s: %s; the request waited %.2f-%.2f ms" % (name, timeline_text(response), least / 1e6, most / 1e6)
+            # `accept` begins with the connection, a little before its request.
+            assert least <= stage(response, waited) <= most + (15_000_000 if waited == "accept" else 0), waited + ": " + text
+            other, = set(waits) - {waited}
+            assert stage(response, other) < 0.2 * least, "%s: it is in %s too: %s" % (waited, other, text)
+    return text

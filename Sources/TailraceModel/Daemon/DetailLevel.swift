@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+/// How much the daemon does, from everything to the least: what costs most and is missed least goes first.
+public enum DetailLevel: Int, CaseIterable, Sendable, Comparable {
+    /// Everything.
+    case full
+    /// No spans; live streams only of findings and samples.
+    case noStreams
+    /// The servers' tasks are not counted any more.
+    case noTasks
+    /// The last minutes are not recorded any more.
+    case noFlight
+    /// No new connections are followed: they are counted as untracked.
+    case noConnections
+
+    /// For metrics and JSON.
+    public var name: String {
+        switch self {
+        case .full: "full"
+        case .noStreams: "no-streams"
+        case .noTasks: "no-tasks"
+        case .noFlight: "no-flight"
+        case .noConnections: "no-connections"
+        }
+    }
+
+    /// For people.
+    public var meaning: String {
+        switch self {
+        case .full: "everything is told"
+        case .noStreams: "no spans and no recordings are sent, and no responses live"
+        case .noTasks: "nor are tasks counted"
+        case .noFlight: "nor are the last minutes recorded"
+        case .noConnections: "nor are new connections followed; they are counted as untracked"
+        }
+    }
+
+    /// One step down; nil: there is none.
+    public var less: DetailLevel? { DetailLevel(rawValue: rawValue + 1) }
+    /// One step up; nil: there is none.
+    public var more: DetailLevel? { DetailLevel(rawValue: rawValue - 1) }
+
+    /// More detail is smaller.
+    public static func < (left: DetailLevel, right: DetailLevel) -> Bool { left.rawValue < right.rawValue }
+}

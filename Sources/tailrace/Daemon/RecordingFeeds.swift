@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+import TailraceAnalysis
+import TailraceCapture
+import TailraceModel
+import TailraceService
+
+/// Those who read along: each gets a recording of its own, of what it asked for, while it is made.
+struct RecordingFeeds {
+    private struct Reader {
+        let feed: Feed
+        let writer: RecordingWriter<HeadRedactor>
+        let handle: LateRecording.Handle
+    }
+    private var readers: [Reader] = []
+    /// How many at once: each costs about as much as a recording to a file.
+    static let most = 8
+
+    var count: Int { readers.count }
+
+    /// From now on `feed` is given what belongs to `target`.
+    mutating func add(
+        _ feed: Feed, _ target: Target, _ description: RecordingDescription, _ hub: LateRecording, at now: Nanoseconds
+    ) throws(CaptureError) {
+        var description = description
+        description.target = target
+        let writer = try RecordingWriter(description: description, redactor: HeadRedactor()) { block in
+            feed.send(Array(block))
+        }
+        let handle = hub.begin(SelectedRecording(target, writer), at: now)
+        readers.append(Reader(feed: feed, writer: writer, handle: handle))
+    }
+
+    /// Lets those go who are gone themselves.
+    mutating func tick(_ hub: LateRecording) {
+        for reader in readers where !reader.feed.isOpen { hub.end(reader.handle) }
+        readers.removeAll { !$0.feed.isOpen }
+    }
+
+    /// Ends all of them in order.
+    mutating func end(_ hub: LateRecording, at now: Nanoseconds, anchor: ClockAnchor, loss: Loss) {
+        for reader in readers {
+            hub.end(reader.handle)
+            reader.writer.finish(at: now, anchor: anchor, loss: loss)
+            reader.feed.end()
+        }
+        readers = []
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+import TailraceAnalysis
+import TailraceCapture
+import TailraceModel
+import TailraceOutput
+import TailraceService
+
+/// Answers what clients ask for, on the tracing thread, from what it has at hand. What is cheap is answered at once; what is
+/// not, is made so many times a second at most, for all clients together.
+struct RequestDesk {
+    private var newest: Snapshot?
+    private var made = 0
+    private var second: Nanoseconds = 0
+    /// A snapshot of the usual is as good for so long, ns.
+    private static let freshness: Nanoseconds = 250_000_000
+    /// Snapshots of something special a second.
+    private static let most = 20
+    private static let json = "application/json"
+    static let recordingType = "application/vnd.tailrace.recording"
+
+    mutating func answer(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        switch request.path {
+        case "/v1/health":
+            request.answer(
+                status: 200, type: Self.json, ServiceJSON.health(daemon.account, daemon.facts, at: now))
+        case "/metrics": answerMetrics(request, daemon, at: now)
+        case "/v1/stream": stream(request, daemon)
+        case "/v1/recording":
+            guard let target = Target(query: request.query) else {
+                return request.refuse(
+                    status: 400, "port and pid take numbers, comm and cgroup names, separated by commas")
+            }
+            if let sentence = daemon.record(request, target) { request.refuse(status: 503, sentence) }
+        case "/v1/top": answerTop(request, daemon, at: now)
+        case "/openapi.json": request.answer(status: 200, type: Self.json, OpenAPI.document)
+        default: answerList(request, daemon, at: now)
+        }
+    }
+
+    private mutating func answerList(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        guard let wish = wish(request), let snapshot = snapshot(wish, request, daemon, at: now) else { return }
+        let most = min(SnapshotBuilder.mostRows, request.query["limit"].flatMap { Int($0) } ?? SnapshotBuilder.mostRows)
+        let reply: [UInt8]? =
+            switch request.path {
+            case "/v1/servers": ServiceJSON.servers(snapshot)
+            case "/v1/responses": ServiceJSON.responses(snapshot, most: most)
+            case "/v1/connections": ServiceJSON.connections(snapshot, most: most)
+            case "/v1/findings": ServiceJSON.findings(snapshot)
+            case "/v1/pressure": ServiceJSON.pressure(snapshot)
+            case "/v1/samples":
+                ServiceJSON.samples(
+                    daemon.samples.values.sorted { $0.server.pid < $1.server.pid }, snapshot, daemon.run.description)
+            case "/v1/snapshot": SnapshotJSON.whole(snapshot)
+            default: wish.detail == nil ? nil : ServiceJSON.response(snapshot, daemon.run.description)
+            }
+        if let reply { return request.answer(status: 200, type: Self.json, reply) }
+        request.refuse(
+            status: 404,
+            wish.detail == nil
+                ? "there is nothing at this path; /openapi.json lists what there is"
+                : "no response of this id is open, or among the slowest that ended in the last minutes")
+    }
+
+    /// What of the snapshot is wanted; nil: that was refused.
+    private func wish(_ request: ServiceRequest) -> SnapshotRequest? {
+        var wish = SnapshotRequest()
+        if let id = request.path.after("/v1/responses/") {
+            guard let key = ResponseKey(id: id) else {
+                request.refuse(status: 400, "a response's id is COOKIE-NUMBER, as /v1/responses has it")
+                return nil
+            }
+            wish.detail = key
+        }
+        if let sort = request.query["sort"] {
+            guard let order = RowOrder(rawValue: sort) else {
+                request.refuse(status: 400, "sort takes \(RowOrder.allCases.map(\.rawValue).joined(separator: ", "))")
+                return nil
+            }
+            wish.order = order
+        }
+        if let limit = request.query["limit"], !(1...SnapshotBuilder.mostRows).contains(Int(limit) ?? 0) {
+            request.refuse(status: 400, "limit takes a number from 1 to \(SnapshotBuilder.mostRows)")
+            return nil
+        }
+        wish.filter = request.query["filter"]?.lowercased() ?? ""
+        return wish
+    }
+
+    /// nil: there were too many; that was refused.
+    private mutating func snapshot(
+        _ wish: SnapshotRequest, _ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds
+    ) -> Snapshot? {
+        let isUsual = wish == SnapshotRequest()
+        if isUsual, let newest, now - newest.at < Self.freshness { return newest }
+        if now - second >= 1_000_000_000 { (second, made) = (now, 0) }
+        guard made < Self.most else {
+            request.refuse(
+                status: 503, "too many questions of this kind a second, from all clients together; ask later")
+            return nil
+        }
+        made += 1
+        let snapshot = daemon.snapshot(wish, at: now)
+        if isUsual { newest = snapshot }
+        return snapshot
+    }
+
+    /// For `tailrace top` of the same version: the values themselves. They are written by a thread of their own.
+    private mutating func answerTop(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        guard let text = request.query["request"], let wish = SnapshotLine.request(text) else {
+            return request.refuse(
+                status: 400, "this is for `tailrace top` of version \(Tailrace.version); others ask /v1/snapshot")
+        }
+        guard let snapshot = snapshot(wish, request, daemon, at: now) else { return }
+        Thread.start { request.answer(status: 200, type: Self.json, SnapshotLine.bytes(snapshot)) }
+    }
+
+    private func answerMetrics(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        let metrics = daemon.metricSet(at: now)
+        // Thousands of lines: not here.
+        let accept = request.accept
+        Thread.start {
+            let format = OpenMetrics(accept: accept)
+            request.answer(status: 200, type: format.contentType, format.bytes(metrics))
+        }
+    }
+
+    private func stream(_ request: ServiceRequest, _ daemon: Daemon) {
+        guard daemon.feeds.count < LiveFeeds.most else {
+            return request.refuse(status: 503, "\(LiveFeeds.most) clients listen already; end one of them")
+        }
+        var kinds: Set<LiveFeeds.Kind> = [.response, .sample, .finding, .loss]
+        if let wanted = request.query["types"] {
+            let names = wanted.split(separator: ",").map(String.init)
+            kinds = Set(names.compactMap { LiveFeeds.Kind(rawValue: $0) })
+            guard kinds.count == Set(names).count, !kinds.isEmpty else {
+                let known = LiveFeeds.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+                return request.refuse(status: 400, "types takes a list of \(known)")
+            }
+        }
+        let isLines = request.accept.contains("application/x-ndjson")
+        let feed = request.stream(type: isLines ? "application/x-ndjson" : "text/event-stream")
+        daemon.listen(feed, kinds: kinds, isLines: isLines)
+    }
+}
+
+extension String {
+    /// What follows `prefix`; nil: it does not begin so.
+    fileprivate func after(_ prefix: String) -> String? {
+        hasPrefix(prefix) && utf8.count > prefix.utf8.count ? String(dropFirst(prefix.count)) : nil
+    }
+}

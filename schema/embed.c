@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The description of the daemon's socket, inside the executable: what is served is what is described. */
+#include "schema.h"
+
+static const unsigned char openapi[] = {
+#embed "openapi.json"
+};
+
+const struct schema_document tailrace_openapi = { openapi, sizeof(openapi) };

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TAILRACE_SCHEMA_H
+#define TAILRACE_SCHEMA_H
+
+#include <stddef.h>
+
+/* A document as it is in the sources. */
+struct schema_document {
+	const unsigned char *bytes;
+	size_t size;
+};
+
+/* OpenAPI 3.1, JSON. */
+extern const struct schema_document tailrace_openapi;
+
+#endif
