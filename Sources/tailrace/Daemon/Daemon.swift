@@ -67,8 +67,9 @@ final class Daemon {
 
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
-        try Capabilities.dropAll()
+        // In a process apart, which keeps what it needs to read.
         if settings.readsTasks { try run.readTasks(of: taskOptions) }
+        try Capabilities.dropAll()
         try service.serve()
         try isReady()
         Systemd.notify("READY=1\nSTATUS=\(status)")
