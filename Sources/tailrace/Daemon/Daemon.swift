@@ -73,6 +73,7 @@ final class Daemon {
     func run(isReady: () throws -> Void) throws {
         // Its process keeps the right to read memory, and is begun before this one gives up all of them.
         if settings.readsTasks { try run.readTasks(of: taskOptions) }
+        cost.helpers = run.helpers
         try Capabilities.dropAll()
         flight = try flightRecorder()
         try service.serve()
@@ -160,10 +161,11 @@ final class Daemon {
         facts.anchor = run.anchor
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
-            facts.ownBytes = OwnCost.residentBytes()
+            facts.ownBytes = cost.residentBytes
             if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
                 complain(sentence)
                 if breaker.level >= .noStreams { endRecordings(at: now) }
+                run.pauseTasks(breaker.level >= .noTasks)
             }
         }
         if facts.loss.unseen > toldLoss.unseen {
@@ -247,8 +249,8 @@ final class Daemon {
         account.version = Tailrace.version
         (account.kernel, account.backend) = (facts.kernel, facts.backend)
         account.started = begin.wall
-        account.processorTime = OwnCost.used()
-        account.residentBytes = OwnCost.residentBytes()
+        account.processorTime = cost.used
+        account.residentBytes = cost.residentBytes
         account.loss = run.loss()
         account.unattributed = run.unattributed
         account.connections = Int64(run.connections)

@@ -10,7 +10,8 @@ import TailraceTasks
 ///
 /// Nothing here waits for the other process, but `settle`.
 final class GaugeApart {
-    private var process: pid_t = 0
+    private(set) var process: pid_t = 0
+    private var isPaused = false
     private var connection: Int32 = -1
     private var incoming = TaskMessages()
     private var received = [UInt8](repeating: 0, count: 1 << 16)
@@ -66,6 +67,13 @@ final class GaugeApart {
     }
     /// A millisecond each.
     private static let looksForEnd = 300
+
+    /// A stopped process spends nothing.
+    func pause(_ wanted: Bool) {
+        guard wanted != isPaused, process > 0 else { return }
+        isPaused = wanted
+        kill(process, wanted ? SIGSTOP : SIGCONT)
+    }
 
     private static func failure(_ code: Int32) -> Failure {
         Failure("cannot start the process that reads the servers' tasks: \(String(cString: strerror(code)))")

@@ -132,11 +132,9 @@ private final class TaskReader {
         for census in gauge.censuses() { say(.census(census)) }
         guard !saysItHangs, PendingReads.longest > Self.longestRead else { return }
         saysItHangs = true
-        say(
-            .refused(
-                code: 1,
-                sentence: "cannot read the memory of a server: it does not answer; a file that it has mapped may lie on "
-                    + "a file system that does not. Until it does, no tasks are counted"))
+        let why = "it does not answer; a file that it has mapped may lie on a file system that does not"
+        let sentence = "cannot read the memory of a server: \(why). Until it does, no tasks are counted"
+        say(.refused(code: 1, sentence: sentence))
     }
 
     private func tell(_ refusals: [TaskError]) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Glibc
 import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
@@ -47,6 +48,12 @@ final class TaskWitness {
         guard complaints.count < Self.mostComplaints, complaints.insert(refusal.description).inserted else { return }
         tailrace.complain(refusal.description)
     }
+
+    /// Of the one that reads.
+    var process: pid_t { gauge.process }
+
+    /// While it is paused, nothing is read.
+    func pause(_ isPaused: Bool) { gauge.pause(isPaused) }
 
     /// After the event was handled. Where no server tells of its tasks, this costs a comparison.
     func hear(_ event: borrowing KernelEvent, _ tell: (KernelEvent) -> Void) {
