@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CService
 import Glibc
 
 /// A TCP socket that waits for clients.
