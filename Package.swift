@@ -28,7 +28,7 @@ let package = Package(
         .systemLibrary(name: "CConfinement"),
         .systemLibrary(name: "CProcess"),
         // What a service asks of the kernel about itself and its clients.
-        .systemLibrary(name: "CService"),
+        .target(name: "CService"),
 
         .target(name: "TailraceModel", swiftSettings: settings),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"], swiftSettings: settings),
@@ -88,6 +88,7 @@ let package = Package(
             name: "TailraceCaptureTests",
             dependencies: [
                 "TailraceModel", "TailraceCapture", "TailraceAnalysis", "TailraceOutput", "CProbes", "SeededRandom",
+                "Traffic",
             ]),
     ],
     swiftLanguageModes: [.v6],

@@ -58,7 +58,9 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, mayEnd: { true }, isDone: isDone)
+        try run(
+            handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, mayEnd: { true },
+            isDone: isDone)
         correlator.finish(tell)
         try afterDrain()
     }
@@ -107,7 +109,11 @@ final class TracingRun {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if let pause { if pause(drainInterval) { break } } else if StopSignals.wait(drainInterval), mayEnd() { break }
+            if let pause {
+                if pause(drainInterval) { break }
+            } else if StopSignals.wait(drainInterval), mayEnd() {
+                break
+            }
             witness?.tell(told)
             source.drain(hear)
             try afterDrain()

@@ -47,7 +47,7 @@ struct DaemonCommand: ParsableCommand {
         if check { return complain("\(file ?? "no file: the defaults"): understood") }
         // Attaching needs what is given up afterwards, so what can be refused is refused before.
         let daemon = try Daemon(settings, file: file, backend: choice.backend)
-        try daemon.run { try daemon.announceReady(in: readyFile) }
+        try daemon.run { try ReadyFile.create(readyFile) }
     }
 
     /// What `file` says; the defaults where there is none.

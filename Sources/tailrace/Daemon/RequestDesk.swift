@@ -27,7 +27,8 @@ struct RequestDesk {
         case "/v1/stream": stream(request, daemon)
         case "/v1/recording":
             guard let target = Target(query: request.query) else {
-                return request.refuse(status: 400, "port and pid take numbers, comm and cgroup names, separated by commas")
+                return request.refuse(
+                    status: 400, "port and pid take numbers, comm and cgroup names, separated by commas")
             }
             if let sentence = daemon.record(request, target) { request.refuse(status: 503, sentence) }
         case "/v1/top": answerTop(request, daemon, at: now)

@@ -65,7 +65,7 @@ final class TopLive {
             facts.ownBytes = OwnCost.residentBytes()
         }
         facts.recordingFile = recorder.file
-        for census in run.censuses(asks: screen.state.view == .tasks) { builder.take(census, at: now) }
+        for census in run.censuses(asks: screen.state.request.wantsTaskGroups) { builder.take(census, at: now) }
         facts.message = screen.message(at: now)
         screen.show(
             builder.snapshot(at: now, facts: facts, request: screen.state.request) { [run] in

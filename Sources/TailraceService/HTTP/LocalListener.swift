@@ -15,20 +15,22 @@ struct LocalListener {
 
     /// `group`: whose members may connect (mode 0660); nil: the owner alone (0600).
     init(path: String, group: UInt32?) throws(ServiceError) {
-        guard path.utf8.count <= Self.longestPath, !path.utf8.contains(0), !path.isEmpty else {
+        guard path.utf8.count <= Self.longestPath, !path.utf8.contains(0), !path.isEmpty,
+            path.utf8.first != 0x40
+        else {
             throw ServiceError(
-                "cannot listen on \(path): the path of a socket has 1 to \(Self.longestPath) bytes; choose a shorter one"
+                "cannot listen on \(path): the path of a socket has 1 to \(Self.longestPath) bytes, and no @ in front; choose another one"
             )
         }
         try Self.clear(path)
-        let socket = cservice_stream(0)
+        let socket = cservice_stream(AF_UNIX, 1)
         guard socket >= 0 else {
             throw .call("cannot make a socket for \(path)", advice: "raise the limit of open files")
         }
         do throws(ServiceError) {
             // The file is made with this mode.
             fchmod(socket, 0o600)
-            guard cservice_local(socket, path, 1) == 0 else {
+            guard cservice_bind(socket, path) == 0 else {
                 throw .call("cannot bind \(path)", advice: "its directory must exist, and be writable for this user")
             }
             (device, inode) = try Self.open(path, to: group)
@@ -56,9 +58,9 @@ struct LocalListener {
             throw ServiceError(
                 "cannot listen on \(path): what is there is no socket; remove it, or choose another path")
         }
-        let probe = cservice_stream(CInt(SOCK_NONBLOCK.rawValue))
+        let probe = cservice_stream(AF_UNIX, 0)
         defer { close(probe) }
-        guard probe >= 0, cservice_local(probe, path, 0) != 0, errno == ECONNREFUSED else {
+        guard probe >= 0, cservice_connect(probe, path) != 0, errno == ECONNREFUSED else {
             throw ServiceError(
                 "cannot listen on \(path): another service answers there; stop it, or choose another path")
         }

@@ -41,6 +41,7 @@ final class ClientHandler: ChannelInboundHandler {
     var isComplete = false
     /// The taker's reply, not one of our own.
     var isCounted = false
+    var isFlushDue = false
     private var verdict: RequestRules.Verdict?
     private var timer: Scheduled<Void>?
 
@@ -85,16 +86,24 @@ final class ClientHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard phase == .listening || phase == .judged else {
-            if phase != .parting { context.close(promise: nil) }
+            // Of bytes that come after the last that is listened to.
+            if !(error is HTTPParserError) { leave() }
             return
         }
         head = Self.noHead
         switch error {
-        case HTTPParserError.headerOverflow, is ByteToMessageDecoderError.PayloadTooLargeError:
+        case HTTPParserError.headerOverflow:
             refuse(Answer(refusal: 431, "the head of a request has at most \(reception.limits.headBytes) bytes here"))
         case is HTTPParserError: refuse(Answer(refusal: 400, "these bytes are no request of HTTP/1.1"))
-        default: context.close(promise: nil)
+        default: leave()
         }
+    }
+
+    /// Without another word. What the decoder says about a head that is cut off by that is no fault of the client.
+    func leave() {
+        if phase == .waiting { reception.tally.add { $0.abandoned += 1 } }
+        phase = .gone
+        context?.close(promise: nil)
     }
 }
 
@@ -155,10 +164,10 @@ extension ClientHandler {
         case .fine(nil): break
         case .silent:
             reception.tally.add { hasBeenServed ? ($0.idled += 1) : ($0.timedOut += 1) }
-            context.close(promise: nil)
+            leave()
         case .stalled:
             reception.tally.add { $0.dropped += 1 }
-            context.close(promise: nil)
+            leave()
         }
     }
 }

@@ -20,7 +20,7 @@ public struct ServiceLimits: Sendable {
     /// How long a client that was refused may take to read why.
     public var parting: Nanoseconds = 1_000_000_000
     /// Clients that were refused and have not read why yet, at most; those beyond are closed without a word.
-    public var parted = 64
+    public var parted = 256
 
     /// The defaults.
     public init() {}

@@ -30,7 +30,13 @@ extension ClientHandler {
         guard isCurrent(reply), phase == .streaming, let context else { return }
         let count = bytes.count
         write(ByteBuffer(bytes: bytes)) { reply.wasSent(count) }
-        context.flush()
+        if isFlushDue { return }
+        // Once for all pieces that wait for the loop.
+        isFlushDue = true
+        context.eventLoop.assumeIsolated().execute {
+            self.isFlushDue = false
+            self.context?.flush()
+        }
     }
 
     func end(for reply: Reply) {
@@ -42,11 +48,11 @@ extension ClientHandler {
     func drop(for reply: Reply) {
         guard isCurrent(reply) else { return }
         reception.tally.add { $0.dropped += 1 }
-        context?.close(promise: nil)
+        leave()
     }
 
     func cut(for reply: Reply) {
-        if isCurrent(reply) { context?.close(promise: nil) }
+        if isCurrent(reply) { leave() }
     }
 
     private func isCurrent(_ reply: Reply) -> Bool { self.reply === reply && phase != .gone }

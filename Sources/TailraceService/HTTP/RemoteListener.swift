@@ -34,7 +34,7 @@ struct RemoteListener {
     private static func listener<Name>(
         _ family: CInt, _ name: Name, _ what: String, _ advice: String
     ) throws(ServiceError) -> CInt {
-        let socket = Glibc.socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        let socket = cservice_stream(family, 1)
         guard socket >= 0 else { throw .call("cannot make a socket for \(what)", advice: advice) }
         var on: CInt = 1
         setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))

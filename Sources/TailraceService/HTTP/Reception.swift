@@ -45,7 +45,7 @@ final class Reception: Sendable {
             let decoder = HTTPRequestDecoder(limitConfiguration: limit)
             // Blanks are in no field, and so in no limit of the decoder's.
             try handlers.addHandler(ByteToMessageHandler(decoder, maximumBufferSize: 2 * limits.headBytes))
-            try handlers.addHandlers([HTTPResponseEncoder(), HTTPServerPipelineHandler(), client])
+            try handlers.addHandlers([HTTPResponseEncoder(), OverflowHandler(), HTTPServerPipelineHandler(), client])
         case .failure(let refusal):
             let mayRead = counts.withLockedValue { counts in
                 guard counts.parting < limits.parted else { return false }
