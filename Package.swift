@@ -28,7 +28,7 @@ let package = Package(
         .systemLibrary(name: "CConfinement"),
         .systemLibrary(name: "CProcess"),
         // What a service asks of the kernel about itself and its clients.
-        .systemLibrary(name: "CService"),
+        .target(name: "CService"),
 
         .target(name: "TailraceModel", swiftSettings: settings),
         .target(name: "TailraceAnalysis", dependencies: ["TailraceModel"], swiftSettings: settings),
@@ -88,6 +88,7 @@ let package = Package(
             name: "TailraceCaptureTests",
             dependencies: [
                 "TailraceModel", "TailraceCapture", "TailraceAnalysis", "TailraceOutput", "CProbes", "SeededRandom",
+                "Traffic",
             ]),
     ],
     swiftLanguageModes: [.v6],
@@ -95,9 +96,9 @@ let package = Package(
 )
 
 let checked: [Target.Dependency] = [
-    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput", "CProbes",
-    "SeededRandom",
-    "Traffic",
+    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput", "TailraceService",
+    "CProbes", "SeededRandom", "Traffic", .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOEmbedded", package: "swift-nio"),
 ]
 // What `make fuzz` looks for is also looked for in its corpus, by `swift test`: the same sources with another entry.
 let isFuzzing = Context.environment["TAILRACE_FUZZ"] != nil

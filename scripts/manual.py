@@ -5,8 +5,9 @@ Writes the manual pages from what the program says of itself, so that they canno
 
     manual.py PROGRAM DIRECTORY [SHARE]
 
-One page for tailrace and one for each command, in mdoc(7). Names, options and examples come from the program's own
-parser (--experimental-dump-help), stages and causes from `explain`; what no option says is in man/*.mdoc.
+One page for tailrace, one for each command and one for the daemon's settings, in mdoc(7), in DIRECTORY/man1, man5 and man8.
+Names, options and examples come from the program's own parser (--experimental-dump-help), stages and causes from `explain`,
+settings from packaging/tailrace.conf; what none of them says is in man/*.mdoc.
 """
 import json
 import pathlib
@@ -14,7 +15,11 @@ import re
 import subprocess
 import sys
 
-MAN = pathlib.Path(__file__).resolve().parent.parent / "man"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAN = ROOT / "man"
+SETTINGS = ROOT / "packaging" / "tailrace.conf"
+# Section of the manual, where it is not that of commands.
+SECTIONS = {"tailrace-daemon": 8, "tailrace.conf": 5}
 
 
 def ask(program, *arguments):
@@ -99,15 +104,26 @@ def lower_first(text):
     return text[0].lower() + text[1:]
 
 
+def section(page):
+    return SECTIONS.get(page, 1)
+
+
 def heading(name, about, date):
     page = name.replace(" ", "-")
-    return [".\\\" Made by scripts/manual.py.", date, ".Dt %s 1" % page.upper(), ".Os Linux", ".Sh NAME", ".Nm %s" % page,
+    return [".\\\" Made by scripts/manual.py.", date, ".Dt %s %d" % (page.upper(), section(page)), ".Os Linux", ".Sh NAME", ".Nm %s" % page,
             ".Nd %s" % lower_first(about), ".Sh SYNOPSIS", ".Nm %s" % name]
 
 
 def see_also(names):
     names = sorted(names)
-    return [".Sh SEE ALSO"] + [".Xr %s 1%s" % (name, " ," if name != names[-1] else "") for name in names]
+    names.sort(key=section)
+    return [".Sh SEE ALSO"] + [".Xr %s %d%s" % (name, section(name), " ," if name != names[-1] else "") for name in names]
+
+
+def own_part(name):
+    """What no option says of a page: the sections of man/NAME.mdoc, if there is one."""
+    path = MAN / (name + ".mdoc")
+    return [line for line in path.read_text().splitlines() if not line.startswith(".\\\"")] if path.exists() else []
 
 
 def command_page(root, command, date, others):
@@ -115,8 +131,27 @@ def command_page(root, command, date, others):
     text, lines = discussion(command)
     page = heading(name, command["abstract"], date) + list(synopsis(command))
     page += [".Sh DESCRIPTION", plain(command["abstract"])] + ([".Pp", paragraphs(text)] if text else [])
-    page += list(options(command)) + exit_status() + list(examples(lines))
+    page += list(options(command)) + own_part(name.replace(" ", "-")) + exit_status() + list(examples(lines))
     return page + see_also(others - {name.replace(" ", "-")})
+
+
+def settings():
+    """Of the commented default settings: (key, default, sentences) of each."""
+    for block in SETTINGS.read_text().split("\n\n")[1:]:
+        *remarks, last = block.strip().splitlines()
+        key, _, default = last.lstrip("#").partition("=")
+        yield key.strip(), default.strip(), [remark.lstrip("# ") for remark in remarks]
+
+
+def settings_page(date):
+    page = heading("tailrace.conf", "settings of the tailrace daemon", date)[:-2]
+    about, _, rest = "\n".join(own_part("tailrace.conf")).partition("@SETTINGS@")
+    page += about.splitlines() + [".Bl -tag -width Ds"]
+    for key, default, remarks in settings():
+        meaning, expected = remarks
+        page += [".It Cm " + key, plain(meaning), "Takes " + plain(expected)]
+        page += ["Default: %s." % plain(default)] if default else []
+    return page + [".El"] + rest.strip().splitlines()
 
 
 def explained(program, title):
@@ -129,17 +164,21 @@ def explained(program, title):
     yield ".El"
 
 
+def page_name(root, command):
+    return "%s-%s" % (root["commandName"], command["commandName"])
+
+
 def root_page(program, root, commands, date, share):
     page = heading(root["commandName"], root["abstract"], date)
     page += [".Ar command", ".Op Ar options", ".Sh DESCRIPTION", plain(root["abstract"]), ".Bl -tag -width Ds"]
     for command in commands:
         page += [".It Cm " + command["commandName"], plain(command["abstract"]),
-                 "See", ".Xr %s-%s 1 ." % (root["commandName"], command["commandName"])]
+                 "See", ".Xr %s %d ." % (page_name(root, command), section(page_name(root, command)))]
     page += [".El"] + list(options(root))
     own = (MAN / "tailrace.mdoc").read_text().replace("@SHARE@", share)
     parts = {"@STAGES@": explained(program, "STAGES"), "@CAUSES@": explained(program, "CAUSES"),
              "@EXIT_STATUS@": exit_status(),
-             "@SEE_ALSO@": see_also({"%s-%s" % (root["commandName"], command["commandName"]) for command in commands})}
+             "@SEE_ALSO@": see_also({page_name(root, command) for command in commands} | {"tailrace.conf"})}
     for mark, lines in parts.items():
         own = own.replace(mark, "\n".join(lines))
     return page + [line for line in own.splitlines() if not line.startswith((".\\\"", ".Dd"))]
@@ -151,13 +190,14 @@ def main():
     root = json.loads(ask(program, "--experimental-dump-help"))["command"]
     commands = [command for command in root["subcommands"] if command["shouldDisplay"] and command["commandName"] != "help"]
     date = re.search(r"^\.Dd .*$", (MAN / "tailrace.mdoc").read_text(), re.M).group()
-    directory.mkdir(parents=True, exist_ok=True)
-    names = {"%s-%s" % (root["commandName"], command["commandName"]) for command in commands} | {root["commandName"]}
-    pages = {root["commandName"]: root_page(program, root, commands, date, share)}
+    names = {page_name(root, command) for command in commands} | {root["commandName"], "tailrace.conf"}
+    pages = {root["commandName"]: root_page(program, root, commands, date, share), "tailrace.conf": settings_page(date)}
     for command in commands:
-        pages["%s-%s" % (root["commandName"], command["commandName"])] = command_page(root, command, date, names)
+        pages[page_name(root, command)] = command_page(root, command, date, names)
     for name, lines in pages.items():
-        (directory / (name + ".1")).write_text("\n".join(lines) + "\n")
+        path = directory / ("man%d" % section(name)) / ("%s.%d" % (name, section(name)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

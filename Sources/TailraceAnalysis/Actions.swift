@@ -39,6 +39,9 @@ public struct Actions {
     /// The response that ended, for whoever adds to it before it is told on.
     var endedInPlace: UnsafeMutablePointer<Response>? { ended.baseAddress.map { UnsafeMutablePointer(mutating: $0) } }
 
+    /// The flush where it lies, for whoever only counts it.
+    var flushInPlace: UnsafePointer<Flush>? { left }
+
     /// The same, but the response is not settled yet.
     var unsettled: Actions { Actions(ended: ended) }
 

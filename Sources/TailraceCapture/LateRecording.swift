@@ -38,15 +38,22 @@ public final class LateRecording: RecordingTap {
     ///   - now: monotonic time, ns: when the recording begins.
     /// - Returns: what ends it.
     public func begin(_ tap: any RecordingTap, at now: Nanoseconds) -> Handle {
-        begun += 1
-        let handle = Handle(number: begun)
         announce(to: tap, at: now)
-        taps.append((handle, tap))
-        return handle
+        return add(tap)
+    }
+
+    /// The same for one that is told what is open when it asks.
+    func add(_ tap: any RecordingTap) -> Handle {
+        begun += 1
+        taps.append((Handle(number: begun), tap))
+        return Handle(number: begun)
     }
 
     /// Nothing more goes to it. It is still to be finished.
     public func end(_ handle: Handle) { taps.removeAll { $0.handle == handle } }
+
+    /// Records that tell what is open.
+    var announcements: Int { sockets.count }
 
     /// Tells what is open.
     func announce(to tap: any RecordTap, at now: Nanoseconds) {

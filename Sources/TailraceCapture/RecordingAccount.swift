@@ -24,6 +24,8 @@ public struct RecordingAccount: Sendable, Equatable {
     public var missingRecords: UInt64 = 0
     /// Bytes behind the end, or behind the cut, that nothing could be made of.
     public var unusedBytes: UInt64 = 0
+    /// Of several segments: where one does not go on where the one before ended.
+    public var gaps: [RecordingGap] = []
     /// nil: not at the end yet.
     public var ending: Ending?
 
@@ -33,6 +35,7 @@ public struct RecordingAccount: Sendable, Equatable {
     /// Whether everything that was recorded is there.
     public var isWhole: Bool {
         ending == .clean && damages == 0 && missingBlocks == 0 && missingRecords == 0 && unusedBytes == 0
+            && gaps.isEmpty
     }
 }
 

@@ -20,6 +20,8 @@ public struct RecordingDescription: Sendable, Equatable {
     public var jiffy: Int64 = 4_000_000
     /// Both clocks when it began.
     public var anchor = ClockAnchor(monotonic: 0, wall: 0)
+    /// Where it stands among those of its run; nil: it stands alone.
+    var segment: RecordingSegment?
 
     /// Nothing known.
     public init() {}
@@ -44,6 +46,7 @@ public struct RecordingDescription: Sendable, Equatable {
     private enum Tag: UInt16 {
         case wireVersion = 1
         case version, host, kernel, backend, jiffy, monotonic, wall, port, pid, comm, cgroup
+        case run, number, before, announced, boot
     }
 
     var fields: [UInt8] {
@@ -60,6 +63,13 @@ public struct RecordingDescription: Sendable, Equatable {
         for pid in target.pids { fields.add(Tag.pid.rawValue, Int64(pid)) }
         for comm in target.comms { fields.add(Tag.comm.rawValue, comm) }
         for cgroup in target.cgroups { fields.add(Tag.cgroup.rawValue, cgroup) }
+        if let segment {
+            fields.add(Tag.run.rawValue, segment.run)
+            fields.add(Tag.number.rawValue, segment.number)
+            fields.add(Tag.before.rawValue, segment.before)
+            fields.add(Tag.announced.rawValue, segment.announced)
+            fields.add(Tag.boot.rawValue, segment.boot)
+        }
         return fields.bytes
     }
 
@@ -67,8 +77,14 @@ public struct RecordingDescription: Sendable, Equatable {
     init?(fields: UnsafeRawBufferPointer) {
         self.init()
         var (wire, monotonic, wall): (UInt64?, Int64?, Int64?)
+        var segment = RecordingSegment()
         let isWhole = readFields(fields) { field in
             switch Tag(rawValue: field.tag) {
+            case .run: segment.run = field.number ?? 0
+            case .number: segment.number = field.number ?? 0
+            case .before: segment.before = field.number ?? 0
+            case .announced: segment.announced = field.number ?? 0
+            case .boot: segment.boot = field.text
             case .wireVersion: wire = field.number
             case .version: version = field.text
             case .host: host = field.text
@@ -87,10 +103,25 @@ public struct RecordingDescription: Sendable, Equatable {
         guard isWhole, let wire, let anchor = ClockAnchor(recorded: monotonic, wall: wall) else { return nil }
         wireVersion = UInt32(clamping: wire)
         self.anchor = anchor
+        self.segment = segment.run == 0 ? nil : segment
     }
 
     /// 100 ms: no kernel ticks more slowly, and products with it do not overflow.
     private static let longestJiffy: Int64 = 100_000_000
+}
+
+/// Where a recording stands among the segments of a flight recorder.
+struct RecordingSegment: Sendable, Equatable {
+    /// Which run of the recorder; 0: none.
+    var run: UInt64 = 0
+    /// Grows from segment to segment of a directory.
+    var number: UInt64 = 0
+    /// Records of the run that came before it, those that could not be written included, announcements not.
+    var before: UInt64 = 0
+    /// Its first records: connections that were open when it began, told again.
+    var announced: UInt64 = 0
+    /// The kernel's name for what its monotonic clock counts from.
+    var boot = ""
 }
 
 extension ClockAnchor {

@@ -12,12 +12,16 @@ final class RecordingReplay {
     private(set) var now: Nanoseconds
     /// Records that were replayed.
     private(set) var records: UInt64 = 0
-    private(set) var counts = RecordedCounts()
+    private var counts = RecordedCounts()
     private var decoder: Decoder
     private var missing: UInt64 = 0
     private var gaps = ReplayedGaps()
     private var tasks = ReplayedTasks()
     private var undecodable: UInt64 = 0
+    /// Where several segments are replayed as one: what is known from those before.
+    private var joint: SegmentJoint?
+    /// Of the segments before.
+    private var earlier = RecordedCounts()
     /// Sees every record and every process, for whoever records again.
     weak var tap: (any RecordTap)?
     private let inflater: Inflater
@@ -68,6 +72,24 @@ final class RecordingReplay {
         return description
     }
 
+    /// Records that the recorder could not write, as far as it says.
+    var dropped: UInt64 { saturated(earlier.dropped, counts.dropped) }
+
+    /// The blocks that follow are of a segment; what it tells again is not told twice.
+    func join(_ segment: RecordingDescription, _ handle: (KernelEvent) -> Void) {
+        tasks.tellAll(handle)
+        earlier.loss = earlier.loss.and(counts.loss)
+        earlier.dropped = dropped
+        earlier.malformed = saturated(earlier.malformed, counts.malformed)
+        counts = RecordedCounts()
+        anchor = segment.anchor
+        joint = joint ?? SegmentJoint()
+        joint?.begin(segment)
+    }
+
+    /// Nobody knows what is missing here: whatever is followed is in doubt.
+    func doubt() { gaps.begin() }
+
     /// The events of a block.
     ///
     /// - Parameters:
@@ -106,7 +128,8 @@ final class RecordingReplay {
             guard let counts = RecordedCounts(fields: block.payload) else { return nil }
             self.counts = counts
         case .tasks:
-            guard let inflated = inflate(block), let entries = RecordedTasks.entries(inflated) else { return nil }
+            guard let inflated = inflate(block), var entries = RecordedTasks.entries(inflated) else { return nil }
+            if joint != nil { entries.removeAll { joint?.isKnown($0) == true } }
             tasks.add(entries, handle)
             tasks.tell(before: block.header.before, handle)
         case .description, nil: break
@@ -126,9 +149,14 @@ final class RecordingReplay {
         var count: UInt32 = 0
         guard eachRecord(of: bytes, { _ in count += 1 }), count == block.header.count else { return nil }
         var number = block.header.before
+        var known = 0
         _ = eachRecord(of: bytes) { record in
             if tasks.place <= number { tasks.tell(before: number, handle) }
             number &+= 1
+            if joint?.isKnown(record) == true {
+                known += 1
+                return
+            }
             // It lies in our own batch.
             gaps.mark(UnsafeMutableRawBufferPointer(mutating: record))
             tap?.take(record)
@@ -139,14 +167,14 @@ final class RecordingReplay {
             }
         }
         tasks.tell(before: number, handle)
-        records += UInt64(count)
-        return Int(count)
+        records += UInt64(Int(count) - known)
+        return Int(count) - known
     }
 
     /// As the recorder counted it last; what cannot be decoded is counted anew, because that may have got better.
     func loss() -> Loss {
-        var loss = counts.loss
-        loss.undecodable = undecodable + counts.malformed
+        var loss = joint == nil ? counts.loss : earlier.loss.and(counts.loss)
+        loss.undecodable = undecodable + saturated(earlier.malformed, counts.malformed)
         loss.unrecorded = missing
         return loss
     }

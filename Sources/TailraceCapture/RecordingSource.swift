@@ -64,7 +64,7 @@ public final class RecordingSource: RecordedSource {
     public var account: RecordingAccount {
         var account = reader.account
         account.records = replay.records
-        account.dropped = replay.counts.dropped
+        account.dropped = replay.dropped
         return account
     }
 

@@ -83,7 +83,7 @@ public final class StreamSource: RecordedSource {
     public var account: RecordingAccount {
         var account = order.account
         account.records = replay.records
-        account.dropped = replay.counts.dropped
+        account.dropped = replay.dropped
         return account
     }
 

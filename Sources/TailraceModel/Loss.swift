@@ -34,6 +34,28 @@ public struct Loss: Equatable, Codable, Sendable {
     public var unseen: UInt64 { lostTotal + missed + untracked + untrackedMPTCP }
     /// Whether anything is missing from what was shown.
     public var isAny: Bool { unseen + undecodable + unrecorded > 0 }
+
+    /// What came since `earlier`, an account of the same run.
+    public func since(_ earlier: Loss) -> Loss { combined(earlier) { $0 - min($0, $1) } }
+
+    /// With that of another part of the run.
+    public func and(_ other: Loss) -> Loss { combined(other) { $0.addingReportingOverflow($1).partialValue } }
+
+    private func combined(_ other: Loss, _ combine: (UInt64, UInt64) -> UInt64) -> Loss {
+        var loss = Loss()
+        for path in Self.counters { loss[keyPath: path] = combine(self[keyPath: path], other[keyPath: path]) }
+        loss.lost = lost
+        for kind in other.lost.keys where loss.lost[kind] == nil { loss.lost[kind] = 0 }
+        for (kind, count) in loss.lost { loss.lost[kind] = combine(count, other.lost[kind] ?? 0) }
+        return loss
+    }
+
+    private static var counters: [WritableKeyPath<Loss, UInt64>] {
+        [
+            \.made, \.delivered, \.missed, \.untracked, \.adopted, \.untrackedMPTCP, \.undecodable, \.unrecorded,
+            \.headsUnread, \.merged,
+        ]
+    }
 }
 
 /// Pairs one instant of CLOCK_MONOTONIC with wall time; everything else stays monotonic.

@@ -177,21 +177,31 @@ public enum MetricBounds {
         60_000_000_000, 300_000_000_000, 900_000_000_000, 3_600_000_000_000,
     ]
     /// With the one beyond all bounds.
-    public static let buckets = 22
+    @inlinable
+    public static var buckets: Int { 22 }
 
-    /// By the highest bit of a value: the bounds below it, and the bound among values with that bit.
-    private static let octaves: ContiguousArray<(first: Int, bound: Int64)> = ContiguousArray(
-        (0..<64).map { bit in
+    /// By the highest bit of a value: how many bounds are below all values with that bit, and the bound among them.
+    public struct Octave: Sendable {
+        @usableFromInline let first: Int
+        @usableFromInline let bound: Int64
+    }
+
+    /// One for each bit of an Int64. Whoever looks up often holds on to it: it is never changed and never freed.
+    public nonisolated(unsafe) static let octaves: UnsafePointer<Octave> = {
+        let octaves = UnsafeMutablePointer<Octave>.allocate(capacity: 64)
+        for bit in 0..<64 {
             let low = bit < 63 ? Int64(1) << Int64(bit) : .max
-            return (
-                nanoseconds.filter { $0 < low }.count,
-                nanoseconds.first { $0 >= low && $0 - low < low } ?? .max
-            )
-        })
+            let octave = Octave(
+                first: nanoseconds.count { $0 < low },
+                bound: nanoseconds.first { $0 >= low && $0 - low < low } ?? .max)
+            (octaves + bit).initialize(to: octave)
+        }
+        return UnsafePointer(octaves)
+    }()
 
     /// The bucket that a value belongs into: the first whose bound is not below it.
-    @inline(__always)
-    public static func bucket(of value: Int64) -> Int {
+    @inlinable
+    public static func bucket(of value: Int64, _ octaves: UnsafePointer<Octave> = octaves) -> Int {
         guard value > 0 else { return 0 }
         let octave = octaves[63 - value.leadingZeroBitCount]
         return value > octave.bound ? octave.first + 1 : octave.first

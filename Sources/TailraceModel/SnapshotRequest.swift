@@ -58,6 +58,8 @@ public struct SnapshotRequest: Equatable, Codable, Sendable {
     public var grouping = Grouping.none
     /// The response of which all is told; nil: none.
     public var detail: ResponseKey?
+    /// Somebody looks at groups of tasks: they are counted meanwhile.
+    public var wantsTaskGroups = false
 
     /// The usual.
     public init() {}

@@ -54,20 +54,28 @@ extension JSONLine {
         field("timed_out", counts.timedOut)
     }
 
-    fileprivate mutating func flight(_ counts: DaemonAccount.FlightCounts) {
-        field("segments", counts.segments)
-        field("bytes", counts.bytes)
-        field("pinned_bytes", counts.pinnedBytes)
-        field("written_bytes", counts.writtenBytes)
-        field("dropped_records", counts.droppedRecords)
-        field("removed_segments", counts.removedSegments)
-        field("pins", counts.pins)
+    fileprivate mutating func flight(_ account: FlightAccount) {
+        field("recording", account.isRecording)
+        field("problem", string: account.problem)
+        field("records", account.records)
+        field("dropped", account.dropped)
+        field("dropped_since", wall: account.droppedSince)
+        field("gaps", account.gaps)
+        field("segments", account.segments)
+        field("bytes", Int64(clamping: account.bytes))
+        field("oldest", wall: account.oldest)
+        field("removed", account.removed)
+        field("pins", account.pins)
+        field("pinned_segments", account.pinnedSegments)
+        field("pinned_bytes", Int64(clamping: account.pinnedBytes))
+        field("pinned_removed", account.pinnedRemoved)
     }
 
     fileprivate mutating func otlp(_ counts: DaemonAccount.OTLPCounts) {
         field("sent", counts.sent)
         field("retried", counts.retried)
         field("dropped", counts.dropped)
+        field("unsent_spans", counts.unsentSpans)
         field("queued_bytes", counts.queuedBytes)
         field("sent_bytes", counts.sentBytes)
     }

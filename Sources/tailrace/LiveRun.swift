@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import Glibc
 import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
@@ -28,18 +27,6 @@ protocol LiveRun: ResponseRun {
 }
 
 extension LiveRun {
-    /// Says to whoever waits that every probe is attached.
-    func announceReady(in path: String?) throws {
-        guard let path else { return }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else {
-            throw Failure(
-                "cannot create the ready file \(path): \(String(cString: strerror(errno))); "
-                    + "give a path that may be written (--ready-file)")
-        }
-        close(descriptor)
-    }
-
     func run(tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void) throws {
         try run(tell: tell, afterDrain: afterDrain, isDone: { false })
     }

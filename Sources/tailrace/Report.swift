@@ -83,7 +83,7 @@ struct ReportCommand: ParsableCommand {
         let ending = duration.map { "for \(Quantity.duration($0.nanoseconds)); Ctrl-C ends sooner" } ?? "until Ctrl-C"
         complain("tracing \(options.target.description) \(ending)")
         try run.readTasks(of: options)
-        try run.announceReady(in: options.readyFile)
+        try ReadyFile.create(options.readyFile)
         let end = duration.map { run.now + $0.nanoseconds }
         var report = try gather(run) { tell in
             try run.run(tell: tell, afterDrain: {}, isDone: { end.map { run.now >= $0 } ?? false })

@@ -17,6 +17,9 @@ struct ThresholdOptions: ParsableArguments {
         help: ArgumentHelp("Read such limits from a file, one a line; --threshold overrides them.", valueName: "file"))
     var thresholdFile: String?
 
+    /// None is given.
+    var isEmpty: Bool { thresholds.isEmpty && thresholdFile == nil }
+
     func validate() throws { _ = try limits() }
 
     /// The limits of this run.

@@ -37,7 +37,7 @@ struct Trace: ParsableCommand {
         if !isForPrograms { complain("tracing \(options.target.description); Ctrl-C ends") }
         try run.readTasks(of: options)
         try RunPrinter(run: run, format: format, limits: try thresholds.limits()).print {
-            try run.announceReady(in: options.readyFile)
+            try ReadyFile.create(options.readyFile)
         }
     }
 }

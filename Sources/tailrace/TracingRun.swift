@@ -58,7 +58,9 @@ final class TracingRun {
     func run(
         tell: @escaping (borrowing Actions) -> Void, afterDrain: () throws -> Void, isDone: () -> Bool
     ) throws {
-        try run(handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, mayEnd: { true }, isDone: isDone)
+        try run(
+            handle: { [self] event in correlator.take(event, tell) }, afterDrain: afterDrain, mayEnd: { true },
+            isDone: isDone)
         correlator.finish(tell)
         try afterDrain()
     }
@@ -66,6 +68,12 @@ final class TracingRun {
     /// From now on what is told of the servers' tasks is in the stream. Waits until those that are known are read, or for a
     /// short time.
     func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
+
+    /// Processes that work for this run.
+    var helpers: [pid_t] { witness.map { [$0.process] } ?? [] }
+
+    /// While it is paused, nothing is told of tasks, and nothing is spent on them.
+    func pauseTasks(_ isPaused: Bool) { witness?.pause(isPaused) }
 
     /// Groups of the servers' tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
@@ -107,7 +115,11 @@ final class TracingRun {
         let begin = readClock(CLOCK_MONOTONIC)
         var nextCheck = begin + checkInterval / 2
         while !isDone() {
-            if let pause { if pause(drainInterval) { break } } else if StopSignals.wait(drainInterval), mayEnd() { break }
+            if let pause {
+                if pause(drainInterval) { break }
+            } else if StopSignals.wait(drainInterval), mayEnd() {
+                break
+            }
             witness?.tell(told)
             source.drain(hear)
             try afterDrain()

@@ -45,6 +45,12 @@ class Documents:
         self.directory.cleanup()
 
 
+    def pages(self):
+        """{name with its section: path}"""
+        return {page: self.path("man", section, page) for section in sorted(os.listdir(self.path("man")))
+                for page in sorted(os.listdir(self.path("man", section)))}
+
+
 def rendered(page):
     text = subprocess.run(["mandoc", "-T", "ascii", page], capture_output=True, text=True, check=True).stdout
     return re.sub(".\b", "", text)
@@ -53,13 +59,14 @@ def rendered(page):
 def test_each_command_has_a_manual_page_with_the_options_of_its_help():
     require_command("mandoc")
     with Documents() as documents:
-        pages = sorted(os.listdir(documents.path("man", "man1")))
-        assert pages == sorted(["tailrace.1"] + ["tailrace-%s.1" % name for name in commands()]), pages
-        for name in commands():
-            told = options_in(rendered(documents.path("man", "man1", "tailrace-%s.1" % name)))
+        pages = documents.pages()
+        of_command = {name: "tailrace-%s.%d" % (name, 8 if name == "daemon" else 1) for name in commands()}
+        assert set(pages) == {"tailrace.1", "tailrace.conf.5", *of_command.values()}, pages
+        for name, page in of_command.items():
+            told = options_in(rendered(pages[page]))
             known = options_in(help_of(name))
             assert told == known, "%s: the page has %s, --help has %s" % (name, told, known)
-        root = rendered(documents.path("man", "man1", "tailrace.1"))
+        root = rendered(pages["tailrace.1"])
         assert options_in(root) == options_in(help_of()), root
         for word in (*STAGES, *CAUSES, *commands()):
             assert re.search(r"^ +%s( |$)" % word, root, re.M), "tailrace(1) has no %s" % word
@@ -72,13 +79,27 @@ def test_manual_pages_are_clean():
     require_command("mandoc")
     require_command("man")
     with Documents() as documents:
-        for page in sorted(os.listdir(documents.path("man", "man1"))):
-            path = documents.path("man", "man1", page)
+        for path in documents.pages().values():
             lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", path], capture_output=True, text=True)
             assert lint.returncode == 0 and not lint.stdout, lint.stdout
             shown = subprocess.run(["man", "--warnings", "-l", path], capture_output=True, text=True,
                                    env=dict(os.environ, MANWIDTH="80", MANPAGER="cat", LC_ALL="C.UTF-8"))
             assert shown.returncode == 0 and not shown.stderr, shown.stderr
+
+
+def test_the_settings_page_has_every_setting():
+    require_command("mandoc")
+    with open(ROOT / "packaging" / "tailrace.conf") as file:
+        settings = dict(re.findall(r"^#([a-z][a-z-]*) = ?(.*)$", file.read(), re.M))
+    assert len(settings) > 20, settings
+    with Documents() as documents:
+        page = rendered(documents.pages()["tailrace.conf.5"])
+    part = page[page.index("\nSETTINGS"):page.index("\nFILES")]
+    told = re.findall(r"^     ([a-z-]+)(?:  |$)", part, re.M)
+    assert told == list(settings), "the page has %s, the file %s" % (told, list(settings))
+    joined = re.sub(r"\s+", " ", part)
+    missing = [key for key, default in settings.items() if default and "Default: %s." % default not in joined]
+    assert not missing, "no default of %s" % missing
 
 
 def test_completions_complete():

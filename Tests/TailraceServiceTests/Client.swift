@@ -3,18 +3,18 @@ import CService
 import Glibc
 
 /// A client that knows nothing of HTTP: bytes out, bytes in, and how long it waits for them.
-final class Client {
+final class Client: Sendable {
     let socket: CInt
 
     /// Over a unix socket.
     init(path: String) {
-        socket = cservice_stream(0)
-        isConnected = cservice_local(socket, path, 0) == 0
+        socket = cservice_stream(AF_UNIX, 1)
+        isConnected = cservice_connect(socket, path) == 0
     }
 
     /// Over TCP, to this machine.
     init(port: Int) {
-        socket = Glibc.socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        socket = cservice_stream(AF_INET, 1)
         var name = sockaddr_in()
         (name.sin_family, name.sin_port) = (sa_family_t(AF_INET), UInt16(port).bigEndian)
         name.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian

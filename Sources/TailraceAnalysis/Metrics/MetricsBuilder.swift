@@ -2,12 +2,12 @@
 import TailraceModel
 
 /// From what a correlator and a watch tell to series for Prometheus and OpenTelemetry. Pure: time comes with what is told, and
-/// with the question. Memory is bounded: at most 200 servers have series of their own.
+/// with the question. Memory is bounded: at most 200 servers have series of their own. A class, because it is one account.
 ///
-///     var metrics = MetricsBuilder()
+///     let metrics = MetricsBuilder()
 ///     correlator.take(event) { actions in metrics.take(actions, told: snapshots.take(actions)) }
 ///     let set = metrics.metrics(at: now, facts: facts, account: account)
-public struct MetricsBuilder {
+public final class MetricsBuilder {
     /// Servers with series of their own, and `other`.
     public static let mostServers = 200
 
@@ -26,24 +26,25 @@ public struct MetricsBuilder {
     }
 
     /// Takes what an event led to, and what the watch made of it. Needs flushes to be told.
-    public mutating func take(_ actions: borrowing Actions, told: borrowing Watch.Told) {
-        for place in actions.ended.indices { add(actions.ended[place]) }
-        if let flush = actions.flush { add(flush) }
+    public func take(_ actions: borrowing Actions, told: borrowing Watch.Told) {
+        if let response = actions.ended.baseAddress { add(response) }
+        if let flush = actions.flushInPlace { add(flush) }
         if let look = actions.look { add(look, told) }
     }
 
-    private mutating func add(_ response: borrowing Response) {
-        let place = servers.place(of: response.server, port: response.connection.local.port, at: response.end)
+    private func add(_ response: UnsafePointer<Response>) {
+        let place = servers.place(
+            of: response.pointee.server, port: response.pointee.connection.local.port, at: response.pointee.end)
         if place == 0 { unnamedResponses += 1 }
         servers.tallies[place].add(response)
     }
 
-    private mutating func add(_ flush: Flush) {
-        let place = servers.place(of: flush.server, port: flush.port, at: flush.at + (flush.total ?? 0))
+    private func add(_ flush: UnsafePointer<Flush>) {
+        let place = servers.place(of: flush.pointee.server, port: flush.pointee.port, at: flush.pointee.at)
         servers.tallies[place].add(flush)
     }
 
-    private mutating func add(_ look: RoundLook, _ told: borrowing Watch.Told) {
+    private func add(_ look: RoundLook, _ told: borrowing Watch.Told) {
         servers.beginLook(at: look.at)
         programs.beginLook(at: look.at)
         for connection in look.connections {
@@ -73,7 +74,7 @@ public struct MetricsBuilder {
     ///   - facts: of the run: its clock anchor, and what `account` leaves open of kernel, backend and loss.
     ///   - account: of the daemon itself.
     /// - Returns: a bounded number of values.
-    public mutating func metrics(
+    public func metrics(
         at time: Nanoseconds, facts: RunFacts, account: DaemonAccount = DaemonAccount()
     ) -> MetricSet {
         let anchor = steady(facts.anchor)
@@ -88,8 +89,11 @@ public struct MetricsBuilder {
         return book.metrics
     }
 
+    /// What is kept: tallies of servers and of programs, and processes whose pressure is known.
+    var kept: [Int] { [servers.tallies.count, programs.tallies.count, stalls.count] }
+
     /// The same as before unless the wall clock was set: what is told twice has the same time twice.
-    private mutating func steady(_ new: ClockAnchor) -> ClockAnchor {
+    private func steady(_ new: ClockAnchor) -> ClockAnchor {
         if let anchor, abs(anchor.wall(at: new.monotonic) - new.wall) < 1_000_000_000 { return anchor }
         anchor = new
         return new
@@ -100,6 +104,7 @@ public struct MetricsBuilder {
 struct StallMemory {
     private var known: [Int32: (started: Nanoseconds, totals: StallTotals)] = [:]
     private static let most = 1024
+    var count: Int { known.count }
 
     /// What grew since the last look; nil: nothing did.
     mutating func take(_ window: ServerWindow) -> StallTotals? {

@@ -8,7 +8,7 @@ struct ServerSeries: NamedTally {
     var seen: Nanoseconds = 0
     var isAlive = false
     private(set) var responses: Int64 = 0
-    private(set) var histograms = DurationHistograms(count: Place.count)
+    let histograms = DurationHistograms(count: Place.count)
     /// By ending and class of status.
     private(set) var endings = ContiguousArray<Int64>(
         repeating: 0, count: Ending.allCases.count * ServerSeries.statuses)
@@ -66,67 +66,69 @@ struct ServerSeries: NamedTally {
 
     mutating func forgetGauges() { gauges = Gauges() }
 
-    /// One that ended. Called for each, so it allocates nothing.
-    mutating func add(_ response: borrowing Response) {
+    /// One that ended. Called for each, so it allocates and copies nothing.
+    mutating func add(_ response: UnsafePointer<Response>) {
         isAlive = true
         responses &+= 1
-        let hundreds = (response.status ?? 0) / 100
+        let hundreds = (response.pointee.status ?? 0) / 100
         let status = hundreds >= 1 && hundreds <= 5 ? hundreds : 0
-        endings[(response.endedBy ?? .unknown).index &* Self.statuses &+ status] &+= 1
-        totals.requestBytes = totals.requestBytes.sum(with: response.requestBytes)
-        totals.responseBytes = totals.responseBytes.sum(with: response.responseBytes)
-        totals.retransmits = totals.retransmits.sum(with: response.pressure.retransmits)
-        if response.isEstimated { totals.estimated &+= 1 }
-        guard !response.missesEvents else { return totals.lostEvents &+= 1 }
-        if response.causes.total > 0 { totals.causes.merge(response.causes) }
-        if let delay = response.ackDelay { totals.ackDelay = totals.ackDelay.sum(with: delay) }
-        guard !response.isAdopted else { return totals.adopted &+= 1 }
+        endings[(response.pointee.endedBy ?? .unknown).index &* Self.statuses &+ status] &+= 1
+        totals.requestBytes = totals.requestBytes.sum(with: response.pointee.requestBytes)
+        totals.responseBytes = totals.responseBytes.sum(with: response.pointee.responseBytes)
+        totals.retransmits = totals.retransmits.sum(with: response.pointee.pressure.retransmits)
+        if response.pointee.isEstimated { totals.estimated &+= 1 }
+        guard !response.pointee.missesEvents else { return totals.lostEvents &+= 1 }
+        if response.pointee.causes.total > 0 { totals.causes.merge(response.pointee.causes) }
+        if let delay = response.pointee.ackDelay { totals.ackDelay = totals.ackDelay.sum(with: delay) }
+        guard !response.pointee.isAdopted else { return totals.adopted &+= 1 }
         addTimes(of: response)
     }
 
-    private mutating func addTimes(of response: borrowing Response) {
-        let (cookie, number, at) = (response.connection.cookie, response.number, response.end)
-        let isStreaming = response.isStreaming
+    private func addTimes(of response: UnsafePointer<Response>) {
+        let (cookie, number) = (response.pointee.connection.cookie, response.pointee.number)
+        let (at, isStreaming) = (response.pointee.end, response.pointee.isStreaming)
+        let histograms = histograms
         histograms.add(
-            response.duration, to: isStreaming ? Place.streamDuration : Place.duration, cookie: cookie, number: number,
-            at: at)
-        if let first = response.timeToFirstFlush {
+            at &- response.pointee.begin, to: isStreaming ? Place.streamDuration : Place.duration, cookie: cookie,
+            number: number, at: at)
+        if let first = response.pointee.timeToFirstFlush {
             histograms.add(
                 first, to: isStreaming ? Place.streamFirstFlush : Place.firstFlush, cookie: cookie, number: number,
                 at: at)
         }
         guard !isStreaming else { return }
         for stage in Stage.allCases {
-            guard let time = response.timeline[stage] else { continue }
+            guard let time = response.pointee.timeline[stage] else { continue }
             histograms.add(time, to: Place.stage &+ stage.index, cookie: cookie, number: number, at: at)
         }
     }
 
-    /// One that left. Called for each, so it allocates nothing.
-    mutating func add(_ flush: Flush) {
+    /// One that left. Called for each, so it allocates and copies nothing.
+    mutating func add(_ flush: UnsafePointer<Flush>) {
         isAlive = true
-        totals.flushes = totals.flushes.sum(with: flush.writes)
-        totals.flushBytes = totals.flushBytes.sum(with: flush.bytes)
-        guard !flush.missesEvents else {
-            return totals.flushesAfterLoss = totals.flushesAfterLoss.sum(with: flush.writes)
+        let writes = flush.pointee.writes
+        totals.flushes = totals.flushes.sum(with: writes)
+        totals.flushBytes = totals.flushBytes.sum(with: flush.pointee.bytes)
+        guard !flush.pointee.missesEvents else {
+            return totals.flushesAfterLoss = totals.flushesAfterLoss.sum(with: writes)
         }
-        let (cookie, number, at) = (flush.connection, flush.number, flush.at)
-        if let gap = flush.gapSent {
+        let (cookie, number, at) = (flush.pointee.connection, flush.pointee.number, flush.pointee.at)
+        let histograms = histograms
+        if let gap = flush.pointee.gapSent {
             histograms.add(gap, to: Place.gapSent, cookie: cookie, number: number, at: at)
         }
-        guard let total = flush.total else {
-            return totals.flushesUnacknowledged = totals.flushesUnacknowledged.sum(with: flush.writes)
+        guard let total = flush.pointee.total else {
+            return totals.flushesUnacknowledged = totals.flushesUnacknowledged.sum(with: writes)
         }
-        if let gap = flush.gapAcked {
-            histograms.add(gap, to: Place.gapAcked, cookie: cookie, number: number, at: at + total)
+        let acked = at &+ total
+        if let gap = flush.pointee.gapAcked {
+            histograms.add(gap, to: Place.gapAcked, cookie: cookie, number: number, at: acked)
         }
-        histograms.add(
-            total, to: Place.delivery, cookie: cookie, number: number, at: at + total, times: flush.writes)
+        histograms.add(total, to: Place.delivery, cookie: cookie, number: number, at: acked, times: writes)
         for stage in Stage.delivery {
-            guard let time = flush.stages[stage] else { continue }
+            guard let time = flush.pointee.stages[stage] else { continue }
             histograms.add(
-                time, to: Place.flushStage &+ stage.index, cookie: cookie, number: number, at: at + total,
-                times: flush.writes)
+                time, to: Place.flushStage &+ stage.index, cookie: cookie, number: number, at: acked, times: writes)
         }
     }
 

@@ -101,6 +101,7 @@ public struct InterfaceState: Sendable {
         var request = wanted
         if let typing { request.filter = typing }
         if case .response(let key)? = details.last { request.detail = key }
+        request.wantsTaskGroups = view == .tasks
         return request
     }
 

@@ -19,6 +19,8 @@ final class Daemon {
     private(set) var feeds: LiveFeeds
     private(set) var recordingFeeds = RecordingFeeds()
     private let hub: LateRecording
+    private var flight: FlightRecorder<HeadRedactor>?
+    private var export: TelemetryExport?
     private var breaker: Breaker
     private var cost: OwnCost
     private(set) var facts: RunFacts
@@ -48,6 +50,7 @@ final class Daemon {
         feeds = LiveFeeds(run.description)
         breaker = Breaker(limits: .init(share: settings.cpuLimit, bytes: settings.memoryLimit))
         cost = OwnCost(at: begin.monotonic)
+        export = try TelemetryExport(settings, run: run.description)
         facts = RunFacts(run.description, target: Target(settings).description)
     }
 
@@ -66,13 +69,15 @@ final class Daemon {
         }
     }
 
-    func announceReady(in path: String?) throws { try run.announceReady(in: path) }
-
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
-        try Capabilities.dropAll()
+        // Its process keeps the right to read memory, and is begun before this one gives up all of them.
         if settings.readsTasks { try run.readTasks(of: taskOptions) }
+        cost.helpers = run.helpers
+        try Capabilities.dropAll()
+        flight = try flightRecorder()
         try service.serve()
+        export?.start()
         try isReady()
         Systemd.notify("READY=1\nSTATUS=\(status)")
         run.pause = { [unowned self] in pause($0) }
@@ -80,8 +85,22 @@ final class Daemon {
         Systemd.notify("STOPPING=1")
         feeds.end()
         recordingFeeds.end(hub, at: run.now, anchor: run.anchor, loss: run.loss())
+        flight?.finish(at: run.now, anchor: run.anchor, loss: run.loss())
         service.stop()
+        export?.end(at: run.now, anchor: run.anchor)
         complain("ended; \(run.loss().words)")
+    }
+
+    /// nil: none is kept.
+    private func flightRecorder() throws -> FlightRecorder<HeadRedactor>? {
+        guard !settings.flightDirectory.isEmpty else { return nil }
+        var limits = FlightLimits()
+        limits.bytes = UInt64(settings.flightSize)
+        limits.pinnedBytes = UInt64(settings.flightPinnedSize)
+        limits.segment = settings.flightSegment
+        return try FlightRecorder(
+            path: settings.flightDirectory, limits: limits, description: run.recordingDescription, late: hub,
+            redactor: HeadRedactor(), anchor: run.anchor, say: complain)
     }
 
     private var taskOptions: TargetOptions {
@@ -101,6 +120,7 @@ final class Daemon {
         for sample in told.samples { samples[sample.server.pid] = sample }
         if let look = actions.look { forgetServers(at: look.at) }
         if !feeds.isEmpty { feeds.tell(actions, told, anchor: run.anchor, isWhole: breaker.level < .noStreams) }
+        export?.take(actions, told, isWhole: breaker.level < .noStreams)
         for finding in told.findings { tell(finding) }
     }
 
@@ -110,6 +130,7 @@ final class Daemon {
     }
 
     private func tell(_ finding: Finding) {
+        flight?.take(finding)
         guard finding.state != .updated, finding.severity > .notice else { return }
         complain("\(finding.state.rawValue): \(finding.anomaly.rawValue): \(Sanitizer.visible(finding.summary))")
     }
@@ -131,6 +152,7 @@ final class Daemon {
             nextSecond = now + 1_000_000_000
             eachSecond(at: now)
         }
+        export?.tick(at: now, anchor: run.anchor) { metricSet(at: now) }
         for request in inbox.take() { requests.answer(request, self, at: now) }
     }
 
@@ -139,10 +161,11 @@ final class Daemon {
         facts.anchor = run.anchor
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
-            facts.ownBytes = OwnCost.residentBytes()
+            facts.ownBytes = cost.residentBytes
             if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
                 complain(sentence)
                 if breaker.level >= .noStreams { endRecordings(at: now) }
+                run.pauseTasks(breaker.level >= .noTasks)
             }
         }
         if facts.loss.unseen > toldLoss.unseen {
@@ -192,6 +215,7 @@ final class Daemon {
     func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
         facts.loss = run.loss()
         facts.anchor = run.anchor
+        for census in run.censuses(asks: request.wantsTaskGroups) { builder.take(census, at: now) }
         return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
         }
     }
@@ -225,13 +249,15 @@ final class Daemon {
         account.version = Tailrace.version
         (account.kernel, account.backend) = (facts.kernel, facts.backend)
         account.started = begin.wall
-        account.processorTime = OwnCost.used()
-        account.residentBytes = OwnCost.residentBytes()
+        account.processorTime = cost.used
+        account.residentBytes = cost.residentBytes
         account.loss = run.loss()
         account.unattributed = run.unattributed
         account.connections = Int64(run.connections)
         account.probes = run.source.attached.map { .init($0, isAttached: true) }
         account.service = .init(service.account)
+        account.flight = flight?.account
+        account.otlp = export?.account
         account.breaker = .init(level: breaker.level.rawValue, name: breaker.level.name, changes: breaker.steps)
         return account
     }

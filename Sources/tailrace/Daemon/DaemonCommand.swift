@@ -48,7 +48,7 @@ struct DaemonCommand: ParsableCommand {
         try OwnMemory.keep()
         // Attaching needs what is given up afterwards, so what can be refused is refused before.
         let daemon = try Daemon(settings, file: file, backend: choice.backend)
-        try daemon.run { try daemon.announceReady(in: readyFile) }
+        try daemon.run { try ReadyFile.create(readyFile) }
     }
 
     /// What `file` says; the defaults where there is none.

@@ -69,20 +69,27 @@ final class DaemonRun: LiveRun {
         try afterDrain()
     }
 
-    func run(
-        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool, isDone: () -> Bool
-    ) throws {
-        let hear: (KernelEvent) -> Void = { [source] event in
+    /// Nothing more comes: the daemon has ended.
+    var isAtEnd: Bool { source.isAtEnd }
+
+    /// Takes what came, without waiting.
+    func drain(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
+        try source.drain { [source] event in
             if case .taskTold(let told) = event { source.tap?.take(told) }
             handle(event)
         }
+    }
+
+    func run(
+        handle: @escaping (KernelEvent) -> Void, afterDrain: () throws -> Void, mayEnd: () -> Bool, isDone: () -> Bool
+    ) throws {
         while !isDone() {
             if let pause {
                 if pause(Self.drainInterval) { break }
             } else if StopSignals.wait(Self.drainInterval), mayEnd() {
                 break
             }
-            try source.drain(hear)
+            try drain(handle)
             try afterDrain()
             if source.isAtEnd {
                 complain("the daemon at \(Sanitizer.visible(client.path)) tells no more; what it told so far follows")
@@ -90,7 +97,20 @@ final class DaemonRun: LiveRun {
             }
         }
         StopSignals.unblock()
+        try drainRest(handle)
+        try afterDrain()
     }
+
+    /// What happened up to now is told a moment later.
+    private func drainRest(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
+        let end = now
+        while !source.isAtEnd, source.now < end, now < end + Self.patience {
+            var polled = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
+            poll(&polled, 1, 50)
+            try drain(handle)
+        }
+    }
+    private static let patience: Nanoseconds = 2_000_000_000
 }
 
 extension Target {
@@ -99,7 +119,9 @@ extension Target {
         let lists = [
             ("port", ports.map(String.init)), ("pid", pids.map(String.init)), ("comm", comms), ("cgroup", cgroups),
         ]
-        let parts = lists.filter { !$0.1.isEmpty }.map { "\($0.0)=\($0.1.map(\.percentEncoded).joined(separator: ","))" }
+        let parts = lists.filter { !$0.1.isEmpty }.map {
+            "\($0.0)=\($0.1.map(\.percentEncoded).joined(separator: ","))"
+        }
         return parts.isEmpty ? "" : "?" + parts.joined(separator: "&")
     }
 
@@ -121,11 +143,16 @@ extension String {
     var percentEncoded: String {
         var text = ""
         for byte in utf8 {
-            let isPlain = switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e, 0x2f: true
-            default: false
+            let isPlain =
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e, 0x2f: true
+                default: false
+                }
+            if isPlain {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
             }
-            if isPlain { text.unicodeScalars.append(Unicode.Scalar(byte)) } else { text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16) }
         }
         return text
     }

@@ -55,7 +55,7 @@ struct Record: ParsableCommand {
             redactor: HeadRedactor(), say: complain)
         run.tap = writer
         try run.readTasks(of: options)
-        try run.announceReady(in: options.readyFile)
+        try ReadyFile.create(options.readyFile)
         let code = try record(run, writer)
         complain(summary(of: writer, run))
         if code != 0 || !writer.summary.hasEnd { throw ExitCode(code != 0 ? code : 1) }

@@ -47,30 +47,52 @@ struct Top: ParsableCommand {
 
     func run() throws {
         if let replay { return try play(replay) }
+        if let client = options.daemon.client, let terminal = appearance.terminal() {
+            return try look(client, terminal)
+        }
+        guard options.daemon.client == nil else { return try printTables(of: options.liveRun(tellsFlushes: true)) }
         let run = try TracingRun(
             target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,
             maxConnections: options.maxConnections, tellsFlushes: true)
         try run.readTasks(of: options)
         let limits = try thresholds.limits()
-        guard let terminal = appearance.terminal() else {
-            try run.announceReady(in: options.readyFile)
-            return try TopText(
-                interval: textInterval, limits: limits,
-                facts: RunFacts(run.description, target: options.target.description)
-            )
-            .print(run)
-        }
+        guard let terminal = appearance.terminal() else { return try printTables(of: run) }
         let recorder = TopRecorder(run, target: options.target, mostSockets: Int(options.maxConnections))
         let screen = TopScreen(terminal, appearance.capabilities)
         defer { screen.leave() }
         let live = TopLive(
             run, target: options.target, screen: screen, interval: frameInterval, limits: limits,
             files: SavedFile(directory: saveDirectory), recorder: recorder)
-        try run.announceReady(in: options.readyFile)
+        try ReadyFile.create(options.readyFile)
         try live.show()
         screen.leave()
         recorder.say = complain
         recorder.end()
+    }
+
+    /// The daemon's run.
+    private func look(_ client: DaemonClient, _ terminal: Terminal) throws {
+        guard options.target == Target(), thresholds.isEmpty else {
+            throw ExitFailure(
+                code: 64,
+                description:
+                    "top shows what the daemon traces, by its thresholds: leave TARGET and --threshold out, and use the key /"
+            )
+        }
+        // Before the terminal is taken: who may not ask is told on stderr.
+        _ = try client.get("/v1/health")
+        let screen = TopScreen(terminal, appearance.capabilities)
+        defer { screen.leave() }
+        try ReadyFile.create(options.readyFile)
+        try TopRemote(
+            client, screen: screen, interval: frameInterval, files: SavedFile(directory: saveDirectory)
+        ).show()
+    }
+
+    private func printTables(of run: any LiveRun) throws {
+        try ReadyFile.create(options.readyFile)
+        let facts = RunFacts(run.description, target: options.target.description)
+        try TopText(interval: textInterval, limits: try thresholds.limits(), facts: facts).print(run)
     }
 
     private func play(_ path: String) throws {
