@@ -63,6 +63,7 @@ struct OwnCost {
         guard let file = fopen(path, "re") else { return "" }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1024)
-        return String(decoding: bytes.prefix(fread(&bytes, 1, bytes.count, file)), as: UTF8.self)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 }
