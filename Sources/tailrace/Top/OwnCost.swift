@@ -9,8 +9,8 @@ struct OwnCost {
     private var lastEvents: UInt64 = 0
     private static let pageBytes = Int64(sysconf(Int32(_SC_PAGESIZE)))
 
-    /// Processes that work for this one.
-    var helpers: [pid_t] = []
+    /// Processes that work for this one; what they took so far is not ours to tell.
+    var helpers: [pid_t] = [] { didSet { lastUsed = used } }
 
     init(at now: Nanoseconds) {
         lastTime = now
