@@ -17,9 +17,9 @@ struct TelemetryExport {
     /// Spans that there was no room for.
     private var unsent: UInt64 = 0
     /// Which responses are sent.
-    var spans: DaemonConfiguration.Spans
+    private var spans: DaemonConfiguration.Spans
     /// Time between two sets of metrics, ns.
-    var interval: Nanoseconds
+    private var interval: Nanoseconds
     /// Spans of a second, at most.
     private static let mostSpans = 4096
     /// Held for so long is held, ns.
@@ -35,6 +35,11 @@ struct TelemetryExport {
         sender = try OTLPSender(endpoint: try OTLPEndpoint(settings.otlpEndpoint), headers: headers)
         self.run = run
         metrics = OTLPMetrics(run: run)
+        (spans, interval) = (settings.otlpSpans, settings.otlpInterval)
+    }
+
+    /// Settings that may change at any time.
+    mutating func set(_ settings: DaemonConfiguration) {
         (spans, interval) = (settings.otlpSpans, settings.otlpInterval)
     }
 
