@@ -166,11 +166,11 @@ struct HeadRedactorTests {
                 piece.withUnsafeMutableBytes { redactor.redactRequest($0, of: read) }
                 kept += String(decoding: piece, as: UTF8.self)
             }
-            let expected =
-                "GET xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\nxxxxxx:xxxxx\r\nContent-Length: 3\r\n\r\n"
-            #expect(kept == expected, "\(length) bytes at once")
+            let expected = "GET xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\n"
+            #expect(kept.hasPrefix(expected), "\(length) bytes at once")
+            #expect(!kept.dropFirst(expected.count).contains("/"), "\(length) bytes at once")
             let found = Array(expected.utf8).withUnsafeBytes { bytes in
-                if case .http(let head) = HTTPHead.request(bytes) { head.target.count } else { -1 }
+                if case .http(let head) = HTTPHead.request(bytes, isWhole: false) { head.target.count } else { -1 }
             }
             #expect(found == 0, "the parser finds no target")
         }

@@ -154,7 +154,11 @@ final class Daemon {
             nextSecond = now + 1_000_000_000
             eachSecond(at: now)
         }
-        export?.tick(at: now, anchor: run.anchor) { metricSet(at: now) }
+        export?.tick(at: now, anchor: run.anchor)
+        if export?.wantsMetrics(at: now) == true {
+            let metrics = metricSet(at: now)
+            export?.send(metrics, at: now)
+        }
         for request in inbox.take() { requests.answer(request, self, at: now) }
     }
 

@@ -75,21 +75,25 @@ struct TelemetryExport {
     }
 
     /// After each drain.
-    mutating func tick(at now: Nanoseconds, anchor: ClockAnchor, metrics makes: () -> MetricSet) {
-        let (sender, run, format) = (sender, run, metrics)
-        if now >= nextSpans, !responses.isEmpty || !findings.isEmpty {
-            nextSpans = now + 1_000_000_000
-            let (responses, findings) = (responses, findings)
-            (self.responses, self.findings) = ([], [])
-            Thread.start {
-                if let body = OTLPTrace.request(responses, findings, run: run, anchor: anchor) {
-                    sender.send(.traces, body)
-                }
+    mutating func tick(at now: Nanoseconds, anchor: ClockAnchor) {
+        guard now >= nextSpans, !responses.isEmpty || !findings.isEmpty else { return }
+        nextSpans = now + 1_000_000_000
+        let (sender, run, responses, findings) = (sender, run, responses, findings)
+        (self.responses, self.findings) = ([], [])
+        Thread.start {
+            if let body = OTLPTrace.request(responses, findings, run: run, anchor: anchor) {
+                sender.send(.traces, body)
             }
         }
-        guard now >= nextMetrics else { return }
+    }
+
+    /// Whether `send` is due. They tell of the export itself, and so are made outside of it.
+    func wantsMetrics(at now: Nanoseconds) -> Bool { now >= nextMetrics }
+
+    /// Sends a set of metrics; the next one is due an interval later.
+    mutating func send(_ set: MetricSet, at now: Nanoseconds) {
         nextMetrics = now + interval
-        let set = makes()
+        let (sender, format) = (sender, metrics)
         Thread.start { for body in format.requests(set) { sender.send(.metrics, body) } }
     }
 
