@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes openmetrics-reader fuzz \
+.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes openapi-checker openmetrics-reader fuzz \
 	sanitize check lint layers reproducible bench bench-tasks deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -46,7 +46,7 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server go-release go-servers otlp-classes openmetrics-reader test-deps
+kernel-test: build nio-server go-release go-servers otlp-classes openapi-checker openmetrics-reader test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
@@ -112,6 +112,11 @@ go-servers:
 otlp-classes:
 	$(Q)test -d .build/otlp/opentelemetry || { echo "  PIP  opentelemetry-proto"; \
 	python3 -m pip install -q --root-user-action=ignore --target .build/otlp opentelemetry-proto==1.29.0; }
+
+# Who checks the daemon's replies against its description: not us.
+openapi-checker:
+	$(Q)test -d .build/openapi/openapi_spec_validator || { echo "  PIP  openapi-spec-validator"; \
+	python3 -m pip install -q --root-user-action=ignore --target .build/openapi openapi-spec-validator==0.9.0; }
 
 # The official reader of OpenMetrics, which takes nothing that the format does not have.
 openmetrics-reader:

@@ -21,7 +21,9 @@ struct FlightFolder: ~Copyable {
 
     /// Takes over the descriptor, and finds what is there.
     ///
-    /// - Parameter anchor: both clocks now.
+    /// - Parameters:
+    ///   - descriptor: of the directory.
+    ///   - anchor: both clocks now.
     init(descriptor: Int32, anchor: ClockAnchor) {
         self.descriptor = descriptor
         var found: [(name: FlightName, bytes: UInt64, end: Int64)] = []

@@ -78,15 +78,15 @@ extension Metric {
         "tailrace.flight.segments", .gauge, .count, "Segments of the flight recorder that are kept")
     package static let flightBytes = Metric(
         "tailrace.flight.held", .gauge, .bytes, "Bytes of the flight recorder's segments, kept in turn or pinned")
-    package static let flightWritten = Metric(
-        "tailrace.flight.written", .counter, .bytes, "Bytes that the flight recorder wrote")
+    package static let flightRecords = Metric(
+        "tailrace.flight.records", .counter, .count, "Records that the flight recorder wrote")
     package static let flightDropped = Metric(
         "tailrace.flight.dropped_records", .counter, .count, "Records that the flight recorder could not write")
     package static let flightRemoved = Metric(
         "tailrace.flight.removed_segments", .counter, .count, "Segments that were removed to make room")
     package static let flightPins = Metric(
         "tailrace.flight.pins", .counter, .count, "Findings for which segments were pinned")
-    static let ownFlight = [flightSegments, flightBytes, flightWritten, flightDropped, flightRemoved, flightPins]
+    static let ownFlight = [flightSegments, flightBytes, flightRecords, flightDropped, flightRemoved, flightPins]
 
     package static let otlpSent = Metric("tailrace.otlp.requests", .counter, .count, "OTLP requests that were taken")
     package static let otlpRetried = Metric("tailrace.otlp.retried", .counter, .count, "OTLP requests sent once more")

@@ -28,7 +28,8 @@ struct LiveFeeds {
 
     /// Without a listener nothing is written.
     var isEmpty: Bool { listeners.isEmpty }
-    var count: Int { listeners.count }
+    /// Those who still listen.
+    var count: Int { listeners.count { $0.feed.isOpen } }
 
     /// From now on it is told these kinds, after the first line.
     mutating func add(_ feed: Feed, kinds: Set<Kind>, isLines: Bool) {
@@ -68,6 +69,12 @@ struct LiveFeeds {
         for listener in listeners where !listener.isLines { _ = listener.feed.send(Array(": nothing new\n\n".utf8)) }
         listeners.removeAll { !$0.feed.isOpen }
         wanted = listeners.reduce(into: []) { $0.formUnion($1.kinds) }
+    }
+
+    /// Nothing more comes: they see an end, not a cut.
+    mutating func end() {
+        for listener in listeners { listener.feed.end() }
+        listeners = []
     }
 
     private func send(_ kind: Kind, _ line: [UInt8]) {

@@ -79,7 +79,7 @@ final class TopReplay {
         nextLook = clock + interval
         var facts = pass.facts
         if let measured = cost.measure(at: clock, events: facts.loss.delivered) { facts.ownShare = measured.share }
-        facts.ownBytes = OwnCost.residentBytes()
+        facts.ownBytes = cost.residentBytes
         facts.message = screen.message(at: clock)
         facts.mode = .replay(
             ReplayPosition(
