@@ -29,6 +29,14 @@ def disk_bytes(directory):
     return total
 
 
+def check_own_cost(looks):
+    """What it says of itself, against /proc: resident memory with its program, and that of the process that reads tasks."""
+    for resident, _, health in looks:
+        own = health["own_cost"]
+        assert own["resident_bytes"] and resident <= own["resident_bytes"] <= resident + 150e6, (resident, own)
+        assert 0 < own["core_share"] < 1, own
+
+
 def test_memory_and_files_stay_as_they_are_while_streams_go_on():
     require_tailrace()
     allow_descriptors(STREAMS + SPARE_DESCRIPTORS)
@@ -65,6 +73,7 @@ def test_memory_and_files_stay_as_they_are_while_streams_go_on():
     third = max(1, len(looks) // 3)
     before, after = (max(look[0] for look in part) for part in (looks[:third], looks[-third:]))
     assert after <= 1.15 * before + 2e6, "memory grew from %d to %d bytes: %s" % (before, after, [look[0] for look in looks])
+    check_own_cost(looks)
     largest = max(look[1] for look in looks)
     assert 0 < largest <= BUDGET, "the recording takes %d bytes of %d" % (largest, BUDGET)
     return "%d streams for %d s, %d send calls; memory %.1f, then %.1f MB; recording at most %.1f MB; %.1f %% of a core" % (

@@ -9,8 +9,8 @@ struct OwnCost {
     private var lastEvents: UInt64 = 0
     private static let pageBytes = Int64(sysconf(Int32(_SC_PAGESIZE)))
 
-    /// Processes that work for this one.
-    var helpers: [pid_t] = []
+    /// Processes that work for this one; what they took so far is not ours to tell.
+    var helpers: [pid_t] = [] { didSet { lastUsed = used } }
 
     init(at now: Nanoseconds) {
         lastTime = now
@@ -63,6 +63,7 @@ struct OwnCost {
         guard let file = fopen(path, "re") else { return "" }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1024)
-        return String(decoding: bytes.prefix(fread(&bytes, 1, bytes.count, file)), as: UTF8.self)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 }
