@@ -107,10 +107,14 @@ def test_settings_are_read_again():
         wait_until(lambda: told(second.port), what="a response of the other port")
         time.sleep(0.3)
         assert (len(told(first.port)), len(told(second.port))) == (2, 1), (len(told(first.port)), len(told(second.port)))
-        for wrong, words in ((["rong = 1"], "tailrace.conf:4: there is no key"), (["tasks = maybe"], "on or off")):
+        for wrong, words in ((["rong = 1"], "tailrace.conf:5: there is no key"), (["tasks = maybe"], "on or off")):
             said = daemon.reload(second.port, settings=wrong)
-            assert "stay as they were" in said and words in said, said
-        assert "ring" in daemon.reload(second.port, settings=["ring = 1MiB"]), "that needs a new start, and is not said"
+            assert "stay as they were: /" in said and words in said, said
+        for _ in range(2):
+            said = daemon.reload(second.port, settings=["ring = 1MiB", "show-paths = off"])
+            assert "ring, show-paths changed" in said, "that needs a new start, and is not said: " + said
+        with daemon.listen() as late:
+            assert late.objects[0]["target"]["ports"] == [second.port], "`meta` tells an old target: %s" % late.objects[0]
         os.remove(daemon.config)
         before = len(daemon.errors())
         daemon.notice(signal.SIGHUP)
