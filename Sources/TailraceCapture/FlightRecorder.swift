@@ -167,6 +167,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         if let handle { late.end(handle) }
         endSegment()
         for pin in pins.open.values { note(pin) }
+        directory?.count(in: &finished)
         directory = nil
     }
 
@@ -281,6 +282,10 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         let lost = finished.records - before
         (finished.records, finished.dropped) = (before, finished.dropped + lost)
         if lost > 0 { noteDrop() }
+        var gone = FlightAccount()
+        directory?.count(in: &gone)
+        finished.removed += gone.removed
+        finished.pinnedRemoved += gone.pinnedRemoved
         directory = nil
         stop(ESTALE)
         nextTry = now

@@ -92,13 +92,16 @@ struct PastTime: ExpressibleByArgument {
         }
     }
 
-    private static func numbers(_ text: Substring, _ separator: Character, _ count: ClosedRange<Int>, digits: Int) -> [Int]? {
+    private static func numbers(_ text: Substring, _ separator: Character, _ count: ClosedRange<Int>, digits: Int)
+        -> [Int]?
+    {
         let parts = text.split(separator: separator, omittingEmptySubsequences: false)
         guard count.contains(parts.count) else { return nil }
         var numbers: [Int] = []
         for (place, part) in parts.enumerated() {
             let wanted = place == 0 && digits == 4 ? 4 : 2
-            guard part.utf8.count == wanted, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(part)
+            guard part.utf8.count == wanted, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+                let number = Int(part)
             else { return nil }
             numbers.append(number)
         }
@@ -106,7 +109,8 @@ struct PastTime: ExpressibleByArgument {
     }
 
     private static func date(_ text: Substring) -> tm? {
-        guard let date = numbers(text, "-", 3...3, digits: 4), (1...12).contains(date[1]), (1...31).contains(date[2]) else {
+        guard let date = numbers(text, "-", 3...3, digits: 4), (1...12).contains(date[1]), (1...31).contains(date[2])
+        else {
             return nil
         }
         var parts = tm()

@@ -30,7 +30,9 @@ final class TopReplay {
     private static let speeds = 0.125...1024.0
 
     /// Opens it; what cannot be read is refused with exit code 65.
-    init(_ choice: RecordingChoice, screen: TopScreen, interval: Nanoseconds, limits: Thresholds, files: SavedFile) throws {
+    init(
+        _ choice: RecordingChoice, screen: TopScreen, interval: Nanoseconds, limits: Thresholds, files: SavedFile
+    ) throws {
         self.choice = choice
         self.screen = screen
         self.interval = interval
