@@ -4,6 +4,7 @@ import CProcess
 import Glibc
 import TailraceCapture
 import TailraceModel
+import TailraceService
 import TailraceTasks
 
 /// Not for people: the process that reads the open tasks of traced servers, for the one that traces. Its standard input is
@@ -16,6 +17,8 @@ struct ReadTasks: ParsableCommand {
 
     func run() throws {
         cprocess_end_with_parent()
+        // Of other processes it reads more than anybody.
+        try OwnMemory.keep()
         // Who traces ends it, when all is told.
         for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
         cprocess_keep_capabilities(try capabilities)
