@@ -98,6 +98,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         if let summary = writer?.summary {
             account.records += summary.records - min(summary.records, segment.announced)
             account.dropped += summary.dropped
+            account.written += summary.bytes
         }
         account.pins = pins.count
         directory?.count(in: &account)
@@ -166,6 +167,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         if let handle { late.end(handle) }
         endSegment()
         for pin in pins.open.values { note(pin) }
+        directory?.count(in: &finished)
         directory = nil
     }
 
@@ -234,6 +236,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         let summary = writer.summary
         finished.records += summary.records - min(summary.records, segment.announced)
         finished.dropped += summary.dropped
+        finished.written += summary.bytes
         if summary.dropped > 0 { noteDrop() }
         directory?.finish(bytes: summary.bytes, end: now)
         pins.finish(bytes: onDisk(summary.bytes), at: now)
@@ -279,6 +282,10 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         let lost = finished.records - before
         (finished.records, finished.dropped) = (before, finished.dropped + lost)
         if lost > 0 { noteDrop() }
+        var gone = FlightAccount()
+        directory?.count(in: &gone)
+        finished.removed += gone.removed
+        finished.pinnedRemoved += gone.pinnedRemoved
         directory = nil
         stop(ESTALE)
         nextTry = now

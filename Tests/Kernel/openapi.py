@@ -32,6 +32,7 @@ class Description:
     def __init__(self, document, schema):
         self.spec, self.validators, self.referencing = modules()
         self.document = document
+        self.files = {"openapi.json": document, "tailrace-1.schema.json": schema}
         resource = self.referencing.Resource.from_contents
         dialect = self.referencing.jsonschema.DRAFT202012
         # The schema names itself by its $id, and is referred to by its file: both are it.
@@ -68,6 +69,42 @@ class Description:
         checker = self.validators.OAS31Validator(absolute, registry=self.registry)
         return ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message[:300]) for error in checker.iter_errors(value)]
 
+    def check_value(self, what, value, schema):
+        errors = self.errors(value, schema)
+        assert not errors, "%s is not as described: %s" % (what, errors[:3])
+        unknown = sorted(set(self.undescribed(value, [("openapi.json", schema)], "")))
+        assert not unknown, "%s has names that are not described: %s" % (what, unknown)
+
+    def parts(self, where, node):
+        """The schemas that describe this place, with the file that each is in."""
+        if "$ref" in node:
+            name, _, pointer = node["$ref"].partition("#")
+            place = self.files[name or where]
+            for step in pointer.strip("/").split("/"):
+                place = place[step]
+            yield from self.parts(name or where, place)
+        for inner in node.get("allOf", []) + node.get("anyOf", []) + node.get("oneOf", []):
+            yield from self.parts(where, inner)
+        if "then" in node:
+            yield from self.parts(where, node["then"])
+        yield where, node
+
+    def undescribed(self, value, nodes, path):
+        """Names that no schema knows: a validator lets them pass, because readers must."""
+        parts = [part for where, node in nodes for part in self.parts(where, node)]
+        if isinstance(value, list):
+            items = [(where, node["items"]) for where, node in parts if "items" in node]
+            for inner in value:
+                yield from self.undescribed(inner, items, path + "[]")
+        if not isinstance(value, dict) or any("additionalProperties" in node for _, node in parts):
+            return
+        for name, inner in value.items():
+            own = [(where, node["properties"][name]) for where, node in parts if name in node.get("properties", {})]
+            if own:
+                yield from self.undescribed(inner, own, path + "." + name)
+            elif any("properties" in node for _, node in parts):
+                yield path + "." + name
+
     def check(self, target, reply):
         """A reply's status, type and body are described. Gives the object, where it is JSON."""
         known, operation = self.operation(target)
@@ -77,8 +114,7 @@ class Description:
         assert reply.type in content, "%s: %r is not among %s" % (known, reply.type, sorted(content))
         if reply.type != "application/json":
             return None
-        errors = self.errors(reply.json(), content[reply.type]["schema"])
-        assert not errors, "%s is not as described: %s" % (target, errors[:3])
+        self.check_value(target, reply.json(), content[reply.type]["schema"])
         return reply.json()
 
     def examples(self):

@@ -14,6 +14,7 @@ import recording_file
 from canary import MORE, Canary, found
 from daemon import Daemon
 from servers import TruthServer
+from test_daemon_api import children
 from tracer import Skip, require_command, require_tailrace
 
 POINTER = re.compile(rb"ffff[0-9a-f]{12}", re.IGNORECASE)
@@ -117,11 +118,6 @@ def test_nobody_but_root_reads_its_memory():
             daemon.stop()
     finally:
         shutil.rmtree(directory)
-
-
-def children(pid):
-    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
-        return [int(word) for word in file.read().split()]
 
 
 def started(command, directory):

@@ -2,8 +2,10 @@
 """What the daemon's socket serves: as it is described, and as the server's own log and `ss` have it."""
 import json
 import re
+import resource
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -42,6 +44,11 @@ class Stalled:
         self.connection.close()
 
 
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+        return [int(word) for word in file.read().split()]
+
+
 def socket_of(port, address):
     """What `ss` says of the server's side: Send-Q, unsent bytes, sk_wmem_queued, sndbuf."""
     text = subprocess.run(["ss", "-tnimOH", "state", "connected", "sport", "=", ":%d" % port, "and", "dst", address],
@@ -58,8 +65,7 @@ def test_the_description_is_valid_and_is_what_is_served():
         description = Description(json.load(document), json.load(schema))
     description.check_itself()
     for where, example, schema in description.examples():
-        errors = description.errors(example, schema)
-        assert not errors, "the example of %s: %s" % (where, errors[:3])
+        description.check_value("the example of " + where, example, schema)
     with Daemon() as daemon:
         for name, file in FILES.items():
             assert daemon.get("/" + name).body == file.read_bytes(), name + " is served otherwise than it is"
@@ -73,7 +79,9 @@ def test_the_description_is_valid_and_is_what_is_served():
 
 def test_every_reply_is_as_described_and_as_the_server_has_it():
     require_tailrace()
-    with TruthServer("--sndbuf", 65536) as server, Daemon(server.port) as daemon:
+    # With a recording of the last minutes, and an endpoint that nobody is at: their accounts are in the replies.
+    with tempfile.TemporaryDirectory(prefix="tailrace-flight-") as directory, TruthServer("--sndbuf", 65536) as server, Daemon(
+            server.port, settings=["flight-directory = " + directory, "otlp-endpoint = http://127.0.0.1:9"]) as daemon:
         description = described(daemon)
         drive_mixed(server.port, 200, 8)
         with Stalled(server.port) as stalled, Stalled(server.port, "/sse/2x200/gap=60000"):
@@ -90,8 +98,16 @@ def test_every_reply_is_as_described_and_as_the_server_has_it():
         assert not any(seen.values()), seen
         health = daemon.ask("/v1/health")
         assert health["status"] == "ok" and health["target"]["ports"] == [server.port], health
+        # With the process that reads tasks.
+        told, truth = health["own_cost"]["resident_bytes"], sum(map(resident, [daemon.pid, *children(daemon.pid)]))
+        assert truth / 2 < told < truth * 2, "%d bytes resident, told %d" % (truth, told)
         daemon.stop()
     return "%d targets, %d refusals" % (len(replies) + 1, names)
+
+
+def resident(pid):
+    with open("/proc/%d/statm" % pid) as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 
 
 def held_ns(reply):
@@ -207,8 +223,7 @@ def check_objects(stream, description):
     schema = description.document["paths"]["/v1/stream"]["get"]["x-object-schema"]
     for kind in set(stream.kinds):
         for item in stream.of_type(kind)[:10]:
-            errors = description.errors(item, schema)
-            assert not errors, "a %s: %s" % (kind, errors[:2])
+            description.check_value("a " + kind, item, schema)
 
 
 def test_streams_tell_every_response_once_and_in_order():

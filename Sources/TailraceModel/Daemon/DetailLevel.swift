@@ -35,6 +35,11 @@ public enum DetailLevel: Int, CaseIterable, Sendable, Comparable {
         }
     }
 
+    /// For people: all that is left out.
+    public var words: String {
+        self == .full ? meaning : Self.allCases[1...rawValue].map(\.meaning).joined(separator: ", ")
+    }
+
     /// One step down; nil: there is none.
     public var less: DetailLevel? { DetailLevel(rawValue: rawValue + 1) }
     /// One step up; nil: there is none.

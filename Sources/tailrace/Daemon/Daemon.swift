@@ -205,7 +205,7 @@ final class Daemon {
 
     private var status: String {
         "tracing \(facts.target) by \(facts.backend): \(run.connections) connections; \(facts.loss.words); "
-            + "\(Quantity.percent(facts.ownShare)) of a core; \(breaker.level.meaning)"
+            + "\(Quantity.percent(facts.ownShare)) of a core; \(breaker.level.words)"
     }
 
     /// SIGHUP.
@@ -218,7 +218,7 @@ final class Daemon {
             if !fixed.isEmpty {
                 complain("\(fixed.joined(separator: ", ")) changed: that needs a new start, the rest is in force now")
             }
-            apply(new)
+            apply(new.untilRestart(from: settings))
             if fixed.isEmpty { complain("the settings were read again") }
         } catch {
             complain("the settings stay as they were: \(error)")
@@ -231,6 +231,7 @@ final class Daemon {
         breaker.limits = .init(share: new.cpuLimit, bytes: new.memoryLimit)
         export?.set(new)
         settings = new
+        feeds.run = description
         facts.target = Target(new).description
     }
 }

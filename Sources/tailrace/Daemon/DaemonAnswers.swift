@@ -2,6 +2,7 @@
 import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
+import TailraceOutput
 import TailraceService
 
 /// What clients ask for.
@@ -15,6 +16,14 @@ extension Daemon {
         }
     }
 
+    /// Of the run, with what is to be traced, also while nothing is.
+    var description: RunDescription {
+        var description = run.description
+        (description.ports, description.pids) = (settings.ports, settings.pids)
+        (description.comms, description.cgroups) = (settings.comms, settings.cgroups)
+        return description
+    }
+
     func metricSet(at now: Nanoseconds) -> MetricSet { metrics.metrics(at: now, facts: facts, account: account) }
 
     func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) {
@@ -23,7 +32,7 @@ extension Daemon {
 
     /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.
     func record(_ request: ServiceRequest, _ target: Target) -> String? {
-        guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.meaning)" }
+        guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.words)" }
         guard recordingFeeds.count < RecordingFeeds.most else {
             return "\(RecordingFeeds.most) clients read along already; end one of them"
         }

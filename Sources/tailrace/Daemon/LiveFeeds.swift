@@ -18,13 +18,18 @@ struct LiveFeeds {
     private var listeners: [Listener] = []
     private var wanted: Set<Kind> = []
     private var format: NDJSON
+    /// What the first line says.
+    var run: RunDescription { didSet { format = NDJSON(run: run) } }
     private var nextSign: Nanoseconds = 0
     /// A sign of life, so that whoever waits knows that nothing happened, ns.
     private static let silence: Nanoseconds = 5_000_000_000
     /// What they can listen to at once.
     static let most = 16
 
-    init(_ run: RunDescription) { format = NDJSON(run: run) }
+    init(_ run: RunDescription) {
+        self.run = run
+        format = NDJSON(run: run)
+    }
 
     /// Without a listener nothing is written.
     var isEmpty: Bool { listeners.isEmpty }

@@ -43,11 +43,11 @@ struct RequestDesk {
         var reasons: [String] = []
         if let loss = account.loss, loss.unseen > 0 { reasons.append(loss.words) }
         if let level = account.breaker.flatMap({ DetailLevel(rawValue: $0.level) }), level > .full {
-            reasons.append("to cost no more than it may, it tells less: \(level.meaning)")
+            reasons.append("to cost no more than it may, it does less: \(level.words)")
         }
         request.answer(
             status: 200, type: Self.json,
-            ServiceJSON.health(account, daemon.facts, daemon.run.description, reasons: reasons, at: now))
+            ServiceJSON.health(account, daemon.facts, daemon.description, reasons: reasons, at: now))
     }
 
     /// False: that was refused.
@@ -80,9 +80,9 @@ struct RequestDesk {
             case "/v1/pressure": ServiceJSON.pressure(snapshot)
             case "/v1/samples":
                 ServiceJSON.samples(
-                    daemon.samples.values.sorted { $0.server.pid < $1.server.pid }, snapshot, daemon.run.description)
+                    daemon.samples.values.sorted { $0.server.pid < $1.server.pid }, snapshot, daemon.description)
             case "/v1/snapshot": SnapshotJSON.whole(snapshot.limited(to: most))
-            default: ServiceJSON.detail(snapshot, daemon.run.description)
+            default: ServiceJSON.detail(snapshot, daemon.description)
             }
         if let reply { return request.answer(status: 200, type: Self.json, reply) }
         request.refuse(
