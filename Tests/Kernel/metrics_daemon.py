@@ -37,14 +37,14 @@ def require_reader():
 
 
 class MetricsDaemon(Tracer):
-    """`tailrace daemon` on these ports of servers; `settings`: more lines of its file."""
+    """`tailrace daemon` on these ports of servers; `settings`: more lines of its file; `flies`: with a flight recorder."""
 
-    def __init__(self, *ports, settings=()):
+    def __init__(self, *ports, settings=(), flies=False):
         super().__init__(None, json_lines=False)
         self.listener = free_port()
         lines = ["port = %d" % port for port in ports]
         lines += ["socket = " + self.path("socket"), "metrics-listen = 127.0.0.1:%d" % self.listener,
-                  "flight-directory =", *settings]
+                  "flight-directory = " + (self.path("flight") if flies else ""), *settings]
         with open(self.path("conf"), "w") as file:
             file.write("\n".join(lines) + "\n")
         self.arguments = ["daemon", "--config", self.path("conf"), "--ready-file", self.ready_file]

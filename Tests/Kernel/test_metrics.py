@@ -9,7 +9,7 @@ import urllib.parse
 from load_client import Connection, drive
 from metrics_daemon import (OPENMETRICS, MetricsDaemon, Prometheus, check_metrics, read_openmetrics, require_daemon,
                             total)
-from servers import TruthServer
+from servers import Server, TruthServer, wait_acknowledged
 from test_completeness import REQUESTS, drive_mixed
 from tracer import STAGES
 
@@ -183,3 +183,37 @@ def test_a_name_from_outside_stays_within_its_label():
         check_metrics(daemon.scrape()[1])
     names = {sample.labels["comm"] for sample in families["tailrace_responses"].samples}
     assert names == {'a"b\\c\\u{a}}\\u{1b} 1'}, names
+
+
+def test_so_many_servers_have_series_and_the_others_are_counted_together():
+    require_daemon()
+    count, named = 230, 199
+    with Server("many_ports.py", count) as server, MetricsDaemon(
+            settings=["pid = %d" % server.pid, "tasks = off"]) as daemon:
+        def visit(ports):
+            for port in ports:
+                connection = Connection("127.0.0.1", port)
+                connection.request("/plain")
+                connection.request("/stream")
+                connection.close()
+                wait_acknowledged(port)
+
+        drive([lambda first=first: visit(server.said["ports"][first::4]) for first in range(4)])
+        families = settled(daemon, 2 * count)
+        visit(server.said["ports"])
+        families = settled(daemon, 4 * count)
+        begin = time.monotonic()
+        newer = daemon.scrape(OPENMETRICS)[1]
+        took = time.monotonic() - begin
+        plain = daemon.scrape()[1]
+    check_metrics(plain)
+    ports = collections.Counter()
+    for sample in families["tailrace_responses"].samples:
+        ports[sample.labels["port"]] += sample.value
+    assert set(ports.values()) == {4, 4 * (count - named)} and len(ports) == named + 1, ports
+    assert ports[""] == 4 * (count - named) == total(families, "tailrace_unnamed_responses", "_total"), ports
+    assert total(families, "tailrace_named_servers") == named
+    check_histograms(families)
+    series = sum(not line.startswith("#") for line in plain.splitlines())
+    return "%d series, %d bytes; %d as OpenMetrics, in %.0f ms; %.1f MB resident" % (
+        series, len(plain), len(newer), took * 1000, total(families, "process_resident_memory_bytes") / 1e6)

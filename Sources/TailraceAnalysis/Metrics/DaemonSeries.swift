@@ -57,6 +57,8 @@ extension FamilyBook {
     }
 
     private mutating func add(_ flight: FlightAccount) {
+        add(.flightRecording, count: flight.isRecording ? 1 : 0)
+        add(.flightGaps, count: Int64(clamping: flight.gaps))
         add(.flightSegments, count: Int64(flight.segments))
         add(.flightBytes, [MetricLabel(.state, "in_turn")], count: Int64(clamping: flight.bytes))
         add(.flightBytes, [MetricLabel(.state, "pinned")], count: Int64(clamping: flight.pinnedBytes))
@@ -70,6 +72,7 @@ extension FamilyBook {
         add(.otlpSent, count: Int64(clamping: otlp.sent))
         add(.otlpRetried, count: Int64(clamping: otlp.retried))
         add(.otlpDropped, count: Int64(clamping: otlp.dropped))
+        add(.otlpUnsentSpans, count: Int64(clamping: otlp.unsentSpans))
         add(.otlpSentBytes, count: Int64(clamping: otlp.sentBytes))
         add(.otlpQueued, count: otlp.queuedBytes)
     }
