@@ -178,8 +178,7 @@ final class Daemon {
             complain(toldLoss.words)
             feeds.tell(toldLoss, at: run.anchor.wall(at: now))
         }
-        // A cgroup that is made anew, as a restarted service's is, has another number.
-        if !settings.cgroups.isEmpty, breaker.level < .noConnections { choose(Target(settings)) }
+        if !settings.cgroups.isEmpty, breaker.level < .noConnections { followCgroups() }
         feeds.tick(at: now)
         recordingFeeds.tick(hub)
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
@@ -190,17 +189,27 @@ final class Daemon {
         if level >= .noStreams { endRecordings(at: now) }
         run.pauseTasks(level >= .noTasks)
         flight?.isPaused = level >= .noFlight
-        choose(level >= .noConnections ? .nothing : Target(settings))
+        do { try choose(level >= .noConnections ? .nothing : Target(settings)) } catch { complain("\(error)") }
     }
 
-    /// Another target, where it is another.
-    private func choose(_ target: Target) {
+    /// Another target, where it is another, or where its cgroups are others.
+    private func choose(_ target: Target) throws {
         let numbers = target.cgroupNumbers
         guard target != run.target || numbers != cgroupNumbers else { return }
-        // Whatever comes of it: what cannot be chosen is said once.
+        try run.retarget(to: target)
         cgroupNumbers = numbers
-        do { try run.retarget(to: target) } catch { return complain("\(error)") }
         flight?.description.target = target
+    }
+
+    /// A cgroup that is made anew, as a restarted service's is, has another number. One that is gone is told once.
+    private func followCgroups() {
+        let target = Target(settings)
+        let numbers = target.cgroupNumbers
+        guard numbers != cgroupNumbers else { return }
+        do { try choose(target) } catch {
+            cgroupNumbers = numbers
+            complain("\(error)")
+        }
     }
 
     private var status: String {
@@ -218,15 +227,15 @@ final class Daemon {
             if !fixed.isEmpty {
                 complain("\(fixed.joined(separator: ", ")) changed: that needs a new start, the rest is in force now")
             }
-            apply(new.untilRestart(from: settings))
+            try apply(new.untilRestart(from: settings))
             if fixed.isEmpty { complain("the settings were read again") }
         } catch {
             complain("the settings stay as they were: \(error)")
         }
     }
 
-    private func apply(_ new: DaemonConfiguration) {
-        if breaker.level < .noConnections { choose(Target(new)) }
+    private func apply(_ new: DaemonConfiguration) throws {
+        if breaker.level < .noConnections { try choose(Target(new)) }
         if new.thresholds != settings.thresholds { builder.limits = new.thresholds }
         breaker.limits = .init(share: new.cpuLimit, bytes: new.memoryLimit)
         export?.set(new)
