@@ -14,7 +14,7 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
 TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
-	python3-jsonschema python3-pip mandoc man-db zsh fish tmux
+	python3-jsonschema python3-pip mandoc man-db zsh fish tmux gdb
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 

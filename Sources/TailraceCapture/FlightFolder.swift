@@ -81,8 +81,8 @@ struct FlightFolder: ~Copyable {
     }
 }
 
-/// What so many bytes take on a disk: whole pages.
-func onDisk(_ bytes: UInt64) -> UInt64 { (bytes + 4095) & ~4095 }
+/// What so many bytes take on a disk: whole pages, and of a file of some size one more, that says where the others lie (ext4 counts it).
+func onDisk(_ bytes: UInt64) -> UInt64 { (bytes + 4095) & ~4095 + (bytes > 65536 ? 4096 : 0) }
 
 /// What is in a directory.
 func names(below descriptor: Int32) -> [String] {

@@ -131,14 +131,12 @@ class Manager:
         self.name, self.told = name, []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("\0" + name[1:] if name[0] == "@" else name)
-        threading.Thread(target=self.listen, daemon=True).start()
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
 
     def listen(self):
-        try:
-            while data := self.socket.recv(65536):
-                self.told.append((time.monotonic(), dict(line.split("=", 1) for line in data.decode().split("\n"))))
-        except OSError:
-            pass
+        while data := self.socket.recv(65536):
+            self.told.append((time.monotonic(), dict(line.split("=", 1) for line in data.decode().split("\n"))))
 
     def of(self, key):
         return [(at, state) for at, state in list(self.told) if key in state]
@@ -150,6 +148,8 @@ class Manager:
         return self
 
     def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)  # wakes who reads
+        self.thread.join(5)
         self.socket.close()
 
 

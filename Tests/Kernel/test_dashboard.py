@@ -12,6 +12,7 @@ import threading
 import time
 
 from load_client import Connection
+from schema import load, validator
 from screen import OPTIONS
 from servers import Client, TruthServer
 from tracer import BINARY, READY_WITHIN_S, Recorder, require_command, require_tailrace, run_to_end
@@ -198,6 +199,9 @@ def test_what_keys_save_is_for_the_owner_only_and_can_be_read():
         for name in recordings + texts:
             assert stat.S_IMODE(os.stat(name).st_mode) == 0o600, "others may read " + name
         objects = [json.load(open(name)) for name in texts]
+        for item in objects:
+            errors = [error.message for error in validator(load()).iter_errors(item)]
+            assert not errors, "a %s is not what the schema says: %s" % (item["type"], errors[:2])
         whole = next(item for item in objects if item["type"] == "snapshot")
         row = next(item for item in objects if item["type"] == "row")
         assert row["of"] == "response" and row["held_by"] == "peer_window" and "planted" in row["target"], row
