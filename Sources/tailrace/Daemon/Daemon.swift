@@ -181,6 +181,7 @@ final class Daemon {
         // A cgroup that is made anew, as a restarted service's is, has another number.
         if !settings.cgroups.isEmpty, breaker.level < .noConnections { choose(Target(settings)) }
         feeds.tick(at: now)
+        requests.forget(at: now)
         recordingFeeds.tick(hub)
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
     }

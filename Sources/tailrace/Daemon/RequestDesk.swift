@@ -149,6 +149,11 @@ struct RequestDesk {
         Thread.start { request.answer(status: 200, type: format.contentType, page.bytes(in: format)) }
     }
 
+    /// What nobody may be shown any more can be large. Once a second.
+    mutating func forget(at now: Nanoseconds) {
+        if let page, !page.isFresh(at: now) { self.page = nil }
+    }
+
     private mutating func freshPage(_ daemon: Daemon, at now: Nanoseconds) -> MetricsPage {
         if let page, page.isFresh(at: now) { return page }
         let begin = daemon.run.now
