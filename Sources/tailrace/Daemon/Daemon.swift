@@ -180,6 +180,7 @@ final class Daemon {
         }
         if !settings.cgroups.isEmpty, breaker.level < .noConnections { followCgroups() }
         feeds.tick(at: now)
+        requests.forget(at: now)
         recordingFeeds.tick(hub)
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
     }

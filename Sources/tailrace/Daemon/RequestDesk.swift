@@ -9,6 +9,7 @@ import TailraceService
 /// not, is made so many times a second at most, for all clients together.
 struct RequestDesk {
     private var newest: Snapshot?
+    private var page: MetricsPage?
     private var made = 0
     private var second: Nanoseconds = 0
     /// A snapshot of the usual is as good for so long, ns.
@@ -142,14 +143,25 @@ struct RequestDesk {
         Thread.start { request.answer(status: 200, type: Self.json, SnapshotLine.bytes(snapshot)) }
     }
 
-    private func answerMetrics(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+    private mutating func answerMetrics(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        let page = freshPage(daemon, at: now)
+        let format = OpenMetrics(accept: request.accept)
+        Thread.start { request.answer(status: 200, type: format.contentType, page.bytes(in: format)) }
+    }
+
+    /// What nobody may be shown any more can be large. Once a second.
+    mutating func forget(at now: Nanoseconds) {
+        if let page, !page.isFresh(at: now) { self.page = nil }
+    }
+
+    private mutating func freshPage(_ daemon: Daemon, at now: Nanoseconds) -> MetricsPage {
+        if let page, page.isFresh(at: now) { return page }
+        let begin = daemon.run.now
         let metrics = daemon.metricSet(at: now)
-        // Thousands of lines: not here.
-        let accept = request.accept
-        Thread.start {
-            let format = OpenMetrics(accept: accept)
-            request.answer(status: 200, type: format.contentType, format.bytes(metrics))
-        }
+        let end = daemon.run.now
+        let page = MetricsPage(metrics, took: end - begin, at: end)
+        self.page = page
+        return page
     }
 
     private func stream(_ request: ServiceRequest, _ daemon: Daemon) {
