@@ -179,6 +179,8 @@ install-documents:
 	$(Q)sh scripts/packages.sh python3
 	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man" "$(PREFIX)/share"
 	$(Q)install -D -m 644 schema/tailrace-1.schema.json "$(SHARE)/tailrace/tailrace-1.schema.json"
+	$(Q)install -D -m 644 schema/openapi.json "$(SHARE)/tailrace/openapi.json"
+	$(Q)install -D -m 644 packaging/grafana/tailrace.json "$(SHARE)/tailrace/grafana/tailrace.json"
 	$(Q)install -d "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	$(Q)"$(PROGRAM)" --generate-completion-script bash > "$(SHARE)/bash-completion/completions/tailrace"
 	$(Q)"$(PROGRAM)" --generate-completion-script zsh > "$(SHARE)/zsh/site-functions/_tailrace"
