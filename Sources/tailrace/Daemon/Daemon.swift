@@ -64,11 +64,19 @@ final class Daemon {
                     "there is no group \(Sanitizer.visible(settings.socketGroup)): only root and this user may ask; "
                         + "make it (groupadd --system), or set socket-group")
             }
+            makeDirectory(of: settings.socket, group: group)
             try service.listen(socket: settings.socket, group: group)
         }
         if let (address, port) = ConfigurationKey.address(settings.metricsListen) {
             try service.listen(address: address, port: Int(port))
         }
+    }
+
+    /// The last part of the way to the socket, as a service manager would make it; where that cannot be, binding says why.
+    private static func makeDirectory(of socket: String, group: UInt32?) {
+        let directory = String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)])
+        guard !directory.isEmpty, mkdir(directory, 0o750) == 0, let group else { return }
+        chown(directory, uid_t.max, group)
     }
 
     /// Until somebody ends it. `isReady`: called once it serves.
