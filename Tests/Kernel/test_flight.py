@@ -64,6 +64,9 @@ def test_killed_at_any_moment_it_leaves_nothing_attached_and_every_segment_reada
     return "%d kills, %d segments, %d responses in them" % (KILLS, len(files), counts["response"])
 
 
+test_killed_at_any_moment_it_leaves_nothing_attached_and_every_segment_readable.limit_s = 120 + 5 * KILLS
+
+
 def test_a_full_disk_is_counted_and_it_goes_on_by_itself():
     with tmpfs("6m") as directory, TruthServer() as server:
         flight = os.path.join(directory, "flight")

@@ -97,7 +97,8 @@ final class Daemon {
         recordingFeeds.end(hub, at: run.now, anchor: run.anchor, loss: run.loss())
         flight?.finish(at: run.now, anchor: run.anchor, loss: run.loss())
         service.stop()
-        export?.end(at: run.now, anchor: run.anchor)
+        let last = metricSet(at: run.now)
+        export?.end(anchor: run.anchor, metrics: last)
         complain("ended; \(run.loss().words)")
     }
 

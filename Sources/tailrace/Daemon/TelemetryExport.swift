@@ -46,8 +46,9 @@ struct TelemetryExport {
     /// To be called when this process has given up its rights: its thread begins here.
     func start() { sender.start() }
 
-    /// What is waiting is sent, for at most a second.
-    mutating func end(at now: Nanoseconds, anchor: ClockAnchor) {
+    /// What is waiting is sent, and the series as they are at the end, for at most a second.
+    mutating func end(anchor: ClockAnchor, metrics set: MetricSet) {
+        for body in metrics.requests(set) { sender.send(.metrics, body) }
         if let body = OTLPTrace.request(responses, findings, run: run, anchor: anchor) { sender.send(.traces, body) }
         sender.stop(within: 1_000_000_000)
     }
