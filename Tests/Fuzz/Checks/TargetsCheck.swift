@@ -15,8 +15,10 @@ enum TargetsCheck {
         for part in [target.path] + target.query.flatMap({ [$0.key, $0.value] }) {
             if let wrong = Harmless.wrong(in: part) { return wrong }
         }
-        let segments = target.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-        if !target.path.hasPrefix("/") || segments.contains(where: { $0 == "." || $0 == ".." }) {
+        // By scalars: a mark that joins with the slash before it makes another character of both.
+        let scalars = target.path.unicodeScalars
+        let segments = scalars.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(Substring.init)
+        if scalars.first != "/" || segments.contains(where: { $0 == "." || $0 == ".." }) {
             return "the path is \(target.path)"
         }
         if segments.count > 1, segments.contains("") { return "the path is \(target.path)" }
