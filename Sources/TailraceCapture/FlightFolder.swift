@@ -19,9 +19,7 @@ struct FlightFolder: ~Copyable {
     /// Of all of them.
     private(set) var bytes: UInt64 = 0
 
-    /// Takes over the descriptor, and finds what is there.
-    ///
-    /// - Parameter anchor: both clocks now.
+    /// Takes over the descriptor, and finds what is there. `anchor`: both clocks now.
     init(descriptor: Int32, anchor: ClockAnchor) {
         self.descriptor = descriptor
         var found: [(name: FlightName, bytes: UInt64, end: Int64)] = []

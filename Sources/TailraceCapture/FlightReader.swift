@@ -38,17 +38,13 @@ public final class FlightReader: RecordedSource {
     public init(_ catalogue: FlightCatalogue, range: ClosedRange<Int64>? = nil) throws(CaptureError) {
         let segments = range.map { catalogue.covering($0) } ?? catalogue.segments
         end = range?.upperBound
-        let (chosen, opened, isLater) = try Self.newestBoot(segments)
-        guard let opened, let first = chosen.first else {
-            throw CaptureError.unreadable(
-                catalogue.directory, "nothing that was recorded then can be read", "give another time")
-        }
+        let (chosen, isLater) = Self.newestBoot(segments)
+        guard let first = chosen.first else { throw catalogue.nothing(in: range, isThere: !segments.isEmpty) }
+        let opened = try SegmentReader(first.path)
         reader = opened
         rest = chosen.dropFirst()
         var whole = try RecordingReader(path: first.path)
-        guard let block = try whole.next() else {
-            throw CaptureError.unreadable(first.path, "its beginning is damaged", "give another time")
-        }
+        guard let block = try whole.next() else { throw catalogue.nothing(in: range, isThere: true) }
         replay = try RecordingReplay(catalogue.directory, block)
         replay.join(opened.description) { _ in }
         if isLater, let earliest = segments.first {
@@ -58,27 +54,27 @@ public final class FlightReader: RecordedSource {
         }
     }
 
-    /// Monotonic time begins anew with the machine: what was recorded since it began last. What cannot be read is left out.
-    private static func newestBoot(
-        _ segments: [FlightCatalogue.Segment]
-    ) throws(CaptureError) -> ([FlightCatalogue.Segment], SegmentReader?, Bool) {
+    /// Monotonic time begins anew with the machine: what was recorded since it began last, and whether there is more. What cannot
+    /// be read is left out.
+    private static func newestBoot(_ segments: [FlightCatalogue.Segment]) -> ([FlightCatalogue.Segment], Bool) {
         var chosen: [FlightCatalogue.Segment] = []
-        var first: SegmentReader?
-        var refusal: CaptureError?
+        var boot: String?
         for segment in segments.reversed() {
-            do throws(CaptureError) {
-                let opened = try SegmentReader(segment.path)
-                if let first, first.description.segment?.boot != opened.description.segment?.boot {
-                    return (chosen.reversed(), first, true)
-                }
-                chosen.append(segment)
-                first = opened
-            } catch {
-                refusal = refusal ?? error
-            }
+            guard let description = segment.description else { continue }
+            let own = description.segment?.boot ?? ""
+            if let boot, own != boot { return (chosen.reversed(), true) }
+            boot = own
+            chosen.append(segment)
         }
-        if chosen.isEmpty, let refusal { throw refusal }
-        return (chosen.reversed(), first, false)
+        return (chosen.reversed(), false)
+    }
+
+    /// When the newest record of all was made.
+    ///
+    /// - Throws: `CaptureError` of kind `unreadable`.
+    public static func end(of catalogue: FlightCatalogue) throws(CaptureError) -> Nanoseconds? {
+        guard let last = newestBoot(catalogue.segments).0.last else { return nil }
+        return try RecordingSource.end(of: last.path)
     }
 
     /// What the first segment says of itself.

@@ -86,6 +86,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         if let summary = writer?.summary {
             account.records += summary.records - min(summary.records, segment.announced)
             account.dropped += summary.dropped
+            account.written += summary.bytes
         }
         account.pins = pins.count
         directory?.count(in: &account)
@@ -154,6 +155,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         if let handle { late.end(handle) }
         endSegment()
         for pin in pins.open.values { note(pin) }
+        directory?.count(in: &finished)
         directory = nil
     }
 
@@ -222,6 +224,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         let summary = writer.summary
         finished.records += summary.records - min(summary.records, segment.announced)
         finished.dropped += summary.dropped
+        finished.written += summary.bytes
         if summary.dropped > 0 { noteDrop() }
         directory?.finish(bytes: summary.bytes, end: now)
         pins.finish(bytes: onDisk(summary.bytes), at: now)

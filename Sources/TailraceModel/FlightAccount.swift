@@ -8,6 +8,8 @@ public struct FlightAccount: Sendable, Equatable {
     public var problem: String?
     /// Records that this run wrote.
     public var records: UInt64 = 0
+    /// Bytes that this run wrote.
+    public var written: UInt64 = 0
     /// Records of this run that are in no segment: the disk was full, or failed.
     public var dropped: UInt64 = 0
     /// When the first record was dropped since it last wrote, ns since 1970; nil: none was.

@@ -61,6 +61,8 @@ public struct RecordingEnd: Sendable, Equatable {
     public var cutAt: UInt64?
     /// Bytes behind its end, or behind the cut.
     public var unusedBytes: UInt64 = 0
+    /// Of several segments: times that are in none.
+    public var gaps: [RecordingGap] = []
 
     /// Nothing.
     public init() {}
@@ -78,7 +80,13 @@ public struct RecordingEnd: Sendable, Equatable {
         if missingBlocks > 0 { words += ", \(missingBlocks) blocks missing" }
         if missingRecords > 0 { words += ", \(missingRecords) records missing" }
         if dropped > 0 { words += " (\(dropped) of them were dropped while recording)" }
-        return unusedBytes == 0 ? words : words + ", \(unusedBytes) bytes behind it not used"
+        if unusedBytes > 0 { words += ", \(unusedBytes) bytes behind it not used" }
+        for gap in gaps.prefix(3) {
+            words += ", nothing recorded from \(Timestamp.rfc3339(gap.begin).prefix(19))Z to "
+            words += "\(Timestamp.rfc3339(gap.end).prefix(19))Z"
+            words += gap.records.map { " (\($0) records)" } ?? " (no recorder was at work)"
+        }
+        return gaps.count > 3 ? words + " and \(gaps.count - 3) more such times" : words
     }
 }
 
@@ -110,5 +118,11 @@ extension JSONLine {
         field("missing_blocks", recording.missingBlocks)
         field("missing_records", recording.missingRecords)
         field("unused_bytes", recording.unusedBytes)
+        guard !recording.gaps.isEmpty else { return }
+        array("gaps", recording.gaps) { line, gap in
+            line.field("begin", wall: gap.begin)
+            line.field("end", wall: gap.end)
+            line.field("records", gap.records.map { Int64(clamping: $0) })
+        }
     }
 }

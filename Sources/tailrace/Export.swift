@@ -20,6 +20,7 @@ struct Export: ParsableCommand {
             EXAMPLES
               tailrace export incident.trc | jq 'select(.type=="response") | .timeline_ns'
               tailrace export incident.trc --format csv -o incident.csv
+              tailrace export --at 03:12 --within 30s --format perfetto -o incident.json
             """)
 
     /// The formats.
@@ -27,8 +28,10 @@ struct Export: ParsableCommand {
         case ndjson, json, csv, perfetto, otlp
     }
 
-    @Argument(help: "A file that `tailrace record` wrote.")
-    var file: String
+    @Argument(help: "A file that `tailrace record` wrote, or the directory of the daemon's recording.")
+    var file: String?
+
+    @OptionGroup var flight: FlightOptions
 
     @Option(help: "ndjson, json, csv, perfetto or otlp.")
     var format = Format.ndjson
@@ -48,10 +51,13 @@ struct Export: ParsableCommand {
     }
 
     func run() throws {
-        if let output, Output.isSameFile(file, output) {
+        guard let choice = try flight.choice(file) else {
+            throw ValidationError("Give FILE, a recording, or --at, a time that the daemon recorded.")
+        }
+        if let output, let file, Output.isSameFile(file, output) {
             throw Failure("cannot write the export to \(output): it is the recording itself; give another file (-o)")
         }
-        let run = try ReplayRun(path: file, tellsFlushes: flushes)
+        let run = try ReplayRun(choice, tellsFlushes: flushes)
         let format: any ResponseFormat =
             switch format {
             case .ndjson: NDJSON(run: run.description)

@@ -8,12 +8,12 @@ import TailraceOutput
 /// anywhere.
 final class ReplayRun: ResponseRun {
     /// The recording.
-    let source: RecordingSource
+    let source: any RecordedSource
     private var correlator: Correlator
 
     /// Opens the recording; what cannot be read is refused with exit code 65.
-    init(path: String, tellsFlushes: Bool) throws {
-        source = try RecordingSource(path: path)
+    init(_ choice: RecordingChoice, tellsFlushes: Bool) throws {
+        source = try choice.open()
         correlator = Correlator(tellsFlushes: tellsFlushes)
     }
 

@@ -21,10 +21,15 @@ struct ReportCommand: ParsableCommand {
               sudo tailrace report --port 8080 --for 30s
               tailrace report incident.trc
               tailrace report incident.trc --format json | jq -r '.servers[].summary'
+              tailrace report --at 03:12
             """)
 
-    @Argument(help: ArgumentHelp("A recording, as `tailrace record` writes it.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp(
+            "A recording, as `tailrace record` writes it, or the directory of the daemon's.", valueName: "file"))
     var file: String?
+
+    @OptionGroup var flight: FlightOptions
 
     @OptionGroup var options: TargetOptions
 
@@ -49,13 +54,13 @@ struct ReportCommand: ParsableCommand {
 
     func validate() throws {
         _ = try failures
-        guard file != nil else { return }
+        guard try flight.choice(file) != nil else { return }
         let target = options.target
         guard target.ports.isEmpty, target.pids.isEmpty, target.comms.isEmpty, target.cgroups.isEmpty, duration == nil,
             options.readyFile == nil, options.probe.pairs.isEmpty, !functions
         else {
             throw ValidationError(
-                "A recording is read as it is: FILE goes with neither TARGET, --for, --functions, --task-probe nor --ready-file."
+                "A recording is read as it is: FILE and --at go with neither TARGET, --for, --functions, --task-probe nor --ready-file."
             )
         }
     }
@@ -75,8 +80,8 @@ struct ReportCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let file {
-            let run = try ReplayRun(path: file, tellsFlushes: true)
+        if let choice = try flight.choice(file) {
+            let run = try ReplayRun(choice, tellsFlushes: true)
             return try write(gather(run) { try run.run(tell: $0, afterDrain: {}) }, of: run)
         }
         let run = try options.liveRun(tellsFlushes: true, timesFunctions: functions)

@@ -100,5 +100,6 @@ extension RecordingEnd {
         missingRecords = account.missingRecords
         if case .cut(let offset) = account.ending { cutAt = offset }
         unusedBytes = account.unusedBytes
+        gaps = account.gaps
     }
 }

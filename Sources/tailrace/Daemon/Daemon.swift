@@ -19,6 +19,7 @@ final class Daemon {
     private(set) var feeds: LiveFeeds
     private(set) var recordingFeeds = RecordingFeeds()
     private let hub: LateRecording
+    private let flight: DaemonFlight?
     private var breaker: Breaker
     private var cost: OwnCost
     private(set) var facts: RunFacts
@@ -42,6 +43,7 @@ final class Daemon {
         hub = LateRecording(mostSockets: Int(settings.maxConnections))
         run.tap = hub
         begin = run.anchor
+        flight = DaemonFlight(settings, run.recordingDescription, hub, ClockAnchor.now())
         builder = SnapshotBuilder(limits: settings.thresholds)
         metrics = MetricsBuilder(begin: begin.monotonic)
         feeds = LiveFeeds(run.description)
@@ -76,6 +78,7 @@ final class Daemon {
         try run.run(tell: { [self] in tell($0) }, afterDrain: { [self] in afterDrain() }, isDone: { false })
         Systemd.notify("STOPPING=1")
         recordingFeeds.end(hub, at: run.now, anchor: run.anchor, loss: run.loss())
+        flight?.end(at: run.now, anchor: run.anchor, loss: run.loss())
         service.stop()
         complain("ended; \(run.loss().words)")
     }
@@ -106,6 +109,7 @@ final class Daemon {
     }
 
     private func tell(_ finding: Finding) {
+        flight?.take(finding)
         guard finding.state != .updated, finding.severity > .notice else { return }
         complain("\(finding.state.rawValue): \(finding.anomaly.rawValue): \(Sanitizer.visible(finding.summary))")
     }
@@ -148,6 +152,9 @@ final class Daemon {
         }
         feeds.tick(at: now)
         recordingFeeds.tick(hub)
+        flight?.tick(
+            isWanted: breaker.level < .noFlight, run.recordingDescription, at: now, anchor: run.anchor, loss: facts.loss
+        )
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
     }
 
@@ -229,6 +236,7 @@ final class Daemon {
         account.connections = Int64(run.connections)
         account.probes = run.source.attached.map { .init($0, isAttached: true) }
         account.service = .init(service.account)
+        account.flight = flight.map { .init($0.account) }
         account.breaker = .init(level: breaker.level.rawValue, name: breaker.level.name, changes: breaker.steps)
         return account
     }

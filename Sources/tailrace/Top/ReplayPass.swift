@@ -6,7 +6,7 @@ import TailraceOutput
 
 /// One way through a recording, from its beginning on, block by block.
 final class ReplayPass {
-    private let source: RecordingSource
+    private let source: any RecordedSource
     private var correlator = Correlator(tellsFlushes: true)
     private var builder: SnapshotBuilder
     let begin: Nanoseconds
@@ -17,8 +17,8 @@ final class ReplayPass {
     private static let mostFindings = 10_000
 
     /// What cannot be read is refused with exit code 65.
-    init(path: String, limits: Thresholds) throws {
-        source = try RecordingSource(path: path)
+    init(_ choice: RecordingChoice, limits: Thresholds) throws {
+        source = try choice.open()
         builder = SnapshotBuilder(limits: limits)
         begin = source.now
         let run = source.description

@@ -23,8 +23,12 @@ struct Top: ParsableCommand {
 
     @OptionGroup var options: TargetOptions
 
-    @Option(help: ArgumentHelp("Show this recording instead.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Show this recording instead; or a directory: what the daemon recorded.", valueName: "file"))
     var replay: String?
+
+    @OptionGroup var flight: FlightOptions
 
     @Option(help: ArgumentHelp("Time between two pictures, from 500ms (500ms; as text 2s).", valueName: "time"))
     var interval: TimeSpan?
@@ -46,7 +50,7 @@ struct Top: ParsableCommand {
     }
 
     func run() throws {
-        if let replay { return try play(replay) }
+        if let choice = try flight.choice(replay) { return try play(choice) }
         if let client = options.daemon.client, let terminal = appearance.terminal() {
             return try look(client, terminal)
         }
@@ -95,19 +99,19 @@ struct Top: ParsableCommand {
         try TopText(interval: textInterval, limits: try thresholds.limits(), facts: facts).print(run)
     }
 
-    private func play(_ path: String) throws {
+    private func play(_ choice: RecordingChoice) throws {
         let limits = try thresholds.limits()
         guard let terminal = appearance.terminal() else {
-            let run = try ReplayRun(path: path, tellsFlushes: true)
+            let run = try ReplayRun(choice, tellsFlushes: true)
             let facts = RunFacts(run.description, target: run.source.description.target.description)
             return try TopText(interval: textInterval, limits: limits, facts: facts).print(run)
         }
         // Before the terminal is taken: what cannot be read is said on stderr.
-        _ = try RecordingSource(path: path)
+        _ = try choice.open()
         let screen = TopScreen(terminal, appearance.capabilities)
         defer { screen.leave() }
         try TopReplay(
-            path: path, screen: screen, interval: frameInterval, limits: limits,
+            choice, screen: screen, interval: frameInterval, limits: limits,
             files: SavedFile(directory: saveDirectory)
         ).show()
     }

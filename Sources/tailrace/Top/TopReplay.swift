@@ -8,7 +8,7 @@ import TailraceOutput
 
 /// A recording, looked at as if it were live: it plays, stands still, steps, and goes back by beginning anew.
 final class TopReplay {
-    private let path: String
+    private let choice: RecordingChoice
     private let screen: TopScreen
     private let interval: Nanoseconds
     private let limits: Thresholds
@@ -30,14 +30,16 @@ final class TopReplay {
     private static let speeds = 0.125...1024.0
 
     /// Opens it; what cannot be read is refused with exit code 65.
-    init(path: String, screen: TopScreen, interval: Nanoseconds, limits: Thresholds, files: SavedFile) throws {
-        self.path = path
+    init(_ choice: RecordingChoice, screen: TopScreen, interval: Nanoseconds, limits: Thresholds, files: SavedFile)
+        throws
+    {
+        self.choice = choice
         self.screen = screen
         self.interval = interval
         self.limits = limits
         self.files = files
-        pass = try ReplayPass(path: path, limits: limits)
-        end = try RecordingSource.end(of: path)
+        pass = try ReplayPass(choice, limits: limits)
+        end = try choice.end()
         goal = pass.begin
         cost = OwnCost(at: lastClock)
     }
@@ -106,7 +108,7 @@ final class TopReplay {
         case .previousFinding: try seekPreviousFinding()
         case .exportView: save(screen.viewJSON, "what is shown")
         case .exportRow: save(screen.rowJSON, "the selected row")
-        case .record: screen.say("this is a recording already: \(path)", at: lastClock)
+        case .record: screen.say("this is a recording already: \(choice.path)", at: lastClock)
         default: break
         }
         nextLook = 0
@@ -115,7 +117,7 @@ final class TopReplay {
     private func seek(to time: Nanoseconds) throws {
         awaitedFinding = nil
         goal = max(pass.begin, min(time, end ?? time))
-        if goal < pass.now { pass = try ReplayPass(path: path, limits: limits) }
+        if goal < pass.now { pass = try ReplayPass(choice, limits: limits) }
     }
 
     /// Where the finding before the newest one was told.
