@@ -14,11 +14,11 @@ BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/*.h bpf/include/events.h)
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev pkg-config
 TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables curl bpftool util-linux e2fsprogs openssl golang-go nodejs \
-	python3-jsonschema python3-pip mandoc man-db zsh fish tmux
+	python3-jsonschema python3-pip mandoc man-db zsh fish tmux gdb
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes fuzz \
+.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes openapi-checker openmetrics-reader fuzz \
 	sanitize check lint layers reproducible bench bench-tasks deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -46,7 +46,7 @@ unit-test: deps
 	$(Q)$(SWIFT) test --disable-xctest
 
 # Real kernel events, real servers and clients; needs root, and says what it skipped without.
-kernel-test: build nio-server go-release go-servers otlp-classes test-deps
+kernel-test: build nio-server go-release go-servers otlp-classes openapi-checker openmetrics-reader test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Kernel/run.py
 
 # Real servers and clients with one planted fault or none: what must be found of each, and what must not. SCENARIOS="reader stream".
@@ -113,6 +113,16 @@ otlp-classes:
 	$(Q)test -d .build/otlp/opentelemetry || { echo "  PIP  opentelemetry-proto"; \
 	python3 -m pip install -q --root-user-action=ignore --target .build/otlp opentelemetry-proto==1.29.0; }
 
+# Who checks the daemon's replies against its description: not us.
+openapi-checker:
+	$(Q)test -d .build/openapi/openapi_spec_validator || { echo "  PIP  openapi-spec-validator"; \
+	python3 -m pip install -q --root-user-action=ignore --target .build/openapi openapi-spec-validator==0.9.0; }
+
+# The official reader of OpenMetrics, which takes nothing that the format does not have.
+openmetrics-reader:
+	$(Q)test -d .build/openmetrics/prometheus_client || { echo "  PIP  prometheus-client"; \
+	python3 -m pip install -q --root-user-action=ignore --target .build/openmetrics prometheus-client==0.21.1; }
+
 check: reproducible lint layers
 
 # The committed objects are what these sources give, byte for byte.
@@ -169,6 +179,8 @@ install-documents:
 	$(Q)sh scripts/packages.sh python3
 	$(Q)python3 scripts/manual.py "$(PROGRAM)" "$(SHARE)/man" "$(PREFIX)/share"
 	$(Q)install -D -m 644 schema/tailrace-1.schema.json "$(SHARE)/tailrace/tailrace-1.schema.json"
+	$(Q)install -D -m 644 schema/openapi.json "$(SHARE)/tailrace/openapi.json"
+	$(Q)install -D -m 644 packaging/grafana/tailrace.json "$(SHARE)/tailrace/grafana/tailrace.json"
 	$(Q)install -d "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	$(Q)"$(PROGRAM)" --generate-completion-script bash > "$(SHARE)/bash-completion/completions/tailrace"
 	$(Q)"$(PROGRAM)" --generate-completion-script zsh > "$(SHARE)/zsh/site-functions/_tailrace"

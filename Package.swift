@@ -96,9 +96,9 @@ let package = Package(
 )
 
 let checked: [Target.Dependency] = [
-    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput", "CProbes",
-    "SeededRandom",
-    "Traffic",
+    "TailraceModel", "TailraceAnalysis", "TailraceCapture", "TailraceTasks", "TailraceOutput", "TailraceService",
+    "CProbes", "SeededRandom", "Traffic", .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOEmbedded", package: "swift-nio"),
 ]
 // What `make fuzz` looks for is also looked for in its corpus, by `swift test`: the same sources with another entry.
 let isFuzzing = Context.environment["TAILRACE_FUZZ"] != nil

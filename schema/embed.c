@@ -7,3 +7,9 @@ static const unsigned char openapi[] = {
 };
 
 const struct schema_document tailrace_openapi = { openapi, sizeof(openapi) };
+
+static const unsigned char json_schema[] = {
+#embed "tailrace-1.schema.json"
+};
+
+const struct schema_document tailrace_json_schema = { json_schema, sizeof(json_schema) };

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -71,6 +72,15 @@ static inline int cconfinement_limit(int what, unsigned long long value)
 	return setrlimit(what, &limit);
 }
 
+/* A change of the user takes them from root; another user may have been given some. */
+static inline int cconfinement_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(__NR_capset, &header, none) ? -1 : 0;
+}
+
 /*
  * From its return on: nobody, without capabilities, files, processes or network, and with limits of memory and processor
  * time. 0, or the step that failed.
@@ -90,6 +100,8 @@ static inline int cconfinement_enter(unsigned long long memory_bytes, unsigned l
 		if (setuid(0) == 0)
 			return 4;
 	}
+	if (cconfinement_drop_capabilities() != 0)
+		return 4;
 	/* A change of the user forgets the parent's death signal. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -48,10 +48,10 @@ struct BlankedBytes {
     }
 
     /// A request's head, or the beginning of one.
-    func blankRequestHead() {
+    func blankRequestHead(hidingPath hidesPath: Bool) {
         var isFirst = true
         eachLine { line in
-            if isFirst { blankRequestLine(line) } else { blankField(line) }
+            if isFirst { blankRequestLine(line, hidingPath: hidesPath) } else { blankField(line) }
             isFirst = false
         }
     }
@@ -70,14 +70,18 @@ struct BlankedBytes {
         }
     }
 
-    /// Keeps method, path and version.
-    private func blankRequestLine(_ line: Range<Int>) {
+    /// Keeps method, path and version. Of a path that is hidden not even the `/` stays: what is left is no path for `HTTPHead`.
+    private func blankRequestLine(_ line: Range<Int>, hidingPath hidesPath: Bool) {
         let content = content(line)
         let isWhole = isWhole(line)
         guard let space = text(content).position(of: 0x20) else { return }
         let target = (content.lowerBound + space + 1)..<content.upperBound
         let targetEnd = text(target).position(of: 0x20).map { target.lowerBound + $0 } ?? target.upperBound
-        blankTarget(target.lowerBound..<targetEnd, isWhole: isWhole || targetEnd < target.upperBound)
+        if hidesPath {
+            blank(target.lowerBound..<targetEnd)
+        } else {
+            blankTarget(target.lowerBound..<targetEnd, isWhole: isWhole || targetEnd < target.upperBound)
+        }
         guard targetEnd < target.upperBound else { return }
         let version = text((targetEnd + 1)..<target.upperBound)
         // What follows the version, and what is none.

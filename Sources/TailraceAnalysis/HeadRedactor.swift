@@ -9,6 +9,8 @@ import TailraceModel
 public struct HeadRedactor {
     var requests: [UInt64: RequestPlace] = [:]
     private var responses: [UInt64: UnfinishedHead] = [:]
+    /// Paths are blanked too: of a request its method, version and framing stay.
+    let hidesPaths: Bool
     /// Connections of which something is remembered; beyond it all are forgotten.
     static let mostRemembered = 4096
 
@@ -30,8 +32,8 @@ public struct HeadRedactor {
     }
     private static let longestHead = PendingHead.longestHead
 
-    /// Nothing is unfinished.
-    public init() {}
+    /// Nothing is unfinished. `hidingPaths`: they are blanked too.
+    public init(hidingPaths hidesPaths: Bool = false) { self.hidesPaths = hidesPaths }
 
     /// Bytes that a send call hands over: the beginning of `sent`, or its end. A call that took nothing is followed by one with
     /// the same sequence number.

@@ -84,7 +84,8 @@ struct OpenResponse {
     private mutating func learn(_ head: RequestHead, _ texts: inout TextCache) {
         method = RequestMethod(head.method)
         response.method = texts.text(head.method)
-        response.target = texts.text(head.target)
+        // That of CONNECT is no path, and one may be hidden.
+        response.target = head.target.isEmpty ? nil : texts.text(head.target)
         response.protocolName = head.protocolName
     }
 

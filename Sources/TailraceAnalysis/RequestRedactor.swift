@@ -23,7 +23,7 @@ extension HeadRedactor {
     public mutating func redactRequest(_ bytes: UnsafeMutableRawBufferPointer, of read: RequestRead) {
         let place = requests.isEmpty ? nil : requests.removeValue(forKey: read.socket)
         let count = max(read.bytes, Int64(bytes.count))
-        var rest = RedactedRead(rest: bytes, count: count, isFirst: read.isFirst)
+        var rest = RedactedRead(rest: bytes, count: count, isFirst: read.isFirst, hidesPaths: hidesPaths)
         rest.kind = place.flatMap { $0.kind(at: read.sequenceEnd &- UInt32(truncatingIfNeeded: count)) }
         while rest.count > 0, !rest.isDone { rest.step(longestHead: Self.longestRequestHead) }
         guard let kind = rest.kind else { return }
@@ -51,6 +51,7 @@ private struct RedactedRead {
     var rest: UnsafeMutableRawBufferPointer
     var count: Int64
     let isFirst: Bool
+    let hidesPaths: Bool
     /// nil: a request begins.
     var kind: RequestPlace.Kind?
     var isDone = false
@@ -97,7 +98,7 @@ private struct RedactedRead {
             if empty > 0 { return skip(Int64(empty)) }
             // Half a method, of which no more is told.
             if case .incomplete = HTTPHead.request(text, isWhole: false) {
-                BlankedBytes(rest).blankRequestHead()
+                BlankedBytes(rest).blankRequestHead(hidingPath: hidesPaths)
                 isDone = true
             } else {
                 end(nil)
@@ -107,9 +108,13 @@ private struct RedactedRead {
 
     /// A head, `before` of which came with earlier reads.
     private mutating func follow(before: [UInt8], _ longestHead: Int) {
-        guard !before.isEmpty else { return take(RedactedHead(rest, isCut: isCut, longestHead), behind: 0) }
+        guard !before.isEmpty else {
+            return take(RedactedHead(rest, isCut: isCut, longestHead, hidesPath: hidesPaths), behind: 0)
+        }
         var joined = before + Array(rest)
-        let head = joined.withUnsafeMutableBytes { RedactedHead($0, isCut: isCut, longestHead) }
+        let head = joined.withUnsafeMutableBytes {
+            RedactedHead($0, isCut: isCut, longestHead, hidesPath: hidesPaths)
+        }
         if head.length > before.count { rest.copyBytes(from: joined[before.count..<head.length]) }
         take(head, behind: before.count)
     }
@@ -146,7 +151,7 @@ private struct RedactedHead {
     /// Bytes of it.
     let length: Int
 
-    init(_ bytes: UnsafeMutableRawBufferPointer, isCut: Bool, _ longestHead: Int) {
+    init(_ bytes: UnsafeMutableRawBufferPointer, isCut: Bool, _ longestHead: Int, hidesPath: Bool) {
         let isWhole = isCut || bytes.count >= longestHead
         switch HTTPHead.request(HeadBytes(bytes), isWhole: isWhole) {
         case .tls: (sequel, length) = (.nothing, 2)
@@ -163,6 +168,6 @@ private struct RedactedHead {
             }
         }
         if case .nothing = sequel { return }
-        BlankedBytes(bytes)[0..<length].blankRequestHead()
+        BlankedBytes(bytes)[0..<length].blankRequestHead(hidingPath: hidesPath)
     }
 }

@@ -255,10 +255,10 @@ final class FlightDirectory {
         account.segments = folder.segments.count + (current == nil ? 0 : 1)
         account.bytes = folder.bytes + (current?.bytes ?? 0)
         account.oldest = (folder.segments.first?.name ?? current?.name).map { $0.begin * 1_000_000_000 }
-        account.removed = removed
+        account.removed += removed
         account.pinnedSegments = pinned.segments.count + (current?.isPinned == true ? 1 : 0)
         account.pinnedBytes = pinnedBytes
-        account.pinnedRemoved = pinnedRemoved
+        account.pinnedRemoved += pinnedRemoved
     }
 }
 

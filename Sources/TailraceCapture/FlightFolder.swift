@@ -19,7 +19,11 @@ struct FlightFolder: ~Copyable {
     /// Of all of them.
     private(set) var bytes: UInt64 = 0
 
-    /// Takes over the descriptor, and finds what is there. `anchor`: both clocks now.
+    /// Takes over the descriptor, and finds what is there.
+    ///
+    /// - Parameters:
+    ///   - descriptor: of the directory.
+    ///   - anchor: both clocks now.
     init(descriptor: Int32, anchor: ClockAnchor) {
         self.descriptor = descriptor
         var found: [(name: FlightName, bytes: UInt64, end: Int64)] = []
@@ -77,8 +81,8 @@ struct FlightFolder: ~Copyable {
     }
 }
 
-/// What so many bytes take on a disk: whole pages.
-func onDisk(_ bytes: UInt64) -> UInt64 { (bytes + 4095) & ~4095 }
+/// What so many bytes take on a disk: whole pages, and of a file of some size one more, that says where the others lie (ext4 counts it).
+func onDisk(_ bytes: UInt64) -> UInt64 { (bytes + 4095) & ~4095 + (bytes > 65536 ? 4096 : 0) }
 
 /// What is in a directory.
 func names(below descriptor: Int32) -> [String] {

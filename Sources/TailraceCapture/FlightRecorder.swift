@@ -13,6 +13,18 @@ import TailraceModel
 public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
     /// Of what is recorded next: the target may change.
     public var description: RecordingDescription
+    /// While it is paused, what comes is counted as dropped; it goes on by itself afterwards.
+    public var isPaused = false {
+        didSet {
+            guard isPaused != oldValue else { return }
+            if isPaused {
+                endSegment()
+                finished.problem = "it is paused"
+            } else {
+                nextTry = now
+            }
+        }
+    }
     private let path: String
     private let limits: FlightLimits
     private let segmentBytes: UInt64
@@ -258,7 +270,7 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
     /// Once a second: whether the directory is there, and whether what failed can go on.
     private func check() {
         if directory?.isThere == false { lose() }
-        guard writer == nil, now >= nextTry else { return }
+        guard writer == nil, !isPaused, now >= nextTry else { return }
         if directory == nil { directory = try? FlightDirectory(path: path, limits: limits, anchor: anchor) }
         if directory?.hasRoom == true { beginSegment(fresh) }
     }
@@ -270,6 +282,10 @@ public final class FlightRecorder<Redactor: PayloadRedactor>: RecordingTap {
         let lost = finished.records - before
         (finished.records, finished.dropped) = (before, finished.dropped + lost)
         if lost > 0 { noteDrop() }
+        var gone = FlightAccount()
+        directory?.count(in: &gone)
+        finished.removed += gone.removed
+        finished.pinnedRemoved += gone.pinnedRemoved
         directory = nil
         stop(ESTALE)
         nextTry = now

@@ -26,6 +26,8 @@ public final class KernelSource {
     /// Bytes that the iterator in progress wrote.
     private var iterated = 0
     let targets: TargetMap
+    /// Blanks a record before anybody sees it.
+    var curtain: Curtain?
     /// Sees every record, for recordings. Set before the first drain.
     public var tap: (any RecordTap)? {
         didSet { decoder.processes.found = { [weak tap] in tap?.found($0) } }
@@ -195,6 +197,14 @@ public final class KernelSource {
     }
 
     private func hand(_ record: UnsafeRawBufferPointer) {
+        guard let curtain, let wire = WireRecord(record) else { return tell(record) }
+        withUnsafeTemporaryAllocation(byteCount: wire.length, alignment: 8) { place in
+            curtain(wire, record, place)
+            tell(UnsafeRawBufferPointer(place))
+        }
+    }
+
+    private func tell(_ record: UnsafeRawBufferPointer) {
         tap?.take(record)
         if let event = decoder.decode(record) { handler?(event) } else { undecodable += 1 }
     }

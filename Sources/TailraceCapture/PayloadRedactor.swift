@@ -12,3 +12,14 @@ public protocol PayloadRedactor {
     /// Nothing more comes of this connection.
     mutating func forget(socket: UInt64)
 }
+
+extension KernelSource {
+    /// Puts a record without payload into the place behind it.
+    typealias Curtain = (WireRecord, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Void
+
+    /// What `redactor` blanks is seen by nobody from now on: neither by the decoder nor by recordings.
+    public func hide(with redactor: some PayloadRedactor) {
+        var redactor = redactor
+        curtain = { wire, bytes, place in wire.store(bytes, in: place, &redactor) }
+    }
+}

@@ -36,11 +36,24 @@ public final class ServingTasks: @unchecked Sendable {
         bpf_map_delete_elem(layouts, &key)
     }
 
+    /// Where it is kept who serves: for a process that may only look there.
+    public var descriptor: Int32 { tasks }
+}
+
+/// Who serves which connection, as `ServingTasks` of another process keeps it. To look needs no capability.
+public final class ServingTable {
+    private let descriptor: Int32
+
+    /// Takes over the descriptor.
+    public init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
     /// The goroutine of `pid` that serves the connection with this cookie; nil: it was not seen.
     public func task(of connection: UInt64, pid: Int32) -> UInt64? {
         var key = connection
         var task = ev_serving_task()
-        guard bpf_map_lookup_elem(tasks, &key, &task) == 0, task.pid == UInt32(bitPattern: pid) else { return nil }
+        guard bpf_map_lookup_elem(descriptor, &key, &task) == 0, task.pid == UInt32(bitPattern: pid) else { return nil }
         return task.id
     }
 }

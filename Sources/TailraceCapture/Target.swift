@@ -19,6 +19,16 @@ public struct Target: Sendable, Equatable {
     /// The most entries of one kind.
     public static let limit = Int(EV_FILTERS)
 
+    /// Nothing that there is.
+    public static let nothing: Target = {
+        var target = Target()
+        target.ports = [0]
+        return target
+    }()
+
+    /// The kernel's numbers of its cgroups: one that is made anew has another.
+    public var cgroupNumbers: [UInt64?] { cgroups.map { cgroupIdentity($0)?.id } }
+
     /// One phrase for people.
     public var description: String {
         var parts = ports.map { "port \($0)" } + pids.map { "pid \($0)" } + comms.map { "comm \($0)" }

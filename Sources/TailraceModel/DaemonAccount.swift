@@ -27,7 +27,7 @@ public struct DaemonAccount: Sendable {
     /// Those who ask.
     public var service: ServiceCounts?
     /// The recording that runs all the time.
-    public var flight: FlightCounts?
+    public var flight: FlightAccount?
     /// What is sent to an OTLP endpoint.
     public var otlp: OTLPCounts?
     /// How much of its work it still does.
@@ -71,27 +71,6 @@ public struct DaemonAccount: Sendable {
         public init() {}
     }
 
-    /// The recording that runs all the time.
-    public struct FlightCounts: Sendable {
-        /// Segments that are kept now.
-        public var segments: Int64 = 0
-        /// Bytes of the segments that may be overwritten.
-        public var bytes: Int64 = 0
-        /// Bytes of those that may not.
-        public var pinnedBytes: Int64 = 0
-        /// Bytes written since it began.
-        public var writtenBytes: UInt64 = 0
-        /// Records that could not be written.
-        public var droppedRecords: UInt64 = 0
-        /// Segments that were removed to make room.
-        public var removedSegments: UInt64 = 0
-        /// Findings for which segments were pinned.
-        public var pins: UInt64 = 0
-
-        /// None.
-        public init() {}
-    }
-
     /// Requests to an OTLP endpoint, since it began.
     public struct OTLPCounts: Sendable {
         /// Taken by it.
@@ -100,6 +79,8 @@ public struct DaemonAccount: Sendable {
         public var retried: UInt64 = 0
         /// Given up, or without room.
         public var dropped: UInt64 = 0
+        /// Spans that there was no room for before they were in a request.
+        public var unsentSpans: UInt64 = 0
         /// Bytes that wait now.
         public var queuedBytes: Int64 = 0
         /// Bytes that were taken by it.

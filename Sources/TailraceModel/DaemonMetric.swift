@@ -78,21 +78,30 @@ extension Metric {
         "tailrace.flight.segments", .gauge, .count, "Segments of the flight recorder that are kept")
     package static let flightBytes = Metric(
         "tailrace.flight.held", .gauge, .bytes, "Bytes of the flight recorder's segments, kept in turn or pinned")
-    package static let flightWritten = Metric(
-        "tailrace.flight.written", .counter, .bytes, "Bytes that the flight recorder wrote")
+    package static let flightRecords = Metric(
+        "tailrace.flight.records", .counter, .count, "Records that the flight recorder wrote")
     package static let flightDropped = Metric(
         "tailrace.flight.dropped_records", .counter, .count, "Records that the flight recorder could not write")
     package static let flightRemoved = Metric(
         "tailrace.flight.removed_segments", .counter, .count, "Segments that were removed to make room")
     package static let flightPins = Metric(
         "tailrace.flight.pins", .counter, .count, "Findings for which segments were pinned")
-    static let ownFlight = [flightSegments, flightBytes, flightWritten, flightDropped, flightRemoved, flightPins]
+    package static let flightRecording = Metric(
+        "tailrace.flight.recording", .gauge, .count, "1: the flight recorder writes; 0: it cannot")
+    package static let flightGaps = Metric(
+        "tailrace.flight.gaps", .counter, .count, "Stretches of time that the flight recorder could not record")
+    static let ownFlight = [
+        flightRecording, flightSegments, flightBytes, flightRecords, flightDropped, flightGaps, flightRemoved,
+        flightPins,
+    ]
 
     package static let otlpSent = Metric("tailrace.otlp.requests", .counter, .count, "OTLP requests that were taken")
     package static let otlpRetried = Metric("tailrace.otlp.retried", .counter, .count, "OTLP requests sent once more")
     package static let otlpDropped = Metric(
         "tailrace.otlp.dropped", .counter, .count, "OTLP requests given up, or without room")
+    package static let otlpUnsentSpans = Metric(
+        "tailrace.otlp.unsent_spans", .counter, .count, "Spans that there was no room for in a request")
     package static let otlpSentBytes = Metric("tailrace.otlp.sent", .counter, .bytes, "Bytes of OTLP requests taken")
     package static let otlpQueued = Metric("tailrace.otlp.queued", .gauge, .bytes, "Bytes of OTLP requests that wait")
-    static let ownExport = [otlpSent, otlpRetried, otlpDropped, otlpSentBytes, otlpQueued]
+    static let ownExport = [otlpSent, otlpRetried, otlpDropped, otlpUnsentSpans, otlpSentBytes, otlpQueued]
 }

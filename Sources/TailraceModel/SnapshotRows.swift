@@ -114,12 +114,10 @@ public struct SocketRow: Codable, Sendable {
 public struct ResponseRow: Codable, Sendable {
     /// Which one.
     public var key: ResponseKey
-    /// The client.
-    public var remote: Endpoint
+    /// On which connection.
+    public var connection: Connection
     /// Who serves it; nil: not known.
     public var server: Server?
-    /// Local port.
-    public var port: UInt16
     /// Method and path. Untrusted.
     public var request: String
     /// nil: none was seen, or it is open.
@@ -162,12 +160,10 @@ public struct ResponseRow: Codable, Sendable {
     public var timeline: StageTimes?
 
     /// Open or ended, with what both have; the rest is nothing, or not known.
-    public init(key: ResponseKey, remote: Endpoint, server: Server?, port: UInt16, begin: Nanoseconds, duration: Int64)
-    {
-        self.key = key
-        self.remote = remote
+    public init(number: Int, on connection: Connection, server: Server?, begin: Nanoseconds, duration: Int64) {
+        key = ResponseKey(cookie: connection.cookie, number: number)
+        self.connection = connection
         self.server = server
-        self.port = port
         self.begin = begin
         self.duration = duration
         request = ""
@@ -178,6 +174,10 @@ public struct ResponseRow: Codable, Sendable {
         isClientGone = false
     }
 
+    /// The client.
+    public var remote: Endpoint { connection.remote }
+    /// Local port.
+    public var port: UInt16 { connection.local.port }
     /// `comm[pid]`; untrusted.
     public var serverName: String { server.map { "\($0.comm)[\($0.pid)]" } ?? "-" }
 }

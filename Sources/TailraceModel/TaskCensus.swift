@@ -126,7 +126,7 @@ public struct ConnectionCount: Sendable, Equatable {
 }
 
 /// The open tasks of a process at one moment.
-public struct TaskCensus: Sendable {
+public struct TaskCensus: Sendable, Equatable {
     /// Whose.
     public let pid: Int32
     /// The kernel's name of it. Untrusted.

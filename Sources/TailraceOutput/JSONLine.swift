@@ -159,11 +159,20 @@ struct JSONLine {
         bytes.append(0x5d)
     }
 
+    /// A value that is JSON already.
+    mutating func field(_ name: StaticString, json value: some Sequence<UInt8>) {
+        self.name(name)
+        bytes.append(contentsOf: value)
+    }
+
     /// Elements that are JSON already.
-    mutating func array(_ name: StaticString, json elements: [[UInt8]]) {
+    mutating func array(_ name: StaticString, json elements: [some Collection<UInt8>]) {
         self.name(name)
         bytes.append(0x5b)
-        bytes.append(contentsOf: elements.joined(separator: [0x2c]))
+        for (index, element) in elements.enumerated() {
+            if index > 0 { bytes.append(0x2c) }
+            bytes.append(contentsOf: element)
+        }
         bytes.append(0x5d)
     }
 

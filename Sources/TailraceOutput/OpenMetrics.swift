@@ -8,7 +8,8 @@ import TailraceModel
 public struct OpenMetrics: Sendable {
     /// What the other side reads.
     public enum Dialect: Sendable { case openMetrics, prometheus }
-    private let dialect: Dialect
+    /// What is written.
+    public let dialect: Dialect
 
     /// In one of both.
     public init(_ dialect: Dialect) { self.dialect = dialect }

@@ -3,31 +3,41 @@ import TailraceModel
 
 /// What the daemon answers on its socket: one object each (openapi.json).
 public enum ServiceJSON {
-    /// Servers, those that wait most first.
-    public static func servers(_ snapshot: Snapshot) -> [UInt8] {
-        document("servers", snapshot) { line in
-            line.array("servers", snapshot.servers) { line, row in
-                line.serverRow(row)
-                line.pressure("pressure", row.pressure.all)
-            }
+    /// What can be asked.
+    public static func paths(_ paths: [(path: String, parameters: [String], meaning: String)], version: String)
+        -> [UInt8]
+    {
+        var line = JSONLine(type: "paths")
+        line.field("version", string: version)
+        line.array("paths", paths) { line, entry in
+            line.field("path", string: entry.path)
+            line.array("parameters", strings: entry.parameters)
+            line.field("meaning", sentences: entry.meaning)
         }
+        return line.closed()
     }
 
-    /// Open responses and the slowest that ended; `most` of each.
-    public static func responses(_ snapshot: Snapshot, most: Int) -> [UInt8] {
+    /// Servers, those that wait most first.
+    public static func servers(_ snapshot: Snapshot) -> [UInt8] {
+        document("servers", snapshot) { $0.array("servers", snapshot.servers) { $0.serverRow($1) } }
+    }
+
+    /// Open responses and the slowest that ended.
+    public static func responses(_ snapshot: Snapshot) -> [UInt8] {
         let anchor = snapshot.facts.anchor
         return document("responses", snapshot) { line in
             line.field("open_count", snapshot.totals.open)
-            line.array("open", snapshot.open.prefix(most)) { $0.responseRow($1, anchor) }
-            line.array("slowest_ended", snapshot.ended.prefix(most)) { $0.responseRow($1, anchor) }
+            line.array("open", snapshot.open) { $0.responseRow($1, anchor) }
+            line.array("slowest_ended", snapshot.ended) { $0.responseRow($1, anchor) }
         }
     }
 
     /// Connections, those that wait longest first.
-    public static func connections(_ snapshot: Snapshot, most: Int) -> [UInt8] {
-        document("connections", snapshot) { line in
+    public static func connections(_ snapshot: Snapshot) -> [UInt8] {
+        let anchor = snapshot.facts.anchor
+        return document("connections", snapshot) { line in
             line.field("connection_count", snapshot.totals.connections)
-            line.array("connections", snapshot.connections.prefix(most)) { $0.socketRow($1) }
+            line.array("connections", snapshot.connections) { $0.socketRow($1, anchor) }
         }
     }
 
@@ -43,8 +53,8 @@ public enum ServiceJSON {
     public static func pressure(_ snapshot: Snapshot) -> [UInt8] {
         document("pressure", snapshot) { line in
             line.array("servers", snapshot.servers) { line, row in
-                line.server(row.server)
-                line.pressure("all", row.pressure.all)
+                line.object("server") { $0.server(row.server) }
+                line.pressure("pressure", row.pressure.all)
                 line.object("by_cause") { line in
                     for cause in WaitCause.allCases { line.pressure(cause.name, row.pressure[cause]) }
                 }
@@ -57,48 +67,23 @@ public enum ServiceJSON {
         let format = NDJSON(run: run)
         let anchor = snapshot.facts.anchor
         return document("samples", snapshot) { line in
-            line.array("samples", json: samples.map { Array(format.sample($0, anchor: anchor).dropLast()) })
+            line.array("samples", json: samples.map { format.sample($0, anchor: anchor).dropLast() })
         }
     }
 
-    /// One response, as `trace` tells it; nil: it is not known any more.
-    public static func response(_ snapshot: Snapshot, _ run: RunDescription) -> [UInt8]? {
+    /// One response as `trace` tells it, its connection, and its newest flushes; nil: it is not known any more.
+    public static func detail(_ snapshot: Snapshot, _ run: RunDescription) -> [UInt8]? {
         guard let detail = snapshot.detail, let response = detail.response else { return nil }
-        return NDJSON(run: run).response(response, anchor: snapshot.facts.anchor)
-    }
-
-    /// Whether it works, what it takes, and what it lost.
-    public static func health(_ account: DaemonAccount, _ facts: RunFacts, at now: Nanoseconds) -> [UInt8] {
-        var line = JSONLine(type: "health")
-        line.field("at", wall: facts.anchor.wall(at: now))
-        let level = account.breaker
-        line.field("status", string: facts.loss.unseen > 0 || (level?.level ?? 0) > 0 ? "degraded" : "ok")
-        line.field("version", string: account.version)
-        line.field("started", wall: account.started)
-        line.field("host", string: facts.host)
-        line.field("kernel", string: facts.kernel)
-        line.field("backend", string: facts.backend)
-        line.field("target", string: facts.target)
-        line.field("connections", account.connections)
-        line.object("own_cost") {
-            $0.field("core_share", number: facts.ownShare)
-            $0.field("resident_bytes", account.residentBytes)
-            $0.field("events_per_second", number: facts.eventsPerSecond)
+        let (format, anchor) = (NDJSON(run: run), snapshot.facts.anchor)
+        return document("detail", snapshot) { line in
+            line.field("response", json: format.response(response, anchor: anchor).dropLast())
+            if let socket = detail.socket {
+                line.object("connection") { $0.socketRow(socket, anchor) }
+            } else {
+                line.null("connection")
+            }
+            line.array("flushes", json: detail.flushes.map { format.flush($0, anchor: anchor).dropLast() })
         }
-        line.object("detail") {
-            $0.field("level", level?.level)
-            $0.field("name", string: level?.name)
-            $0.field("changes", level?.changes ?? 0)
-        }
-        line.events(facts.loss)
-        line.object("loss") {
-            $0.loss(facts.loss)
-            $0.field("unattributed", account.unattributed ?? 0)
-        }
-        if let clients = account.service { line.object("clients") { $0.clients(clients) } }
-        if let flight = account.flight { line.object("flight") { $0.flight(flight) } }
-        if let otlp = account.otlp { line.object("otlp") { $0.otlp(otlp) } }
-        return line.closed()
     }
 
     private static func document(_ type: StaticString, _ snapshot: Snapshot, _ fields: (inout JSONLine) -> Void)
@@ -109,34 +94,5 @@ public enum ServiceJSON {
         fields(&line)
         line.object("loss") { $0.loss(snapshot.facts.loss) }
         return line.closed()
-    }
-}
-
-extension JSONLine {
-    fileprivate mutating func clients(_ counts: DaemonAccount.ServiceCounts) {
-        field("open", counts.open)
-        field("accepted", counts.accepted)
-        field("refused_users", counts.refusedUsers)
-        field("refused_for_room", counts.refusedForRoom)
-        field("dropped_slow", counts.droppedSlow)
-        field("malformed", counts.malformed)
-        field("timed_out", counts.timedOut)
-    }
-
-    fileprivate mutating func flight(_ counts: DaemonAccount.FlightCounts) {
-        field("segments", counts.segments)
-        field("bytes", counts.bytes)
-        field("pinned_bytes", counts.pinnedBytes)
-        field("written_bytes", counts.writtenBytes)
-        field("dropped_records", counts.droppedRecords)
-        field("removed_segments", counts.removedSegments)
-        field("pins", counts.pins)
-    }
-
-    fileprivate mutating func otlp(_ counts: DaemonAccount.OTLPCounts) {
-        field("sent", counts.sent)
-        field("retried", counts.retried)
-        field("dropped", counts.dropped)
-        field("queued_bytes", counts.queuedBytes)
     }
 }

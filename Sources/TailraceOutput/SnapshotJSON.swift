@@ -11,7 +11,7 @@ public enum SnapshotJSON {
         line.field("host", string: snapshot.facts.host)
         line.field("kernel", string: snapshot.facts.kernel)
         line.field("backend", string: snapshot.facts.backend)
-        line.field("target", string: snapshot.facts.target)
+        line.field("traced", string: snapshot.facts.target)
         line.object("own_cost") {
             $0.field("core_share", number: snapshot.facts.ownShare)
             $0.field("resident_bytes", snapshot.facts.ownBytes)
@@ -24,7 +24,7 @@ public enum SnapshotJSON {
         line.array("servers", snapshot.servers) { $0.serverRow($1) }
         line.array("open", snapshot.open) { $0.responseRow($1, anchor) }
         line.array("slowest_ended", snapshot.ended) { $0.responseRow($1, anchor) }
-        line.array("connections", snapshot.connections) { $0.socketRow($1) }
+        line.array("connections", snapshot.connections) { $0.socketRow($1, anchor) }
         line.array("findings", snapshot.findings) { $0.finding($1, anchor: anchor) }
         line.object("loss") { $0.loss(snapshot.facts.loss) }
         return line.closed()
@@ -32,22 +32,21 @@ public enum SnapshotJSON {
 
     /// A row of a list of responses: `row`.
     public static func row(_ row: ResponseRow, anchor: ClockAnchor) -> [UInt8] {
-        var line = JSONLine(type: "row")
-        line.object("response") { $0.responseRow(row, anchor) }
-        return line.closed()
+        Self.row("response") { $0.responseRow(row, anchor) }
     }
 
     /// A connection: `row`.
-    public static func row(_ row: SocketRow) -> [UInt8] {
-        var line = JSONLine(type: "row")
-        line.object("connection") { $0.socketRow(row) }
-        return line.closed()
+    public static func row(_ row: SocketRow, anchor: ClockAnchor) -> [UInt8] {
+        Self.row("connection") { $0.socketRow(row, anchor) }
     }
 
     /// A server: `row`.
-    public static func row(_ row: ServerRow) -> [UInt8] {
+    public static func row(_ row: ServerRow) -> [UInt8] { Self.row("server") { $0.serverRow(row) } }
+
+    private static func row(_ kind: StaticString, _ fields: (inout JSONLine) -> Void) -> [UInt8] {
         var line = JSONLine(type: "row")
-        line.object("server") { $0.serverRow(row) }
+        line.field("of", string: kind.description)
+        fields(&line)
         return line.closed()
     }
 
@@ -89,58 +88,5 @@ extension JSONLine {
             line.field("slow_share", share: row.slowShare)
             line.field("rho", number: row.rho)
         }
-    }
-
-    mutating func serverRow(_ row: ServerRow) {
-        server(row.server)
-        field("in_flight", row.inFlight)
-        field("connections", row.connections)
-        field("blocked_writers", row.blockedWriters)
-        field("unsent_bytes", row.unsentBytes)
-        field("queued_bytes", row.queuedBytes)
-        field("tasks_provider", string: row.tasks?.provider)
-        field("tasks", row.tasks?.open)
-    }
-
-    mutating func responseRow(_ row: ResponseRow, _ anchor: ClockAnchor) {
-        field("id", string: row.key.id)
-        field("remote", string: row.remote.description)
-        field("pid", row.server.map { Int64($0.pid) })
-        field("comm", string: row.server?.comm)
-        field("request", string: row.request)
-        field("status", row.status)
-        field("streaming", row.isStreaming)
-        field("ended_by", string: row.endedBy?.rawValue)
-        field("begin", wall: anchor.wall(at: row.begin))
-        field("duration_ns", row.duration)
-        field("stage", string: row.stage.rawValue)
-        field("held_by", string: row.holder.rawValue)
-        field("wait_ns", row.wait)
-        field("blocked_ns", row.blocked)
-        field("unsent_bytes", row.unsentBytes)
-        field("queued_bytes", row.queuedBytes)
-        field("silence_ns", row.silence)
-        field("usual_gap_ns", row.gap)
-        field("flushes", row.flushes)
-        field("srtt_ns", row.rtt)
-        field("drained_per_second", number: row.drained)
-        field("tasks", row.tasks)
-        field("client_gone", row.isClientGone)
-    }
-
-    mutating func socketRow(_ row: SocketRow) {
-        connection(row.connection)
-        field("pid", Int64(row.server.pid))
-        field("comm", string: row.server.comm)
-        field("request", string: row.request)
-        field("held_by", string: row.holder.rawValue)
-        field("wait_ns", row.wait)
-        field("queued_bytes", Int64(row.sample.queuedBytes))
-        field("unsent_bytes", Int64(row.sample.unsentBytes))
-        field("unacked_bytes", Int64(row.sample.unackedBytes))
-        field("srtt_ns", row.rtt)
-        field("drained_per_second", number: row.drained)
-        field("written_per_second", number: row.written)
-        field("peer_window_share", share: row.peerWindowShare)
     }
 }

@@ -22,10 +22,6 @@ public final class TaskGauge: Sendable {
         let pid: Int32
         /// When it began, in the ticks that /proc counts in.
         let started: Int64
-
-        init(pid: Int32, started: Int64) { (self.pid, self.started) = (pid, started) }
-
-        init(_ server: Server) { self.init(pid: server.pid, started: server.started / Server.tick) }
     }
     private struct State {
         var wanted: [Process] = []
@@ -59,30 +55,32 @@ public final class TaskGauge: Sendable {
     private let kinds: [TaskProviderKind]
     private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
     private let ended: @Sendable (_ goProcess: Int32) -> Void
+    private let told: @Sendable () -> Void
 
-    /// Begins to read by these kinds, the preferred first; nothing is wanted yet. `found`: called from another thread with each Go process that is read, and
-    /// where its runtime keeps a goroutine's id, bytes. `ended`: from the same one, with each that is not read any more.
+    /// Begins to read by these kinds, the preferred first; nothing is wanted yet. From another thread are called: `found` with each Go process that is
+    /// read, and where its runtime keeps a goroutine's id, bytes; `ended` with each that is not read any more; `told` when there is something to take.
     public init(
         kinds: [TaskProviderKind] = [.go, .swift, .threads],
         found: @escaping @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void = { _, _ in },
-        ended: @escaping @Sendable (_ goProcess: Int32) -> Void = { _ in }
+        ended: @escaping @Sendable (_ goProcess: Int32) -> Void = { _ in },
+        told: @escaping @Sendable () -> Void = {}
     ) {
         self.kinds = kinds
         self.found = found
         self.ended = ended
+        self.told = told
+        let context = Unmanaged.passRetained(self)
         var thread = pthread_t()
-        let context = Unmanaged.passRetained(self).toOpaque()
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                if let context { Unmanaged<TaskGauge>.fromOpaque(context).takeRetainedValue().work() }
-                return nil
-            }, context)
-        if result == 0 { pthread_detach(thread) } else { Unmanaged<TaskGauge>.fromOpaque(context).release() }
+        let work: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { context in
+            if let context { Unmanaged<TaskGauge>.fromOpaque(context).takeRetainedValue().work() }
+            return nil
+        }
+        let result = pthread_create(&thread, nil, work, context.toOpaque())
+        if result == 0 { pthread_detach(thread) } else { context.release() }
     }
 
-    /// From now on that server is read too, where it has tasks that can be told.
-    public func watch(_ server: Server) { watch(Process(server)) }
+    /// From now on that process is read too, where it has tasks that can be told. `started`: ns since boot.
+    public func watch(pid: Int32, started: Nanoseconds) { watch(Process(pid: pid, started: started / Server.tick)) }
 
     /// The same for a process that has served nothing yet.
     public func watch(pid: Int32) {
@@ -190,6 +188,7 @@ public final class TaskGauge: Sendable {
             if nextCensus <= monotonic(), state.withLock({ $0.asksGroups }) > monotonic() {
                 nextCensus = group(processes)
             }
+            if state.withLock({ !$0.events.isEmpty || !$0.silent.isEmpty || !$0.censuses.isEmpty }) { told() }
             if next == nil { pause(Self.interval) }
         }
     }

@@ -16,7 +16,7 @@ struct Tailrace: ParsableCommand {
         version: version,
         subcommands: [
             Top.self, Trace.self, Record.self, ReportCommand.self, Export.self, TasksCommand.self, Explain.self,
-            DaemonCommand.self, Demo.self, Doctor.self, ReadImage.self,
+            DaemonCommand.self, Demo.self, Doctor.self, ReadImage.self, ReadTasks.self,
         ], defaultSubcommand: Top.self)
 
     static func main() {

@@ -69,6 +69,12 @@ final class TracingRun {
     /// short time.
     func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
 
+    /// Processes that work for this run.
+    var helpers: [pid_t] { witness.map { [$0.process] } ?? [] }
+
+    /// While it is paused, nothing is told of tasks, and nothing is spent on them.
+    func pauseTasks(_ isPaused: Bool) { witness?.pause(isPaused) }
+
     /// Groups of the servers' tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] { witness?.censuses(asks: asks) ?? [] }
 

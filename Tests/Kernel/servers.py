@@ -31,6 +31,7 @@ class Program:
         self.command = command
         self.process = None
         self.port = None
+        self.said = None
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
@@ -39,7 +40,8 @@ class Program:
         if not line:
             self.__exit__()
             raise AssertionError("the server did not start: " + " ".join(self.command))
-        self.port = json.loads(line)["port"]
+        self.said = json.loads(line)
+        self.port = self.said["port"]
         return self
 
     @property

@@ -12,6 +12,7 @@ import threading
 import time
 
 from load_client import Connection
+from schema import load, validator
 from screen import OPTIONS
 from servers import Client, TruthServer
 from tracer import BINARY, READY_WITHIN_S, Recorder, require_command, require_tailrace, run_to_end
@@ -198,10 +199,13 @@ def test_what_keys_save_is_for_the_owner_only_and_can_be_read():
         for name in recordings + texts:
             assert stat.S_IMODE(os.stat(name).st_mode) == 0o600, "others may read " + name
         objects = [json.load(open(name)) for name in texts]
+        for item in objects:
+            errors = [error.message for error in validator(load()).iter_errors(item)]
+            assert not errors, "a %s is not what the schema says: %s" % (item["type"], errors[:2])
         whole = next(item for item in objects if item["type"] == "snapshot")
-        row = next(item for item in objects if item["type"] == "row")["response"]
-        assert row["held_by"] == "client" and "planted" in row["request"], row
-        assert any("planted" in item["request"] for item in whole["open"]) and whole["findings"], whole
+        row = next(item for item in objects if item["type"] == "row")
+        assert row["of"] == "response" and row["held_by"] == "peer_window" and "planted" in row["target"], row
+        assert any("planted" in (item["target"] or "") for item in whole["open"]) and whole["findings"], whole
         # The recording began while the planted response was on its way: it knows its connection and its server.
         done = run_to_end("export", recordings[0])
         assert done.returncode == 0, done.stderr
@@ -243,9 +247,15 @@ def test_a_recording_is_shown_as_if_it_were_live():
 
 
 def cpu_ticks(pid):
-    with open("/proc/%s/stat" % pid) as file:
-        fields = file.read().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    """Of the program, and of the process that reads tasks for it."""
+    with open("/proc/%s/task/%s/children" % (pid, pid)) as file:
+        processes = [pid] + file.read().split()
+    total = 0
+    for process in processes:
+        with open("/proc/%s/stat" % process) as file:
+            fields = file.read().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
 
 
 def test_its_own_cost_is_what_the_kernel_says():

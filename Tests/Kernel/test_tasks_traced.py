@@ -131,9 +131,17 @@ def test_a_release_that_does_not_keep_who_created_whom_says_so():
     assert all(response["serving"]["provider"] == "go" for response in report.ended)
 
 
+def reader_of_tasks(tracer):
+    """The process apart."""
+    with open("/proc/%d/task/%d/children" % (tracer.process.pid, tracer.process.pid)) as file:
+        children = file.read().split()
+    assert len(children) == 1, children
+    return int(children[0])
+
+
 def looked_at(tracer):
     """Processes whose tasks the tracer's kernel programs look at."""
-    map_id = str(map_ids(tracer.process.pid)["task_layouts"])
+    map_id = str(map_ids(reader_of_tasks(tracer))["task_layouts"])
     done = subprocess.run(["bpftool", "-j", "map", "dump", "id", map_id], capture_output=True, text=True, check=True)
     return {int.from_bytes(bytes(int(byte, 16) for byte in item["key"]), "little") for item in json.loads(done.stdout)}
 

@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
 from tracer import BINARY, ROOT, Skip, require_command
@@ -42,11 +41,6 @@ def said(*command, **options):
 
 def version():
     return said(BINARY, "--version").strip()
-
-
-@functools.lru_cache
-def has_daemon():
-    return '"commandName" : "daemon"' in said(BINARY, "--experimental-dump-help")
 
 
 def unit_values(name, path=UNIT):
@@ -91,7 +85,3 @@ def unpacked():
     directory = tempfile.TemporaryDirectory(prefix="tailrace-deb-")
     said("dpkg-deb", "-x", debian_package(), directory.name)
     return directory
-
-
-def python(*names):
-    return [sys.executable, *map(str, names)]

@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 
-from artifacts import BINARY, PACKAGING, ROOT, debian_package, has_daemon, said, unpacked, version
+from artifacts import BINARY, PACKAGING, ROOT, debian_package, said, unpacked, version
 from overlay import Overlay
 from tracer import require_command
 
@@ -32,13 +32,11 @@ def test_lintian_finds_nothing():
 def test_it_has_what_it_promises():
     with unpacked() as directory:
         wanted = ["usr/bin/tailrace", "lib/systemd/system/tailrace.service", "usr/lib/sysusers.d/tailrace.conf",
-                  CONFIGURATION[1:], "usr/share/man/man1/tailrace.1.gz", "usr/share/man/man5/tailrace.conf.5.gz",
+                  CONFIGURATION[1:], "usr/share/man/man1/tailrace.1.gz", "usr/share/man/man5/tailrace.conf.5.gz", "usr/share/man/man8/tailrace-daemon.8.gz",
                   "usr/share/bash-completion/completions/tailrace", "usr/share/zsh/vendor-completions/_tailrace",
                   "usr/share/fish/vendor_completions.d/tailrace.fish", "usr/share/tailrace/tailrace-1.schema.json",
                   "usr/share/doc/tailrace/copyright", "usr/share/doc/tailrace/changelog.gz",
                   "usr/share/doc/tailrace/examples/without-tasks.conf"]
-        if has_daemon():
-            wanted.append("usr/share/man/man8/tailrace-daemon.8.gz")
         if (PACKAGING / "grafana").is_dir():
             wanted.append("usr/share/tailrace/grafana/tailrace.json")
         missing = [path for path in wanted if not os.path.exists(os.path.join(directory, path))]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-from artifacts import CONTAINER, MANIFEST, PACKAGING, SCHEMAS, default_keys, require_built, said, unit_values, version
+from artifacts import CONTAINER, MANIFEST, PACKAGING, SCHEMAS, default_keys, require_built, unit_values, version
 
 REGISTRY = re.compile(r"^[^/]*[.:][^/]*/")  # a first part with a dot or a port is a host
 
@@ -85,17 +85,3 @@ def test_no_registry_is_named():
     images = [pod()["containers"][0]["image"]]
     images += re.findall(r"^FROM (\S+)", (PACKAGING / "container" / "Containerfile").read_text(), re.M)
     assert images == ["tailrace:" + version(), "scratch"] and not any(map(REGISTRY.match, images)), images
-
-
-def test_the_settings_of_the_image_are_understood():
-    from artifacts import has_daemon, BINARY
-    from tracer import Skip
-
-    if not has_daemon():
-        raise Skip("this tailrace has no daemon")
-    said(BINARY, "daemon", "--check", "--config", PACKAGING / "container" / "tailrace.conf")
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as settings:
-        settings.write(documents()["ConfigMap"]["data"]["tailrace.conf"])
-        settings.flush()
-        said(BINARY, "daemon", "--check", "--config", settings.name)
-    said(BINARY, "daemon", "--check", "--config", PACKAGING / "tailrace.conf")

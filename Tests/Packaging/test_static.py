@@ -18,7 +18,9 @@ NEVER_CALLED = {
     "dlopen", "dlmopen",  # the Swift runtime, when SWIFT_DEBUG_LIB_PRESPECIALIZED_PATH names a library
     "getpwuid_r", "getpwnam_r", "getgrgid_r", "getgrnam_r",  # FoundationEssentials: home directories, owners of files
     "mktemp",  # FoundationEssentials: writing atomically
-    "getaddrinfo",  # SwiftNIO: names of hosts; addresses are given as numbers
+    # SwiftNIO: names of hosts. What is listened on is given in numbers; names that the C library itself can look up, by
+    # /etc/hosts and DNS, need no library since glibc 2.34.
+    "getaddrinfo", "gethostbyname2_r", "getservbyname_r",
 }
 
 

@@ -10,8 +10,10 @@ private struct Listener {
     private var correlator = Correlator(tellsFlushes: true)
     private(set) var told: [String] = []
     private var now: Int64 = 1000
+    private let hearsTargets: Bool
 
-    init() {
+    init(hearsTargets: Bool = true) {
+        self.hearsTargets = hearsTargets
         let endpoint = Endpoint(ipv4: true, bytes: (0, 0), port: 80)
         let connection = Connection(cookie: 7, local: endpoint, remote: endpoint, established: 0)
         let server = Server(pid: 42, started: 1, comm: "server", executable: nil, cgroup: nil)
@@ -20,15 +22,17 @@ private struct Listener {
 
     private mutating func take(_ event: KernelEvent) {
         var words: [String] = []
+        let hearsTargets = hearsTargets
         correlator.take(event) { actions in
-            for response in actions.ended { words.append(Listener.words(of: response)) }
+            for response in actions.ended { words.append(Listener.words(of: response, hearsTargets)) }
             if let flush = actions.flush { words.append("flush \(flush.number) \(flush.bytes) \(flush.writes)") }
         }
         told += words
     }
 
-    private static func words(of response: Response) -> String {
-        let texts = [response.method, response.target, response.contentType, response.protocolName?.rawValue]
+    private static func words(of response: Response, _ hearsTargets: Bool) -> String {
+        let target = hearsTargets ? response.target : nil
+        let texts = [response.method, target, response.contentType, response.protocolName?.rawValue]
             .map { $0 ?? "-" }
         return texts.joined(separator: " ")
             + " \(response.status ?? 0) \(response.requestBytes) \(response.responseBytes) \(response.flushes) "
@@ -102,8 +106,8 @@ struct HeadRedactorTests {
         }
     }
 
-    private func told(of events: [Conversation.Event]) -> [String] {
-        var listener = Listener()
+    private func told(of events: [Conversation.Event], targets: Bool = true) -> [String] {
+        var listener = Listener(hearsTargets: targets)
         for event in events { listener.hear(event) }
         return listener.told
     }
@@ -129,6 +133,46 @@ struct HeadRedactorTests {
                 told(of: conversation.events) == told(of: kept),
                 "\(text(of: conversation.events).debugDescription) \(text(of: kept).debugDescription)")
             #expect(redactor.remembered == 0, "nothing is remembered of a connection that is gone")
+        }
+    }
+
+    @Test("without paths, tells the same responses but for their targets, and has none", arguments: 0..<15)
+    func withoutPaths(seed: Int) {
+        for round in 0..<100 {
+            let conversation = Conversation(seed: seed * 1000 + round, .plain)
+            var redactor = HeadRedactor(hidingPaths: true)
+            let kept = redacted(conversation.events, &redactor)
+            // In both: a target of the redacted ones would stand out.
+            #expect(told(of: conversation.events, targets: false) == told(of: kept))
+            for path in [" /", " *", "://"] { #expect(!text(of: kept).contains(path)) }
+        }
+    }
+
+    @Test("a request without its path reads like this, in one piece or in many")
+    func exampleWithoutPath() {
+        let head = "GET http://u:p@host/private/path?q=1 HTTP/1.1\r\nCookie: a=/b\r\nContent-Length: 3\r\n\r\n"
+        for length in [head.utf8.count, 30, 5, 1] {
+            var redactor = HeadRedactor(hidingPaths: true)
+            var kept = ""
+            var rest = Array(head.utf8)[...]
+            var end: UInt32 = 1
+            while !rest.isEmpty {
+                var piece = Array(rest.prefix(length))
+                rest = rest.dropFirst(length)
+                end += UInt32(piece.count)
+                var read = RequestRead()
+                (read.socket, read.bytes, read.sequenceEnd) = (7, Int64(piece.count), end)
+                read.isFirst = kept.isEmpty
+                piece.withUnsafeMutableBytes { redactor.redactRequest($0, of: read) }
+                kept += String(decoding: piece, as: UTF8.self)
+            }
+            let expected = "GET xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx HTTP/1.1\r\n"
+            #expect(kept.hasPrefix(expected), "\(length) bytes at once")
+            #expect(!kept.dropFirst(expected.count).contains("/"), "\(length) bytes at once")
+            let found = Array(expected.utf8).withUnsafeBytes { bytes in
+                if case .http(let head) = HTTPHead.request(bytes, isWhole: false) { head.target.count } else { -1 }
+            }
+            #expect(found == 0, "the parser finds no target")
         }
     }
 

@@ -287,6 +287,24 @@ struct MetricsBuilderTests {
         #expect(wasEvicted)
     }
 
+    @Test("who comes back finds no series of another in its place")
+    func comingBack() {
+        for number in 0..<50 {
+            var story = MetricsStory()
+            let old = MetricsStory.server("old\(number)", pid: 1)
+            let others = (0..<Int32(3)).map { MetricsStory.server("new\($0)", pid: 2 + $0) }
+            story.tell(MetricsStory.response(1, old, end: second, app: 1))
+            story.look([old], at: second)
+            story.look([], at: 2 * second)
+            story.look([], at: 7200 * second)
+            #expect(story.metrics().sum(.evictedServers) == 1)
+            for server in others { story.tell(MetricsStory.response(2, server, end: 7201 * second, app: 1)) }
+            story.tell(MetricsStory.response(3, old, end: 7202 * second, app: 1))
+            let set = story.metrics()
+            for server in others + [old] { #expect(set.sum(.responses, [.comm: server.comm]) == 1, "\(server.comm)") }
+        }
+    }
+
     @Test("what is so now is the newest look's, and pressure the sum over processes")
     func gauges() {
         var story = MetricsStory()

@@ -88,7 +88,7 @@ struct FlightTests {
         }
         flight.finish()
         let account = flight.recorder.account
-        #expect(most > limits.bytes / 2 && account.removed > 5 && account.dropped == 0)
+        #expect(most > limits.bytes / 2 && account.removed > 5 && account.dropped == 0, "\(most), \(account)")
         #expect(account.records == flight.taken && account.pins == 4)
         // What is there still is the newest, without a hole.
         let numbers = flight.names.compactMap { FlightName($0)?.number }

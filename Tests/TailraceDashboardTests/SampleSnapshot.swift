@@ -81,10 +81,11 @@ enum SampleSnapshot {
     }
 
     private static func add(_ number: Int, to snapshot: inout Snapshot, at: Nanoseconds) {
-        let key = ResponseKey(cookie: UInt64(number + 1), number: 1)
-        let remote = endpoint(number, port: UInt16(40_000 + number))
+        let connection = Connection(
+            cookie: UInt64(number + 1), local: endpoint(1, port: 8080),
+            remote: endpoint(number, port: UInt16(40_000 + number)), established: 1)
         var row = ResponseRow(
-            key: key, remote: remote, server: number % 3 == 2 ? other : server, port: 8080,
+            number: 1, on: connection, server: number % 3 == 2 ? other : server,
             begin: at - Int64(number + 1) * 37 * second, duration: Int64(number + 1) * 37 * second)
         row.request = number % 4 == 3 ? "GET /\(hostile)" : "GET /stream/\(number)"
         row.wait = number < 9 ? Int64(9 - number) * 580_000_000 : 0
@@ -98,16 +99,14 @@ enum SampleSnapshot {
         snapshot.open.append(row)
         var sample = SocketSample()
         (sample.socket, sample.unsentBytes, sample.queuedBytes) = (
-            key.cookie, UInt32(row.unsentBytes), UInt32(row.queuedBytes)
+            connection.cookie, UInt32(row.unsentBytes), UInt32(row.queuedBytes)
         )
         (sample.sndbufBytes, sample.oldestUnsent, sample.congestionWindow) = (1_400_000, row.wait, 10)
         snapshot.connections.append(
             SocketRow(
-                connection: Connection(
-                    cookie: key.cookie, local: endpoint(1, port: 8080), remote: remote, established: 1),
-                server: row.server ?? server, sample: sample, rtt: 74_000_000, leastRTT: 9_000_000, drained: 12_000,
-                written: 55_000, peerWindowShare: 0.98, holder: row.holder, clientFin: nil, response: key,
-                request: row.request))
+                connection: connection, server: row.server ?? server, sample: sample, rtt: 74_000_000,
+                leastRTT: 9_000_000, drained: 12_000, written: 55_000, peerWindowShare: 0.98, holder: row.holder,
+                clientFin: nil, response: row.key, request: row.request))
         var ended = row
         ended.key = ResponseKey(cookie: UInt64(500 + number), number: 2)
         (ended.endedBy, ended.status) = (number % 5 == 1 ? .clientReset : .complete, 200)

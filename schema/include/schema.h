@@ -12,5 +12,7 @@ struct schema_document {
 
 /* OpenAPI 3.1, JSON. */
 extern const struct schema_document tailrace_openapi;
+/* JSON Schema, draft 2020-12, to which it refers. */
+extern const struct schema_document tailrace_json_schema;
 
 #endif

@@ -50,4 +50,7 @@ int cservice_clear_ambient(void);
 /* Nothing that is started from here gets more rights than this thread has. */
 int cservice_no_new_privileges(void);
 
+/* This process's memory goes into no core, also of a handler of cores, and only root attaches to it; 0, or -1 with errno. */
+int cservice_undumpable(void);
+
 #endif

@@ -56,13 +56,15 @@ extension FamilyBook {
         add(.clientsDropped, reason("malformed"), count: Int64(clamping: service.malformed))
     }
 
-    private mutating func add(_ flight: DaemonAccount.FlightCounts) {
-        add(.flightSegments, count: flight.segments)
-        add(.flightBytes, [MetricLabel(.state, "in_turn")], count: flight.bytes)
-        add(.flightBytes, [MetricLabel(.state, "pinned")], count: flight.pinnedBytes)
-        add(.flightWritten, count: Int64(clamping: flight.writtenBytes))
-        add(.flightDropped, count: Int64(clamping: flight.droppedRecords))
-        add(.flightRemoved, count: Int64(clamping: flight.removedSegments))
+    private mutating func add(_ flight: FlightAccount) {
+        add(.flightRecording, count: flight.isRecording ? 1 : 0)
+        add(.flightGaps, count: Int64(clamping: flight.gaps))
+        add(.flightSegments, count: Int64(flight.segments))
+        add(.flightBytes, [MetricLabel(.state, "in_turn")], count: Int64(clamping: flight.bytes))
+        add(.flightBytes, [MetricLabel(.state, "pinned")], count: Int64(clamping: flight.pinnedBytes))
+        add(.flightRecords, count: Int64(clamping: flight.records))
+        add(.flightDropped, count: Int64(clamping: flight.dropped))
+        add(.flightRemoved, count: Int64(clamping: flight.removed))
         add(.flightPins, count: Int64(clamping: flight.pins))
     }
 
@@ -70,6 +72,7 @@ extension FamilyBook {
         add(.otlpSent, count: Int64(clamping: otlp.sent))
         add(.otlpRetried, count: Int64(clamping: otlp.retried))
         add(.otlpDropped, count: Int64(clamping: otlp.dropped))
+        add(.otlpUnsentSpans, count: Int64(clamping: otlp.unsentSpans))
         add(.otlpSentBytes, count: Int64(clamping: otlp.sentBytes))
         add(.otlpQueued, count: otlp.queuedBytes)
     }

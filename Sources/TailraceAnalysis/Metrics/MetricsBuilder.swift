@@ -15,6 +15,8 @@ public final class MetricsBuilder {
     private var programs: NamedTallies<ProgramSeries>
     private var stalls = StallMemory()
     private var unnamedResponses: Int64 = 0
+    /// The most that the daemon told of itself: a helper that ends takes its own part of it along.
+    private var processorTime: Int64 = 0
     private var anchor: ClockAnchor?
     private let begin: Nanoseconds
 
@@ -81,6 +83,11 @@ public final class MetricsBuilder {
         var book = FamilyBook(wall: anchor.wall(at: time), begin: anchor.wall(at: begin))
         for place in servers.used { servers.tallies[place].tell(in: &book, anchor: anchor) }
         for place in programs.used { programs.tallies[place].tell(in: &book, anchor: anchor) }
+        var account = account
+        if let time = account.processorTime {
+            processorTime = max(processorTime, time)
+            account.processorTime = processorTime
+        }
         book.add(account, facts)
         book.add(.namedServers, count: Int64(servers.named))
         book.add(.evictedServers, count: servers.evicted)

@@ -39,9 +39,8 @@ struct EndedRecord {
 
     private static func row(_ response: Response) -> ResponseRow {
         var row = ResponseRow(
-            key: ResponseKey(cookie: response.connection.cookie, number: response.number),
-            remote: response.connection.remote, server: response.server, port: response.connection.local.port,
-            begin: response.begin, duration: response.duration)
+            number: response.number, on: response.connection, server: response.server, begin: response.begin,
+            duration: response.duration)
         row.request = SocketPicture.words(response.method, response.target)
         row.status = response.status
         row.isStreaming = response.isStreaming

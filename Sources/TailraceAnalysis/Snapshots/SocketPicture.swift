@@ -60,8 +60,7 @@ struct SocketPicture {
         let look = window.look
         let sample = window.sample
         var row = ResponseRow(
-            key: ResponseKey(cookie: look.connection.cookie, number: looked.number), remote: look.connection.remote,
-            server: look.server, port: look.connection.local.port, begin: looked.begin,
+            number: looked.number, on: look.connection, server: look.server, begin: looked.begin,
             duration: max(0, sample.at - looked.begin))
         row.request = words(looked.method, looked.target)
         row.isStreaming = looked.isStreaming

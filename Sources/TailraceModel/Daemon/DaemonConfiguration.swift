@@ -68,9 +68,26 @@ public struct DaemonConfiguration: Sendable, Equatable {
             ("max-connections", maxConnections == other.maxConnections), ("tasks", readsTasks == other.readsTasks),
             ("task-probe", taskProbe == other.taskProbe), ("show-paths", showsPaths == other.showsPaths),
             ("flight-directory", flightDirectory == other.flightDirectory),
+            ("flight-size", flightSize == other.flightSize),
+            ("flight-pinned-size", flightPinnedSize == other.flightPinnedSize),
+            ("flight-segment", flightSegment == other.flightSegment),
             ("otlp-endpoint", otlpEndpoint == other.otlpEndpoint), ("otlp-header", otlpHeaders == other.otlpHeaders),
         ]
         return fixed.filter { !$0.1 }.map(\.0)
+    }
+
+    /// With those keys as `other` has them: what is in force until the new start.
+    public func untilRestart(from other: DaemonConfiguration) -> DaemonConfiguration {
+        var settings = self
+        (settings.socket, settings.socketGroup) = (other.socket, other.socketGroup)
+        settings.metricsListen = other.metricsListen
+        (settings.ringBytes, settings.maxConnections) = (other.ringBytes, other.maxConnections)
+        (settings.readsTasks, settings.taskProbe) = (other.readsTasks, other.taskProbe)
+        settings.showsPaths = other.showsPaths
+        (settings.flightDirectory, settings.flightSegment) = (other.flightDirectory, other.flightSegment)
+        (settings.flightSize, settings.flightPinnedSize) = (other.flightSize, other.flightPinnedSize)
+        (settings.otlpEndpoint, settings.otlpHeaders) = (other.otlpEndpoint, other.otlpHeaders)
+        return settings
     }
 }
 

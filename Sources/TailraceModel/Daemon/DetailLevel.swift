@@ -10,7 +10,7 @@ public enum DetailLevel: Int, CaseIterable, Sendable, Comparable {
     case noTasks
     /// The last minutes are not recorded any more.
     case noFlight
-    /// No new connections are followed: they are counted as untracked.
+    /// No connection is followed any more.
     case noConnections
 
     /// For metrics and JSON.
@@ -31,8 +31,13 @@ public enum DetailLevel: Int, CaseIterable, Sendable, Comparable {
         case .noStreams: "no spans and no recordings are sent, and no responses live"
         case .noTasks: "nor are tasks counted"
         case .noFlight: "nor are the last minutes recorded"
-        case .noConnections: "nor are new connections followed; they are counted as untracked"
+        case .noConnections: "nor is any connection followed, until there is room again"
         }
+    }
+
+    /// For people: all that is left out.
+    public var words: String {
+        self == .full ? meaning : Self.allCases[1...rawValue].map(\.meaning).joined(separator: ", ")
     }
 
     /// One step down; nil: there is none.

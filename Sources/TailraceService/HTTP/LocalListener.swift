@@ -10,8 +10,19 @@ struct LocalListener {
 
     let path: String
     let socket: CInt
-    private let inode: UInt64
-    private let device: UInt64
+    private let file: File
+
+    /// Which file it is. Numbers are given again at once, so the time when it was made tells too.
+    private struct File: Equatable {
+        let device: UInt
+        let inode: UInt
+        let made: [Int]
+
+        init(_ status: stat) {
+            (device, inode) = (UInt(status.st_dev), UInt(status.st_ino))
+            made = [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+        }
+    }
 
     /// `group`: whose members may connect (mode 0660); nil: the owner alone (0600).
     init(path: String, group: UInt32?) throws(ServiceError) {
@@ -33,7 +44,7 @@ struct LocalListener {
             guard cservice_bind(socket, path) == 0 else {
                 throw .call("cannot bind \(path)", advice: "its directory must exist, and be writable for this user")
             }
-            (device, inode) = try Self.open(path, to: group)
+            file = try Self.open(path, to: group)
             guard Glibc.listen(socket, Self.backlog) == 0 else {
                 throw .call("cannot listen on \(path)", advice: "choose another path")
             }
@@ -47,7 +58,7 @@ struct LocalListener {
     /// Takes the file away, if it is still this one.
     func remove() {
         var status = stat()
-        if lstat(path, &status) == 0, UInt64(status.st_ino) == inode, UInt64(status.st_dev) == device { unlink(path) }
+        if lstat(path, &status) == 0, File(status) == file { unlink(path) }
     }
 
     /// Makes room: a socket that nobody answers on was left by a service that was killed.
@@ -70,7 +81,7 @@ struct LocalListener {
     }
 
     /// Gives the file to the group; it is held meanwhile, so that nothing else can be in its place.
-    private static func open(_ path: String, to group: UInt32?) throws(ServiceError) -> (UInt64, UInt64) {
+    private static func open(_ path: String, to group: UInt32?) throws(ServiceError) -> File {
         let file = cservice_hold(path)
         defer { close(file) }
         var status = stat()
@@ -87,6 +98,7 @@ struct LocalListener {
                 throw .call("cannot open \(path) to the group \(group)", advice: "is /proc mounted?")
             }
         }
-        return (UInt64(status.st_dev), UInt64(status.st_ino))
+        guard fstat(file, &status) == 0 else { throw .call("cannot look at \(path)", advice: "report it") }
+        return File(status)
     }
 }

@@ -24,8 +24,8 @@ struct RequestTarget: Equatable {
 
     private static func path(_ bytes: some Collection<UInt8>) -> String? {
         var segments = bytes.split(separator: 0x2f, omittingEmptySubsequences: false).dropFirst()
-        if segments.count > 1, segments.last?.isEmpty == true { segments.removeLast() }
         if segments.count == 1, segments.first?.isEmpty == true { return "/" }
+        if segments.count > 1, segments.last?.isEmpty == true { segments.removeLast() }
         var path = ""
         for segment in segments {
             guard let name = decoded(segment, plusIsSpace: false), !name.isEmpty, name != ".", name != "..",

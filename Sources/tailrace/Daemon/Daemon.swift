@@ -9,24 +9,26 @@ import TailraceService
 /// The tracer as a service. One thread drains, follows, answers; others only carry bytes to clients and from them.
 final class Daemon {
     let run: TracingRun
-    private(set) var settings: DaemonConfiguration
+    var settings: DaemonConfiguration
     private let file: String?
-    private let service: Service
+    let service: Service
     private let inbox = Inbox()
     private var signals: DaemonSignals
-    private(set) var builder: SnapshotBuilder
-    private var metrics: MetricsBuilder
-    private(set) var feeds: LiveFeeds
-    private(set) var recordingFeeds = RecordingFeeds()
-    private let hub: LateRecording
-    private let flight: DaemonFlight?
-    private var breaker: Breaker
-    private var cost: OwnCost
-    private(set) var facts: RunFacts
+    var builder: SnapshotBuilder
+    var metrics: MetricsBuilder
+    var feeds: LiveFeeds
+    var recordingFeeds = RecordingFeeds()
+    let hub: LateRecording
+    var flight: FlightRecorder<HeadRedactor>?
+    var export: TelemetryExport?
+    var breaker: Breaker
+    var cost: OwnCost
+    var facts: RunFacts
     /// The newest of each server, by process.
-    private(set) var samples: [Int32: ServerSample] = [:]
+    var samples: [Int32: ServerSample] = [:]
     let begin: ClockAnchor
     private var nextSecond: Nanoseconds = 0
+    private var cgroupNumbers: [UInt64?] = []
     private var toldLoss = Loss()
     private var requests = RequestDesk()
 
@@ -42,13 +44,15 @@ final class Daemon {
             maxConnections: settings.maxConnections, tellsFlushes: true, isPatient: true)
         hub = LateRecording(mostSockets: Int(settings.maxConnections))
         run.tap = hub
+        if !settings.showsPaths { run.source.hide(with: HeadRedactor(hidingPaths: true)) }
+        cgroupNumbers = Target(settings).cgroupNumbers
         begin = run.anchor
-        flight = DaemonFlight(settings, run.recordingDescription, hub, ClockAnchor.now())
         builder = SnapshotBuilder(limits: settings.thresholds)
         metrics = MetricsBuilder(begin: begin.monotonic)
         feeds = LiveFeeds(run.description)
         breaker = Breaker(limits: .init(share: settings.cpuLimit, bytes: settings.memoryLimit))
         cost = OwnCost(at: begin.monotonic)
+        export = try TelemetryExport(settings, run: run.description)
         facts = RunFacts(run.description, target: Target(settings).description)
     }
 
@@ -60,6 +64,7 @@ final class Daemon {
                     "there is no group \(Sanitizer.visible(settings.socketGroup)): only root and this user may ask; "
                         + "make it (groupadd --system), or set socket-group")
             }
+            makeDirectory(of: settings.socket, group: group)
             try service.listen(socket: settings.socket, group: group)
         }
         if let (address, port) = ConfigurationKey.address(settings.metricsListen) {
@@ -67,20 +72,46 @@ final class Daemon {
         }
     }
 
+    /// The last part of the way to the socket, as a service manager would make it; where that cannot be, binding says why.
+    private static func makeDirectory(of socket: String, group: UInt32?) {
+        let directory = String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)])
+        guard !directory.isEmpty, mkdir(directory, 0o750) == 0, let group else { return }
+        chown(directory, uid_t.max, group)
+    }
+
     /// Until somebody ends it. `isReady`: called once it serves.
     func run(isReady: () throws -> Void) throws {
-        try Capabilities.dropAll()
+        // Its process keeps the right to read memory, and is begun before this one gives up all of them.
         if settings.readsTasks { try run.readTasks(of: taskOptions) }
+        cost.helpers = run.helpers
+        try Capabilities.dropAll()
+        flight = try flightRecorder()
         try service.serve()
+        export?.start()
         try isReady()
         Systemd.notify("READY=1\nSTATUS=\(status)")
         run.pause = { [unowned self] in pause($0) }
         try run.run(tell: { [self] in tell($0) }, afterDrain: { [self] in afterDrain() }, isDone: { false })
         Systemd.notify("STOPPING=1")
+        feeds.end()
         recordingFeeds.end(hub, at: run.now, anchor: run.anchor, loss: run.loss())
-        flight?.end(at: run.now, anchor: run.anchor, loss: run.loss())
+        flight?.finish(at: run.now, anchor: run.anchor, loss: run.loss())
         service.stop()
+        let last = metricSet(at: run.now)
+        export?.end(anchor: run.anchor, metrics: last)
         complain("ended; \(run.loss().words)")
+    }
+
+    /// nil: none is kept.
+    private func flightRecorder() throws -> FlightRecorder<HeadRedactor>? {
+        guard !settings.flightDirectory.isEmpty else { return nil }
+        var limits = FlightLimits()
+        limits.bytes = UInt64(settings.flightSize)
+        limits.pinnedBytes = UInt64(settings.flightPinnedSize)
+        limits.segment = settings.flightSegment
+        return try FlightRecorder(
+            path: settings.flightDirectory, limits: limits, description: run.recordingDescription, late: hub,
+            redactor: HeadRedactor(), anchor: run.anchor, say: complain)
     }
 
     private var taskOptions: TargetOptions {
@@ -100,6 +131,7 @@ final class Daemon {
         for sample in told.samples { samples[sample.server.pid] = sample }
         if let look = actions.look { forgetServers(at: look.at) }
         if !feeds.isEmpty { feeds.tell(actions, told, anchor: run.anchor, isWhole: breaker.level < .noStreams) }
+        export?.take(actions, told, isWhole: breaker.level < .noStreams)
         for finding in told.findings { tell(finding) }
     }
 
@@ -131,6 +163,11 @@ final class Daemon {
             nextSecond = now + 1_000_000_000
             eachSecond(at: now)
         }
+        export?.tick(at: now, anchor: run.anchor)
+        if export?.wantsMetrics(at: now) == true {
+            let metrics = metricSet(at: now)
+            export?.send(metrics, at: now)
+        }
         for request in inbox.take() { requests.answer(request, self, at: now) }
     }
 
@@ -139,10 +176,10 @@ final class Daemon {
         facts.anchor = run.anchor
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
-            facts.ownBytes = OwnCost.residentBytes()
+            facts.ownBytes = cost.residentBytes
             if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
                 complain(sentence)
-                if breaker.level >= .noStreams { endRecordings(at: now) }
+                giveUp(breaker.level, at: now)
             }
         }
         if facts.loss.unseen > toldLoss.unseen {
@@ -150,17 +187,44 @@ final class Daemon {
             complain(toldLoss.words)
             feeds.tell(toldLoss, at: run.anchor.wall(at: now))
         }
+        if !settings.cgroups.isEmpty, breaker.level < .noConnections { followCgroups() }
         feeds.tick(at: now)
+        requests.forget(at: now)
         recordingFeeds.tick(hub)
-        flight?.tick(
-            isWanted: breaker.level < .noFlight, run.recordingDescription, at: now, anchor: run.anchor, loss: facts.loss
-        )
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
+    }
+
+    /// What a level of detail leaves out, is left out from now on; what it does not, is done again.
+    private func giveUp(_ level: DetailLevel, at now: Nanoseconds) {
+        if level >= .noStreams { endRecordings(at: now) }
+        run.pauseTasks(level >= .noTasks)
+        flight?.isPaused = level >= .noFlight
+        do { try choose(level >= .noConnections ? .nothing : Target(settings)) } catch { complain("\(error)") }
+    }
+
+    /// Another target, where it is another, or where its cgroups are others.
+    private func choose(_ target: Target) throws {
+        let numbers = target.cgroupNumbers
+        guard target != run.target || numbers != cgroupNumbers else { return }
+        try run.retarget(to: target)
+        cgroupNumbers = numbers
+        flight?.description.target = target
+    }
+
+    /// A cgroup that is made anew, as a restarted service's is, has another number. One that is gone is told once.
+    private func followCgroups() {
+        let target = Target(settings)
+        let numbers = target.cgroupNumbers
+        guard numbers != cgroupNumbers else { return }
+        do { try choose(target) } catch {
+            cgroupNumbers = numbers
+            complain("\(error)")
+        }
     }
 
     private var status: String {
         "tracing \(facts.target) by \(facts.backend): \(run.connections) connections; \(facts.loss.words); "
-            + "\(Quantity.percent(facts.ownShare)) of a core; \(breaker.level.meaning)"
+            + "\(Quantity.percent(facts.ownShare)) of a core; \(breaker.level.words)"
     }
 
     /// SIGHUP.
@@ -173,7 +237,7 @@ final class Daemon {
             if !fixed.isEmpty {
                 complain("\(fixed.joined(separator: ", ")) changed: that needs a new start, the rest is in force now")
             }
-            try apply(new)
+            try apply(new.untilRestart(from: settings))
             if fixed.isEmpty { complain("the settings were read again") }
         } catch {
             complain("the settings stay as they were: \(error)")
@@ -181,83 +245,12 @@ final class Daemon {
     }
 
     private func apply(_ new: DaemonConfiguration) throws {
-        let target = Target(new)
-        if target != Target(settings) { try run.retarget(to: target) }
+        if breaker.level < .noConnections { try choose(Target(new)) }
         if new.thresholds != settings.thresholds { builder.limits = new.thresholds }
         breaker.limits = .init(share: new.cpuLimit, bytes: new.memoryLimit)
-        facts.target = target.description
+        export?.set(new)
         settings = new
-    }
-
-    // What clients ask for.
-
-    /// As it stands now.
-    func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
-        facts.loss = run.loss()
-        facts.anchor = run.anchor
-        for census in run.censuses(asks: request.wantsTaskGroups) { builder.take(census, at: now) }
-        return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
-        }
-    }
-
-    func metricSet(at now: Nanoseconds) -> MetricSet { metrics.metrics(at: now, facts: facts, account: account) }
-
-    func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) {
-        feeds.add(feed, kinds: kinds, isLines: isLines)
-    }
-
-    /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.
-    func record(_ request: ServiceRequest, _ target: Target) -> String? {
-        guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.meaning)" }
-        guard recordingFeeds.count < RecordingFeeds.most else {
-            return "\(RecordingFeeds.most) clients read along already; end one of them"
-        }
-        let feed = request.stream(type: RequestDesk.recordingType)
-        do throws(CaptureError) {
-            try recordingFeeds.add(feed, target, run.recordingDescription, hub, at: run.now)
-        } catch { complain(error.description) }
-        return nil
-    }
-
-    private func endRecordings(at now: Nanoseconds) {
-        recordingFeeds.end(hub, at: now, anchor: run.anchor, loss: facts.loss)
-    }
-
-    /// Of ourselves.
-    var account: DaemonAccount {
-        var account = DaemonAccount()
-        account.version = Tailrace.version
-        (account.kernel, account.backend) = (facts.kernel, facts.backend)
-        account.started = begin.wall
-        account.processorTime = OwnCost.used()
-        account.residentBytes = OwnCost.residentBytes()
-        account.loss = run.loss()
-        account.unattributed = run.unattributed
-        account.connections = Int64(run.connections)
-        account.probes = run.source.attached.map { .init($0, isAttached: true) }
-        account.service = .init(service.account)
-        account.flight = flight.map { .init($0.account) }
-        account.breaker = .init(level: breaker.level.rawValue, name: breaker.level.name, changes: breaker.steps)
-        return account
-    }
-}
-
-extension Target {
-    init(_ settings: DaemonConfiguration) {
-        self.init()
-        (ports, pids, comms, cgroups) = (settings.ports, settings.pids, settings.comms, settings.cgroups)
-    }
-}
-
-extension DaemonAccount.ServiceCounts {
-    init(_ account: ServiceAccount) {
-        self.init()
-        accepted = account.accepted
-        refusedUsers = account.refusedUsers
-        refusedForRoom = account.refusedClients
-        droppedSlow = account.dropped
-        malformed = account.malformed
-        timedOut = account.timedOut + account.idled
-        open = Int64(account.open)
+        feeds.run = description
+        facts.target = Target(new).description
     }
 }

@@ -112,27 +112,33 @@ struct DaemonClient {
     }
 
     private func head(_ descriptor: Int32) throws -> Reply {
+        let end = Array("\r\n\r\n".utf8)
         var bytes: [UInt8] = []
-        while bytes.count < Self.mostHead {
-            let end = Array("\r\n\r\n".utf8)
-            if let place = bytes.indices.first(where: { bytes[$0...].starts(with: end) }) {
-                let lines = String(decoding: bytes[..<place], as: UTF8.self).split(separator: "\r\n")
-                guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
+        while let piece = piece(descriptor) {
+            bytes += piece
+            if let place = bytes.prefix(Self.mostHead).indices.first(where: { bytes[$0...].starts(with: end) }) {
+                guard let reply = reply(descriptor, bytes[..<place], Array(bytes[(place + end.count)...])) else {
                     break
                 }
-                var fields: [String: String] = [:]
-                for line in lines.dropFirst() {
-                    let parts = line.split(separator: ":", maxSplits: 1).map(String.init)
-                    if parts.count == 2 { fields[parts[0].lowercased()] = parts[1].lowercased().filter { $0 != " " } }
-                }
-                return Reply(
-                    descriptor: descriptor, status: status, isChunked: fields["transfer-encoding"] == "chunked",
-                    length: fields["content-length"].flatMap { Int($0) }, body: Array(bytes[(place + end.count)...]))
+                return reply
             }
-            guard let piece = piece(descriptor) else { break }
-            bytes += piece
+            if bytes.count >= Self.mostHead { break }
         }
         throw silence()
+    }
+
+    /// nil: it is none.
+    private func reply(_ descriptor: Int32, _ head: ArraySlice<UInt8>, _ rest: [UInt8]) -> Reply? {
+        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n")
+        guard let status = lines.first?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else { return nil }
+        var fields: [String: String] = [:]
+        for line in lines.dropFirst() {
+            let parts = line.split(separator: ":", maxSplits: 1).map(String.init)
+            if parts.count == 2 { fields[parts[0].lowercased()] = parts[1].lowercased().filter { $0 != " " } }
+        }
+        return Reply(
+            descriptor: descriptor, status: status, isChunked: fields["transfer-encoding"] == "chunked",
+            length: fields["content-length"].flatMap { Int($0) }, body: rest)
     }
 
     private func body(of reply: inout Reply) throws -> [UInt8] {

@@ -45,6 +45,7 @@ struct DaemonCommand: ParsableCommand {
         let file = config ?? (access(Self.standardFile, F_OK) == 0 ? Self.standardFile : nil)
         let settings = try Self.settings(in: file)
         if check { return complain("\(file ?? "no file: the defaults"): understood") }
+        try OwnMemory.keep()
         // Attaching needs what is given up afterwards, so what can be refused is refused before.
         let daemon = try Daemon(settings, file: file, backend: choice.backend)
         try daemon.run { try ReadyFile.create(readyFile) }

@@ -97,7 +97,20 @@ final class DaemonRun: LiveRun {
             }
         }
         StopSignals.unblock()
+        try drainRest(handle)
+        try afterDrain()
     }
+
+    /// What happened up to now is told a moment later.
+    private func drainRest(_ handle: @escaping (KernelEvent) -> Void) throws(CaptureError) {
+        let end = now
+        while !source.isAtEnd, source.now < end, now < end + Self.patience {
+            var polled = pollfd(fd: source.descriptor, events: Int16(POLLIN), revents: 0)
+            poll(&polled, 1, 50)
+            try drain(handle)
+        }
+    }
+    private static let patience: Nanoseconds = 2_000_000_000
 }
 
 extension Target {

@@ -18,17 +18,23 @@ struct LiveFeeds {
     private var listeners: [Listener] = []
     private var wanted: Set<Kind> = []
     private var format: NDJSON
+    /// What the first line says.
+    var run: RunDescription { didSet { format = NDJSON(run: run) } }
     private var nextSign: Nanoseconds = 0
     /// A sign of life, so that whoever waits knows that nothing happened, ns.
     private static let silence: Nanoseconds = 5_000_000_000
     /// What they can listen to at once.
     static let most = 16
 
-    init(_ run: RunDescription) { format = NDJSON(run: run) }
+    init(_ run: RunDescription) {
+        self.run = run
+        format = NDJSON(run: run)
+    }
 
     /// Without a listener nothing is written.
     var isEmpty: Bool { listeners.isEmpty }
-    var count: Int { listeners.count }
+    /// Those who still listen.
+    var count: Int { listeners.count { $0.feed.isOpen } }
 
     /// From now on it is told these kinds, after the first line.
     mutating func add(_ feed: Feed, kinds: Set<Kind>, isLines: Bool) {
@@ -68,6 +74,12 @@ struct LiveFeeds {
         for listener in listeners where !listener.isLines { _ = listener.feed.send(Array(": nothing new\n\n".utf8)) }
         listeners.removeAll { !$0.feed.isOpen }
         wanted = listeners.reduce(into: []) { $0.formUnion($1.kinds) }
+    }
+
+    /// Nothing more comes: they see an end, not a cut.
+    mutating func end() {
+        for listener in listeners { listener.feed.end() }
+        listeners = []
     }
 
     private func send(_ kind: Kind, _ line: [UInt8]) {

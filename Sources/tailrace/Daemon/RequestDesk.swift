@@ -9,6 +9,7 @@ import TailraceService
 /// not, is made so many times a second at most, for all clients together.
 struct RequestDesk {
     private var newest: Snapshot?
+    private var page: MetricsPage?
     private var made = 0
     private var second: Nanoseconds = 0
     /// A snapshot of the usual is as good for so long, ns.
@@ -19,10 +20,10 @@ struct RequestDesk {
     static let recordingType = "application/vnd.tailrace.recording"
 
     mutating func answer(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        guard isUnderstood(request) else { return }
         switch request.path {
-        case "/v1/health":
-            request.answer(
-                status: 200, type: Self.json, ServiceJSON.health(daemon.account, daemon.facts, at: now))
+        case "/", "/v1": request.answer(status: 200, type: Self.json, Endpoint.list(version: Tailrace.version))
+        case "/v1/health": answerHealth(request, daemon, at: now)
         case "/metrics": answerMetrics(request, daemon, at: now)
         case "/v1/stream": stream(request, daemon)
         case "/v1/recording":
@@ -32,9 +33,40 @@ struct RequestDesk {
             }
             if let sentence = daemon.record(request, target) { request.refuse(status: 503, sentence) }
         case "/v1/top": answerTop(request, daemon, at: now)
+        case "/tailrace-1.schema.json": request.answer(status: 200, type: Self.json, OpenAPI.schema)
         case "/openapi.json": request.answer(status: 200, type: Self.json, OpenAPI.document)
         default: answerList(request, daemon, at: now)
         }
+    }
+
+    private func answerHealth(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        let account = daemon.account
+        var reasons: [String] = []
+        if let loss = account.loss, loss.unseen > 0 { reasons.append(loss.words) }
+        if let level = account.breaker.flatMap({ DetailLevel(rawValue: $0.level) }), level > .full {
+            reasons.append("to cost no more than it may, it does less: \(level.words)")
+        }
+        request.answer(
+            status: 200, type: Self.json,
+            ServiceJSON.health(account, daemon.facts, daemon.description, reasons: reasons, at: now))
+    }
+
+    /// False: that was refused.
+    private func isUnderstood(_ request: ServiceRequest) -> Bool {
+        let parameters: [String]
+        if Endpoint.roots.contains(request.path) {
+            parameters = []
+        } else if let endpoint = Endpoint.at(request.path) {
+            parameters = endpoint.parameters
+        } else {
+            request.refuse(status: 404, "there is nothing at this path; / lists what there is")
+            return false
+        }
+        guard let unknown = request.query.keys.sorted().first(where: { !parameters.contains($0) }) else { return true }
+        let known = parameters.isEmpty ? "none" : parameters.joined(separator: ", ")
+        request.refuse(
+            status: 400, "there is no parameter \(Sanitizer.visible(unknown, longest: 40)) here; there is \(known)")
+        return false
     }
 
     private mutating func answerList(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
@@ -43,22 +75,19 @@ struct RequestDesk {
         let reply: [UInt8]? =
             switch request.path {
             case "/v1/servers": ServiceJSON.servers(snapshot)
-            case "/v1/responses": ServiceJSON.responses(snapshot, most: most)
-            case "/v1/connections": ServiceJSON.connections(snapshot, most: most)
+            case "/v1/responses": ServiceJSON.responses(snapshot.limited(to: most))
+            case "/v1/connections": ServiceJSON.connections(snapshot.limited(to: most))
             case "/v1/findings": ServiceJSON.findings(snapshot)
             case "/v1/pressure": ServiceJSON.pressure(snapshot)
             case "/v1/samples":
                 ServiceJSON.samples(
-                    daemon.samples.values.sorted { $0.server.pid < $1.server.pid }, snapshot, daemon.run.description)
-            case "/v1/snapshot": SnapshotJSON.whole(snapshot)
-            default: wish.detail == nil ? nil : ServiceJSON.response(snapshot, daemon.run.description)
+                    daemon.samples.values.sorted { $0.server.pid < $1.server.pid }, snapshot, daemon.description)
+            case "/v1/snapshot": SnapshotJSON.whole(snapshot.limited(to: most))
+            default: ServiceJSON.detail(snapshot, daemon.description)
             }
         if let reply { return request.answer(status: 200, type: Self.json, reply) }
         request.refuse(
-            status: 404,
-            wish.detail == nil
-                ? "there is nothing at this path; /openapi.json lists what there is"
-                : "no response of this id is open, or among the slowest that ended in the last minutes")
+            status: 404, "no response of this id is open, or among the slowest that ended in the last minutes")
     }
 
     /// What of the snapshot is wanted; nil: that was refused.
@@ -66,7 +95,7 @@ struct RequestDesk {
         var wish = SnapshotRequest()
         if let id = request.path.after("/v1/responses/") {
             guard let key = ResponseKey(id: id) else {
-                request.refuse(status: 400, "a response's id is COOKIE-NUMBER, as /v1/responses has it")
+                request.refuse(status: 400, "a response's id is COOKIE-NUMBER, such as 1a2b-1, as /v1/responses has it")
                 return nil
             }
             wish.detail = key
@@ -114,14 +143,25 @@ struct RequestDesk {
         Thread.start { request.answer(status: 200, type: Self.json, SnapshotLine.bytes(snapshot)) }
     }
 
-    private func answerMetrics(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+    private mutating func answerMetrics(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
+        let page = freshPage(daemon, at: now)
+        let format = OpenMetrics(accept: request.accept)
+        Thread.start { request.answer(status: 200, type: format.contentType, page.bytes(in: format)) }
+    }
+
+    /// What nobody may be shown any more can be large. Once a second.
+    mutating func forget(at now: Nanoseconds) {
+        if let page, !page.isFresh(at: now) { self.page = nil }
+    }
+
+    private mutating func freshPage(_ daemon: Daemon, at now: Nanoseconds) -> MetricsPage {
+        if let page, page.isFresh(at: now) { return page }
+        let begin = daemon.run.now
         let metrics = daemon.metricSet(at: now)
-        // Thousands of lines: not here.
-        let accept = request.accept
-        Thread.start {
-            let format = OpenMetrics(accept: accept)
-            request.answer(status: 200, type: format.contentType, format.bytes(metrics))
-        }
+        let end = daemon.run.now
+        let page = MetricsPage(metrics, took: end - begin, at: end)
+        self.page = page
+        return page
     }
 
     private func stream(_ request: ServiceRequest, _ daemon: Daemon) {
@@ -140,6 +180,17 @@ struct RequestDesk {
         let isLines = request.accept.contains("application/x-ndjson")
         let feed = request.stream(type: isLines ? "application/x-ndjson" : "text/event-stream")
         daemon.listen(feed, kinds: kinds, isLines: isLines)
+    }
+}
+
+extension Snapshot {
+    /// With so many rows of each list; only ended responses that match the filter.
+    fileprivate func limited(to most: Int) -> Snapshot {
+        var snapshot = self
+        snapshot.open = Array(open.prefix(most))
+        snapshot.ended = Array(ended.lazy.filter { $0.matches(request.filter) }.prefix(most))
+        snapshot.connections = Array(connections.prefix(most))
+        return snapshot
     }
 }
 

@@ -68,7 +68,7 @@ final class WatchedCommand {
 }
 
 /// It failed with a code of its own.
-struct ExitFailure: Error {
+struct ExitFailure: Error, CustomStringConvertible {
     let code: Int32
     let description: String
 }

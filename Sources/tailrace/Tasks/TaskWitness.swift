@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Glibc
 import TailraceAnalysis
 import TailraceCapture
 import TailraceModel
@@ -7,8 +8,7 @@ import TailraceTasks
 /// Puts what is told of the servers' tasks into the stream of a live run: their counts, who serves a connection, and what it
 /// left behind.
 final class TaskWitness {
-    private let gauge: TaskGauge
-    private let serving: ServingTasks?
+    private let gauge: GaugeApart
     private var questions = TaskQuestions()
     /// Servers that were met, and of them those whose goroutines are told, or never will be.
     private var met: Set<Met> = []
@@ -18,9 +18,8 @@ final class TaskWitness {
     private var unserved: [UInt64: Int32] = [:]
     private static let mostMet = 4096
     private static let mostUnserved = 1 << 16
-    /// Servers that are not read by then are read a little later, ns; where the user named functions, it is first seen whether
-    /// they are there.
-    private static let (patience, probePatience): (Nanoseconds, Nanoseconds) = (2_000_000_000, 20_000_000_000)
+    /// The process that reads answers within that time, ns, unless the machine is very busy: then it is heard later.
+    private static let patience: Nanoseconds = 25_000_000_000
     /// What was said already of tasks that are not counted as the user wanted.
     private var complaints: Set<String> = []
     private static let mostComplaints = 16
@@ -38,18 +37,10 @@ final class TaskWitness {
     ///
     /// - Throws: `TaskError`, where servers are known, and `--task-probe` counts the tasks of none of them.
     init(_ options: TargetOptions) throws {
-        let probe = try options.probe.kind
-        let serving = try? ServingTasks()
-        self.serving = serving
-        gauge = TaskGauge(
-            kinds: [.go, .swift] + [probe].compactMap { $0 } + [.threads],
-            found: { pid, idOffset in serving?.look(atGoProcess: pid, idOffset: idOffset) },
-            ended: { pid in serving?.forget(process: pid) })
-        let found = ListenerProcesses.listening(on: options.port) + ListenerProcesses.named(options.comm)
-        for pid in options.pid + found { gauge.watch(pid: pid) }
-        gauge.settle(patience: probe == nil ? Self.patience : Self.probePatience)
-        let refusals = gauge.refusals()
-        if let first = refusals.first, gauge.processes(countedBy: TaskProbe.name) == 0 { throw first }
+        gauge = try GaugeApart(options)
+        gauge.settle(patience: Self.patience)
+        let refusals = gauge.takeRefusals()
+        if let first = refusals.first, gauge.counted ?? 0 == 0, !options.probe.pairs.isEmpty { throw first }
         refusals.forEach(complain)
     }
 
@@ -58,7 +49,11 @@ final class TaskWitness {
         tailrace.complain(refusal.description)
     }
 
-    deinit { gauge.stop() }
+    /// Of the one that reads.
+    var process: pid_t { gauge.process }
+
+    /// While it is paused, nothing is read.
+    func pause(_ isPaused: Bool) { gauge.pause(isPaused) }
 
     /// After the event was handled. Where no server tells of its tasks, this costs a comparison.
     func hear(_ event: borrowing KernelEvent, _ tell: (KernelEvent) -> Void) {
@@ -84,7 +79,7 @@ final class TaskWitness {
             if case .counted(let reading) = event { note(reading) }
             tell(.taskTold(event))
         }
-        gauge.refusals().forEach(complain)
+        gauge.takeRefusals().forEach(complain)
         guard !silent.isEmpty else { return }
         if self.silent.count + silent.count > Self.mostMet { self.silent = [] }
         self.silent.formUnion(silent)
@@ -94,7 +89,7 @@ final class TaskWitness {
     /// Groups of tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] {
         if asks { gauge.askGroups() }
-        return gauge.censuses()
+        return gauge.takeCensuses()
     }
 
     private func note(_ reading: TaskReading) {
@@ -114,13 +109,13 @@ final class TaskWitness {
             silent.remove(pid)
             gauge.watch(use.server)
         }
-        guard serving != nil, unserved.count < Self.mostUnserved, !silent.contains(pid) else { return }
+        guard gauge.serving != nil, unserved.count < Self.mostUnserved, !silent.contains(pid) else { return }
         unserved[use.connection.cookie] = pid
     }
 
     private func look(at connection: UInt64, _ tell: (KernelEvent) -> Void) {
         guard let pid = unserved[connection], told.contains(pid) else { return }
-        guard let task = serving?.task(of: connection, pid: pid) else { return }
+        guard let task = gauge.serving?.task(of: connection, pid: pid) else { return }
         unserved[connection] = nil
         let root = ServingTask(connection: connection, pid: pid, task: task)
         questions.take(root)

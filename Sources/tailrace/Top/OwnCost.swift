@@ -9,38 +9,61 @@ struct OwnCost {
     private var lastEvents: UInt64 = 0
     private static let pageBytes = Int64(sysconf(Int32(_SC_PAGESIZE)))
 
+    /// Processes that work for this one; what they took so far is not ours to tell.
+    var helpers: [pid_t] = [] { didSet { lastUsed = used } }
+
     init(at now: Nanoseconds) {
         lastTime = now
-        lastUsed = Self.used()
+        lastUsed = Self.used(by: [])
     }
 
     /// Since the last call: our share of one core (all threads), and the events a second. nil: too little time went by.
     mutating func measure(at now: Nanoseconds, events: UInt64) -> (share: Double, eventsPerSecond: Double)? {
         let time = now - lastTime
         guard time >= 100_000_000 else { return nil }
-        let used = Self.used()
+        let used = used
         defer { (lastTime, lastUsed, lastEvents) = (now, used, events) }
         return (
-            Double(used - lastUsed) / Double(time),
+            Double(max(0, used - lastUsed)) / Double(time),
             Double(events &- min(events, lastEvents)) / Double(time) * 1e9
         )
     }
 
     /// Resident memory, bytes; nil: /proc does not say.
-    static func residentBytes() -> Int64? {
-        guard let file = fopen("/proc/self/statm", "re") else { return nil }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 128)
-        let count = fread(&bytes, 1, bytes.count, file)
-        let fields = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: " ")
-        guard fields.count > 1, let pages = Int64(fields[1]) else { return nil }
-        return pages * pageBytes
+    var residentBytes: Int64? {
+        guard let own = Self.residentPages(of: "self") else { return nil }
+        return helpers.reduce(own) { $0 + (Self.residentPages(of: "\($1)") ?? 0) } * Self.pageBytes
     }
 
     /// Processor time of all threads so far, ns.
-    static func used() -> Nanoseconds {
+    var used: Nanoseconds { Self.used(by: helpers) }
+
+    private static func residentPages(of process: String) -> Int64? {
+        let fields = contents(of: "/proc/\(process)/statm").split(separator: " ")
+        return fields.count > 1 ? Int64(fields[1]) : nil
+    }
+
+    private static func used(by helpers: [pid_t]) -> Nanoseconds {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        let own = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        return helpers.reduce(own) { $0 + (ticks(of: $1) ?? 0) * Server.tick }
+    }
+
+    /// utime and stime, behind the name, which may hold anything (proc_pid_stat(5)).
+    private static func ticks(of process: pid_t) -> Int64? {
+        let stat = contents(of: "/proc/\(process)/stat")
+        guard let end = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[stat.index(after: end)...].split(separator: " ")
+        guard fields.count > 12, let user = Int64(fields[11]), let system = Int64(fields[12]) else { return nil }
+        return user + system
+    }
+
+    private static func contents(of path: String) -> String {
+        guard let file = fopen(path, "re") else { return "" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 }

@@ -30,6 +30,7 @@ final class TopLive {
         self.recorder = recorder
         builder = SnapshotBuilder(limits: limits)
         cost = OwnCost(at: run.now)
+        cost.helpers = run.helpers
         facts = RunFacts(run.description, target: target.description)
     }
 
@@ -62,7 +63,7 @@ final class TopLive {
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             facts.ownShare = measured.share
             facts.eventsPerSecond = measured.eventsPerSecond
-            facts.ownBytes = OwnCost.residentBytes()
+            facts.ownBytes = cost.residentBytes
         }
         facts.recordingFile = recorder.file
         for census in run.censuses(asks: screen.state.request.wantsTaskGroups) { builder.take(census, at: now) }

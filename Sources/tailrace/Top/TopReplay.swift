@@ -30,9 +30,9 @@ final class TopReplay {
     private static let speeds = 0.125...1024.0
 
     /// Opens it; what cannot be read is refused with exit code 65.
-    init(_ choice: RecordingChoice, screen: TopScreen, interval: Nanoseconds, limits: Thresholds, files: SavedFile)
-        throws
-    {
+    init(
+        _ choice: RecordingChoice, screen: TopScreen, interval: Nanoseconds, limits: Thresholds, files: SavedFile
+    ) throws {
         self.choice = choice
         self.screen = screen
         self.interval = interval
@@ -81,7 +81,7 @@ final class TopReplay {
         nextLook = clock + interval
         var facts = pass.facts
         if let measured = cost.measure(at: clock, events: facts.loss.delivered) { facts.ownShare = measured.share }
-        facts.ownBytes = OwnCost.residentBytes()
+        facts.ownBytes = cost.residentBytes
         facts.message = screen.message(at: clock)
         facts.mode = .replay(
             ReplayPosition(

@@ -77,7 +77,9 @@ final class TopScreen {
         case .response(let key)?:
             return (shown.open + shown.ended).first { $0.key == key }.map { SnapshotJSON.row($0, anchor: anchor) }
         case .connection(let cookie)?:
-            return shown.connections.first { $0.connection.cookie == cookie }.map { SnapshotJSON.row($0) }
+            return shown.connections.first { $0.connection.cookie == cookie }.map {
+                SnapshotJSON.row($0, anchor: anchor)
+            }
         case .server(let pid)?: return shown.servers.first { $0.server.pid == pid }.map { SnapshotJSON.row($0) }
         case .finding(let id)?:
             return shown.findings.first { $0.id == id }.map { SnapshotJSON.row($0, anchor: anchor) }

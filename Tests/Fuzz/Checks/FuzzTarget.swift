@@ -16,6 +16,10 @@ enum FuzzTarget: String, CaseIterable {
     case image
     /// Text for a terminal.
     case text
+    /// What a client of the service asks for, and where a collector is.
+    case targets
+    /// What a client sends on a connection, in pieces.
+    case requests
 
     /// What is wrong with what is made of `bytes`; nil: nothing.
     func wrong(with bytes: UnsafeRawBufferPointer) -> String? {
@@ -27,6 +31,8 @@ enum FuzzTarget: String, CaseIterable {
         case .chunks: ChunksCheck.wrong(with: bytes)
         case .image: ImageCheck.wrong(with: bytes)
         case .text: TextCheck.wrong(with: bytes)
+        case .targets: TargetsCheck.wrong(with: bytes)
+        case .requests: RequestsCheck.wrong(with: bytes)
         }
     }
 }

@@ -28,7 +28,7 @@ enum HeadsCheck {
             let length = extent.length ?? bytes.count
             if length > bytes.count || extent.contentLength < 0 { return "an extent of \(extent)" }
             let before = RequestWords(HeadBytes(bytes), length)
-            BlankedBytes(bytes)[0..<length].blankRequestHead()
+            BlankedBytes(bytes)[0..<length].blankRequestHead(hidingPath: false)
             let after = RequestWords(HeadBytes(bytes), length)
             return before == after || !before.isHTTP ? nil : "a request, and blanked: \(before) \(after)"
         }
