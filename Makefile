@@ -85,7 +85,7 @@ fuzz: deps
 # with the program itself built so, because its threads are there. Builds of their own; a report is a failure.
 SANITIZERS ?= address thread
 SANITIZED_SEEDS ?= 200
-SANITIZED_KERNEL_TESTS ?= completeness. ends. recording.every recording.an_open demo.
+SANITIZED_KERNEL_TESTS ?= completeness. ends. recording.every recording.an_open demo. service. daemon_api.
 sanitize: deps $(if $(filter 0,$(shell id -u)),test-deps)
 	$(Q)set -e; for sanitizer in $(SANITIZERS); do sh scripts/sanitize.sh "$(SWIFT)" $$sanitizer $(SANITIZED_SEEDS) \
 		$(SANITIZED_KERNEL_TESTS); done
