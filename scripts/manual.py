@@ -131,8 +131,9 @@ def command_page(root, command, date, others):
     text, lines = discussion(command)
     page = heading(name, command["abstract"], date) + list(synopsis(command))
     page += [".Sh DESCRIPTION", plain(command["abstract"])] + ([".Pp", paragraphs(text)] if text else [])
-    page += list(options(command)) + own_part(name.replace(" ", "-")) + exit_status() + list(examples(lines))
-    return page + see_also(others - {name.replace(" ", "-")})
+    before, _, behind = "\n".join(own_part(name.replace(" ", "-"))).partition("@SEE_ALSO@")
+    page += list(options(command)) + before.splitlines() + exit_status() + list(examples(lines))
+    return page + see_also(others - {name.replace(" ", "-")}) + behind.strip().splitlines()
 
 
 def settings():

@@ -122,9 +122,15 @@ def test_nobody_but_root_reads_its_memory():
         shutil.rmtree(directory)
 
 
+def may_crash():
+    """As a shell would start it: one that runs us in the background has taken SIGQUIT away."""
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 def started(command, directory):
     return subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2))
+                            preexec_fn=may_crash)
 
 
 def test_a_crash_leaves_no_core_and_no_words():

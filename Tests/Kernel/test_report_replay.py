@@ -181,7 +181,7 @@ def test_what_cannot_be_reported_of_is_refused():
         assert done.returncode == 65 and not done.stdout and file.name.encode() in done.stderr, done
         for more in (("--port", "80"), ("--for", "1s"), ("--pid", "1")):
             done = run_to_end("report", file.name, *more)
-            assert done.returncode == 64 and b"goes with neither" in done.stderr, done
+            assert done.returncode == 64 and b"go with neither" in done.stderr, done
     assert run_to_end("report", "/nonexistent.trc").returncode in (1, 65)
     assert run_to_end("report", "--format", "yaml").returncode == 64
     assert run_to_end("report", "--for", "0s").returncode == 64

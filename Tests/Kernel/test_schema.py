@@ -6,6 +6,7 @@ import signal
 import tempfile
 import time
 
+from daemon import Daemon
 from go_servers import CensusWatch, GoServer, build, census, disconnect, releases, reset
 from load_client import Connection
 from schema import Coverage, load, validator
@@ -25,10 +26,12 @@ OF_KNEES = tuple("report.processes[].correlations[]." + name for name in (
 NULL_OF_OLD_GO = () if (ROOT / ".build" / "go-versions").exists() else ("response.left_behind",)
 # Only with function hooks, which a kernel may refuse: the tests in virtual machines have them.
 OF_FUNCTION_HOOKS = "report.functions"
-# Only where a recording was read.
-OF_RECORDINGS = ("end.recording", "report.recording")
+# Only where a recording was read, and of those only where it has gaps.
+RECORDINGS = ("end.recording", "report.recording")
+OF_RECORDINGS = RECORDINGS + tuple(name + ".gaps" for name in RECORDINGS)
 # Of a recording that is whole.
-NULL_OF_RECORDINGS = tuple(name + key for name in OF_RECORDINGS for key in (".cut_at_bytes", ".first_damage_at_bytes"))
+NULL_OF_RECORDINGS = tuple(name + key for name in RECORDINGS for key in (
+    ".cut_at_bytes", ".first_damage_at_bytes", ".gaps[].records"))
 
 
 def everything(server):
@@ -90,10 +93,25 @@ def recorded_objects():
                 stalled.close()
                 assert code == 0, "exit code %d: %s" % (code, tracer.errors()[-500:])
         exported, report = run_to_end("export", path, "--flushes"), run_to_end("report", path, "--format", "json")
+    return lines_of(exported, report)
+
+
+def lines_of(exported, report):
     for done in (exported, report):
         assert done.returncode == 0, done.stderr
     assert report.stdout.count(b"\n") == 1, "%d lines" % report.stdout.count(b"\n")
     return [json.loads(line) for line in (exported.stdout + report.stdout).splitlines()]
+
+
+def flight_objects():
+    """A flight recording of two daemons, and of a time in which there was none."""
+    with TruthServer() as server, tempfile.TemporaryDirectory(prefix="tailrace-flight-") as flight:
+        for _ in range(2):
+            with Daemon(server.port, settings=("flight-directory = " + flight,)) as daemon:
+                drive_mixed(server.port, 10)
+                daemon.end()
+            time.sleep(1)
+        return lines_of(run_to_end("export", flight), run_to_end("report", flight, "--format", "json"))
 
 
 def changed_objects():
@@ -141,7 +159,8 @@ def test_real_output_is_what_the_schema_says():
     require_tailrace()
     schema = load()
     checker, coverage = validator(schema), Coverage(schema)
-    objects = trace_objects() + lossy_objects() + recorded_objects() + census_objects() + go_objects() + changed_objects()
+    objects = (trace_objects() + lossy_objects() + recorded_objects() + flight_objects() + census_objects() + go_objects()
+               + changed_objects())
     for item in objects:
         errors = ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message) for error in checker.iter_errors(item)]
         assert not errors, "a %s is not valid: %s" % (item["type"], errors[:3])
