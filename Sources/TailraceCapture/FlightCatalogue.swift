@@ -58,7 +58,8 @@ public struct FlightCatalogue {
         segments = found.values.sorted { $0.name < $1.name }
         guard !segments.isEmpty else {
             throw CaptureError.unreadable(
-                directory, "no segment of a flight recording is there", "give the daemon's directory, or a file of `tailrace record`")
+                directory, "no segment of a flight recording is there",
+                "give the daemon's directory, or a file of `tailrace record`")
         }
     }
 
