@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -133,6 +134,27 @@ static inline int clibbpf_try_function_hook(const struct btf *types, const char 
 		close(link);
 	close(program);
 	return result;
+}
+
+/*
+ * May this user hook functions of programs? Asked with a file that cannot be: the kernel looks at the rights first. 0, or errno. CAP_PERFMON
+ * was enough until Linux 6.17 (ba677dbe77af), since then it takes CAP_SYS_ADMIN.
+ */
+static inline int clibbpf_try_program_hook(void)
+{
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	struct perf_event_attr attributes = { .size = sizeof(attributes), .config1 = (__u64)(unsigned long)"/dev/null/nothing" };
+	bool is_there = file && fscanf(file, "%u", &attributes.type) == 1;
+	int event;
+
+	if (file)
+		fclose(file);
+	if (!is_there)
+		return EOPNOTSUPP;
+	event = (int)syscall(__NR_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (event >= 0)
+		close(event);
+	return event >= 0 || errno == ENOTDIR || errno == ENOENT ? 0 : errno;
 }
 
 /* May a program read the kernel's memory? It is not run. 0, or -errno: -EPERM where this user may not load one. */

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -27,6 +28,15 @@ static inline void cprocess_end_with_parent(void)
 static inline int cprocess_open(int pid)
 {
 	return (int)syscall(__NR_pidfd_open, pid, 0U);
+}
+
+/* As pread() of the process's memory. */
+static inline ssize_t cprocess_read(int pid, unsigned long long address, void *bytes, size_t count)
+{
+	struct iovec here = { .iov_base = bytes, .iov_len = count };
+	struct iovec there = { .iov_base = (void *)(uintptr_t)address, .iov_len = count };
+
+	return (ssize_t)syscall(__NR_process_vm_readv, pid, &here, 1UL, &there, 1UL, 0UL);
 }
 
 /*

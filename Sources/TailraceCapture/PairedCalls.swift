@@ -49,11 +49,20 @@ public final class PairedCalls {
     }
 
     private func hook(_ program: String, _ site: CallSite, _ pid: Int32) throws(CaptureError) {
-        guard object?.attach(program, to: site, of: pid) == true else {
-            throw CaptureError.step(
-                "hook the byte at 0x\(String(site.offset, radix: 16)) of \(site.path)", errno: errno, detail: "")
+        guard object?.attach(program, to: site, of: pid) != true else { return }
+        let code = errno
+        let step = "hook the byte at 0x\(String(site.offset, radix: 16)) of \(site.path)"
+        guard Self.isAllowed else {
+            throw CaptureError(
+                .forbidden,
+                "cannot \(step): \(describe(errno: code)); run as root, or with the capability CAP_SYS_ADMIN, which "
+                    + "functions of programs take from Linux 6.17 on")
         }
+        throw CaptureError.step(step, errno: code, detail: "")
     }
+
+    /// Whether this user may hook functions of programs: asked of the kernel, and nothing is hooked.
+    public static var isAllowed: Bool { clibbpf_try_program_hook() == 0 }
 
     /// To let go of a hook takes the kernel a tenth of a second: nobody waits for it.
     deinit {

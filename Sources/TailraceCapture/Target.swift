@@ -57,9 +57,13 @@ public struct Target: Sendable, Equatable {
     public func portsWithoutListener() -> [UInt16] {
         guard !ports.isEmpty else { return [] }
         var missing = Set(ports)
-        var seen: Set<String> = []
+        var seen: Set<UInt> = []
         for name in listDirectory("/proc") where name.first?.isNumber == true {
-            guard let namespace = readLink("/proc/\(name)/ns/net"), seen.insert(namespace).inserted else { continue }
+            // One directory for each namespace; who may not trace a process may see it too, other than its ns/net.
+            var directory = stat()
+            guard stat("/proc/\(name)/net/", &directory) == 0, seen.insert(UInt(directory.st_ino)).inserted else {
+                continue
+            }
             for table in ["tcp", "tcp6"] {
                 missing.subtract(listeners(in: readFile("/proc/\(name)/net/\(table)") ?? ""))
             }

@@ -34,6 +34,34 @@ public struct DoctorReport: Sendable {
         }
     }
 
+    /// Something that tailrace does, and whether this user's rights allow it.
+    public struct Feature: Sendable {
+        /// For programs.
+        public let id: String
+        /// For people.
+        public let name: String
+        /// nil: it is not asked for here.
+        public let works: Bool?
+        /// Capabilities that would turn it on; empty: they are not what is missing.
+        public let needs: [String]
+        /// What is told instead, or what to do; nil: nothing.
+        public let otherwise: String?
+
+        /// All of it.
+        public init(id: String, name: String, works: Bool?, needs: [String], otherwise: String?) {
+            (self.id, self.name, self.works, self.needs) = (id, name, works, works == false ? needs : [])
+            self.otherwise = works == true ? nil : otherwise
+        }
+
+        /// One sentence.
+        var value: String {
+            guard works != true else { return "yes" }
+            let wanted = needs.isEmpty ? "" : "needs \(needs.joined(separator: " and "))"
+            let words = [wanted, otherwise ?? ""].filter { !$0.isEmpty }.joined(separator: "; ")
+            return works == nil ? words : "no: " + words
+        }
+    }
+
     /// tailrace's version.
     public let version: String
     /// `uname -r`.
@@ -42,6 +70,8 @@ public struct DoctorReport: Sendable {
     public let architecture: String
     /// In the order in which they are shown.
     public var facts: [Fact]
+    /// With the rights of this user.
+    public var features: [Feature] = []
     /// nil: none works here.
     public var backend: String?
     /// The backends that were not taken, and why.
@@ -64,12 +94,9 @@ public struct DoctorReport: Sendable {
     /// For people. Marks are words and signs, never colour alone.
     public func text() -> String {
         var text = "tailrace \(version) on Linux \(Sanitizer.visible(kernel)) (\(architecture))\n\n"
-        let width = (facts.map(\.name.count).max() ?? 0) + 2
-        for fact in facts {
-            let mark = fact.isGood.map { $0 ? "ok" : "NO" } ?? "--"
-            text += "  \(mark)  \(fact.name.padded(to: width))\(Sanitizer.visible(fact.value))\n"
-        }
-        text += "\n"
+        text += Self.table(facts.map { ($0.isGood.map { $0 ? "ok" : "NO" }, $0.name, $0.value) })
+        text += "\nWith the rights of this user:\n"
+        text += Self.table(features.map { ($0.works.map { $0 ? "ok" : "off" }, $0.name, $0.value) }) + "\n"
         if let backend {
             text += "backend: \(backend)\n"
             let listed = programs.map { "\($0.name) (\($0.instructions) instructions verified)" }.joined(
@@ -80,6 +107,14 @@ public struct DoctorReport: Sendable {
         for (other, reason) in others { text += "not \(other): \(Sanitizer.visible(reason))\n" }
         text += advice.map { "cannot trace: \($0)\n" } ?? "Tracing works here: sudo tailrace trace --port PORT\n"
         return text
+    }
+
+    /// A mark, a name and what there is to say, a line each.
+    private static func table(_ lines: [(mark: String?, name: String, value: String)]) -> String {
+        let width = (lines.map(\.name.count).max() ?? 0) + 2
+        return lines.map { line in
+            "  \((line.mark ?? "--").padded(to: 3)) \(line.name.padded(to: width))\(Sanitizer.visible(line.value))\n"
+        }.joined()
     }
 
     /// For programs.
@@ -98,6 +133,15 @@ public struct DoctorReport: Sendable {
                 line.object(named: fact.name) {
                     $0.field("value", string: fact.value)
                     $0.field("good", fact.isGood)
+                }
+            }
+        }
+        line.object("features") { line in
+            for feature in features {
+                line.object(named: feature.id) {
+                    $0.field("works", feature.works)
+                    $0.array("needs", strings: feature.needs)
+                    $0.field("otherwise", string: feature.otherwise)
                 }
             }
         }

@@ -8,6 +8,8 @@ struct CodeSite: Equatable {
         case emulated
         /// It is executed in single steps: ten microseconds.
         case stepped
+        /// The kernel hooks none of its kind.
+        case refused
         /// It is in the middle of an instruction: a probe there would break the program.
         case inside
         /// Where its instructions begin is not known.
@@ -97,7 +99,9 @@ extension ELFFile {
     private static func verdict(_ code: UntrustedBytes, at wanted: Int) -> CodeSite.Verdict {
         var place = 0
         while let instruction = Instruction(code, at: place) {
-            if place == wanted { return instruction.isEmulated ? .emulated : .stepped }
+            if place == wanted {
+                return instruction.isRefused ? .refused : instruction.isEmulated ? .emulated : .stepped
+            }
             place += instruction.length
             if place > wanted { return .inside }
         }

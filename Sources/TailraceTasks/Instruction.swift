@@ -6,6 +6,8 @@ struct Instruction: Equatable {
     /// Bytes.
     let length: Int
     let isEmulated: Bool
+    /// The kernel puts no probe in its place: it has a prefix that the kernel does not step (is_prefix_bad()).
+    let isRefused: Bool
     /// It may go on elsewhere.
     let isBranch: Bool
     let isPush: Bool
@@ -26,9 +28,11 @@ struct Instruction: Equatable {
         isPush =
             isOneByte && byte & 0xf8 == 0x50 && opcode.legacyPrefixes == 0
             && (opcode.rex == 0 ? length == 1 : opcode.rex == 0x41)
+        isRefused = opcode.isUnstepped
         isEmulated =
-            isPush || (isJump || isCondition) && !opcode.hasShortOperands
-            || isOneByte && byte == 0x90 && opcode.rex & 1 == 0
+            !isRefused
+            && (isPush || (isJump || isCondition) && !opcode.hasShortOperands
+                || isOneByte && byte == 0x90 && opcode.rex & 1 == 0)
         let leaves = isOneByte && (byte & 0xf6 == 0xc2 || [0xcf, 0xcc, 0xff].contains(byte) || byte & 0xfc == 0xe0)
         isBranch = isCondition || isJump || leaves
     }
@@ -48,6 +52,8 @@ extension Instruction {
         var byte: UInt8 = 0
         var rex: UInt8 = 0
         var legacyPrefixes = 0
+        /// LOCK, or a segment other than those of threads.
+        var isUnstepped = false
         var hasShortOperands = false
         var hasShortAddresses = false
         var isVector = false
@@ -120,7 +126,8 @@ extension Instruction {
             var opcode = Opcode()
             while let next = byte() {
                 switch next {
-                case 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0xf0, 0xf2, 0xf3: break
+                case 0x26, 0x2e, 0x36, 0x3e, 0xf0: opcode.isUnstepped = true
+                case 0x64, 0x65, 0xf2, 0xf3: break
                 case 0x66: opcode.hasShortOperands = true
                 case 0x67: opcode.hasShortAddresses = true
                 case 0x40...0x4f:

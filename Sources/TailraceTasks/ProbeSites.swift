@@ -84,6 +84,11 @@ public struct ProbeSites {
                 ?? "name another function, or give --allow-slow-probe"
             throw cannot(
                 place, "the instruction there would be executed in single steps, 10 us a call instead of 1; \(advice)")
+        case .refused:
+            throw cannot(
+                place,
+                "the kernel hooks no instruction that begins with LOCK or a segment; "
+                    + (offered.map { "give \($0)" } ?? "name another function"))
         case .inside:
             throw cannot(
                 place,

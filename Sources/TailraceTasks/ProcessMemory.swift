@@ -1,38 +1,79 @@
 // SPDX-License-Identifier: MIT
+import CProcess
 import Glibc
 
 /// The memory of one process, as it is now. Bound to the program that ran when it was opened: of a program that the same
 /// process runs later nothing is read.
 final class ProcessMemory {
-    private let descriptor: Int32
+    private enum Way {
+        /// /proc/PID/mem: the kernel binds it to the program. For its own user, and who may read any file.
+        case file(Int32)
+        /// process_vm_readv(): takes CAP_SYS_PTRACE alone, and reads what the process runs now. /proc/PID/maps is bound to
+        /// the program, and is empty once that is gone.
+        case call(maps: Int32)
+    }
+    private let way: Way
     private let pid: Int32
+    /// When the program was found to be there last, ns of the monotonic clock.
+    private var confirmed: Int64 = 0
+    /// So long a program that was there is taken for one that is there, ns. What a walk of a millisecond mixes of two programs
+    /// is refused as implausible.
+    private static let trust: Int64 = 1_000_000
 
     init(pid: Int32) throws(TaskError) {
-        descriptor = open("/proc/\(pid)/mem", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            guard errno != ENOENT else { throw TaskError(.failed, "there is no process \(pid)") }
-            throw .step("read the memory of process \(pid)", errno: errno)
-        }
         self.pid = pid
+        let file = open("/proc/\(pid)/mem", O_RDONLY | O_CLOEXEC)
+        guard file < 0 else {
+            way = .file(file)
+            return
+        }
+        guard errno != ENOENT else { throw TaskError(.failed, "there is no process \(pid)") }
+        let refusal = errno
+        let maps = refusal == EACCES ? open("/proc/\(pid)/maps", O_RDONLY | O_CLOEXEC) : -1
+        // Of address 0 nothing is ever read: who may read gets EFAULT.
+        guard maps >= 0, cprocess_read(pid, 0, nil, 1) < 0, errno == EFAULT else {
+            if maps >= 0 { close(maps) }
+            throw .step("read the memory of process \(pid)", errno: refusal)
+        }
+        way = .call(maps: maps)
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        switch way {
+        case .file(let descriptor), .call(let descriptor): close(descriptor)
+        }
+    }
 
     /// Fills `buffer` from `address`; false: not all of it is there.
     func read(at address: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
-        guard let offset = off_t(exactly: address), buffer.count > 0 else { return buffer.count == 0 }
-        return PendingReads.during { fill(buffer, from: offset) }
+        guard off_t(exactly: address) != nil, let start = buffer.baseAddress else { return buffer.isEmpty }
+        return PendingReads.during {
+            var filled = 0
+            while filled < buffer.count {
+                let count = read(at: address &+ UInt64(filled), start + filled, buffer.count - filled)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return false }
+                filled += count
+            }
+            return true
+        }
     }
 
-    private func fill(_ buffer: UnsafeMutableRawBufferPointer, from offset: off_t) -> Bool {
-        var filled = 0
-        while filled < buffer.count {
-            let count = pread(
-                descriptor, buffer.baseAddress.map { $0 + filled }, buffer.count - filled, offset &+ off_t(filled))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            filled += count
+    private func read(at address: UInt64, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int {
+        switch way {
+        case .file(let descriptor): return pread(descriptor, bytes, count, off_t(truncatingIfNeeded: address))
+        case .call(let maps):
+            guard isThere(maps) else { return 0 }
+            return cprocess_read(pid, address, bytes, count)
         }
+    }
+
+    private func isThere(_ maps: Int32) -> Bool {
+        let now = monotonic()
+        if now - confirmed < Self.trust { return true }
+        var byte: UInt8 = 0
+        guard pread(maps, &byte, 1, 0) == 1 else { return false }
+        confirmed = now
         return true
     }
 

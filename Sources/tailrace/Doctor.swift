@@ -49,6 +49,8 @@ private struct Diagnosis {
             report.advice = error.description
         }
         report.facts += Self.hooks(facts, isWorking: problem == nil)
+        report.features = DoctorFeatures.all(
+            isTracing: problem == nil, missing: facts.mayLoad ? [] : facts.missingCapabilities)
         for backend in Backend.allCases where backend.rawValue != report.backend {
             let works = wanted == nil ? "it would work too, and tells less" : "it would work too"
             report.others.append((backend.rawValue, backend.obstacle(in: facts) ?? works))

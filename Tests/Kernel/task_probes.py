@@ -74,7 +74,7 @@ def accepted(pid, open_at, close_at):
         sentence = refusal(pid, open_at, close_at)
         if sentence is None:
             return open_at, close_at
-        told = re.search(r"cannot count tasks at (\S+): .* give ([^ ,]+)", sentence)
+        told = re.search(r"cannot count tasks at (\S+): .* give ([^ ,\n]+)", sentence)
         assert told, sentence
         open_at, close_at = (told.group(2) if at == told.group(1) else at for at in (open_at, close_at))
     raise AssertionError("what is offered is refused: " + sentence)

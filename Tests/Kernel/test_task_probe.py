@@ -211,6 +211,7 @@ def test_what_would_harm_or_slow_the_server_is_refused():
             "exe:job_stepped": "executed in single steps, 10 us a call instead of 1; give exe:job_stepped+7, or --allow-slow-probe",
             "exe:job_stepped+4": "executed in single steps",
             "exe:job_stepped+5": "the middle of an instruction, and a probe there would break the program; give exe:job_stepped+7",
+            "exe:job_close": "begins with LOCK or a segment; give exe:job_close+",
             "exe:job_stepped+1000": "beyond its end",
             "exe:job_ope": "named alike: job_open",
             "exe:jobopen": "has this name; `nm ",

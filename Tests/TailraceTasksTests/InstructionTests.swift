@@ -60,6 +60,13 @@ struct InstructionTests {
         ])
     func stepped(digits: String) { #expect(Self.instruction(digits)?.isEmulated == false) }
 
+    @Test("those that it hooks never", arguments: ["f0480fc115785634", "f0ff08", "2e7410", "3eeb10", "2690"])
+    func refused(digits: String) {
+        // As long as the longest of them, so that all of it is there.
+        let found = Self.instruction(digits + "1200000000")
+        #expect(found?.isRefused == true && found?.isEmulated == false)
+    }
+
     @Test("any bytes are an instruction that is there, or none")
     func anything() {
         var random = SeededGenerator(state: 11)

@@ -37,6 +37,11 @@ final class TaskWitness {
     ///
     /// - Throws: `TaskError`, where servers are known, and `--task-probe` counts the tasks of none of them.
     init(_ options: TargetOptions) throws {
+        if let rights = TaskRights.tried(), !rights.readsMemory || !rights.readsProgram {
+            tailrace.complain(
+                "without CAP_SYS_PTRACE goroutines and Swift tasks of other users' servers are not counted, their threads are, and "
+                    + "executables are not named; `tailrace doctor` says what works with this user's rights")
+        }
         gauge = try GaugeApart(options)
         gauge.settle(patience: Self.patience)
         let refusals = gauge.takeRefusals()
