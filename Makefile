@@ -19,7 +19,7 @@ VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
 .PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes openapi-checker openmetrics-reader fuzz \
-	sanitize check lint layers reproducible bench bench-tasks deps test-deps vm-deps bench-deps install install-documents clean
+	sanitize check lint layers reproducible bench bench-tasks bench-dashboard deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
 build: deps
@@ -157,6 +157,12 @@ bench: deps bench-deps
 # What it costs to count a Go server's goroutines, and to take a census of them: five minutes. BENCH_ARGUMENTS="--windows 4".
 bench-tasks: release test-deps
 	$(Q)python3 Benchmarks/tasks.py --program "$$($(SWIFT) build -c release --show-bin-path)/tailrace" $(BENCH_ARGUMENTS)
+
+# What the dashboard costs with 10,000 open responses and 50,000 events a second: 13,400 small responses of three events, and a flush of each
+# stream.
+bench-dashboard: deps
+	$(Q)$(SWIFT) build -c release --static-swift-stdlib --product tailrace-day
+	$(Q)TAILRACE_DAY_WITH_PICTURES=1 "$$($(SWIFT) build -c release --show-bin-path)/tailrace-day" 13400 60 10000
 
 deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)

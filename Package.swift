@@ -62,8 +62,8 @@ let package = Package(
             path: "Benchmarks/window", swiftSettings: settings),
 
         .executableTarget(
-            name: "tailrace-day", dependencies: ["TailraceModel", "TailraceAnalysis"], path: "Benchmarks/day",
-            swiftSettings: settings),
+            name: "tailrace-day", dependencies: ["TailraceModel", "TailraceAnalysis", "TailraceDashboard"],
+            path: "Benchmarks/day", swiftSettings: settings),
 
         .target(name: "SeededRandom", path: "Tests/SeededRandom"),
         // Connections by chance, as the kernel programs tell them.

@@ -22,9 +22,9 @@ struct Day {
     }
 
     /// `streams`: connections with an endless response each, a flush a second.
-    init(rate: Int, streams: Int, watches: Bool, counts: Bool) {
+    init(rate: Int, streams: Int, watches: Bool, counts: Bool, pictures: Pictures?) {
         self.rate = rate
-        gathering = Gathering(watches: watches, counts: counts)
+        gathering = Gathering(watches: watches, counts: counts, pictures: pictures)
         connections = (1...(Self.kept + streams)).map { Connection(cookie: UInt64($0)) }
         for connection in connections {
             let local = Endpoint(ipv4: true, bytes: (0x0100_007f, 0), port: 80)
@@ -100,6 +100,14 @@ struct Day {
 
     private mutating func take(_ event: KernelEvent) { correlator.take(event, gathering.take) }
 
+    /// Twice, as in half a second each.
+    mutating func show(second: Int) {
+        let begin = Int64(second) * Self.second
+        for at in [begin + Self.second / 2, begin + Self.second] {
+            gathering.pictures?.look(at: at) { correlator.open(at: at, on: $0) }
+        }
+    }
+
     /// Ended so far.
     var responses: Int { gathering.responses }
     /// Told so far.
@@ -115,10 +123,18 @@ private final class Gathering {
     private var metrics = MetricsBuilder()
     private let watches: Bool
     private let counts: Bool
+    /// Instead of all else.
+    let pictures: Pictures?
 
-    init(watches: Bool, counts: Bool) { (self.watches, self.counts) = (watches, counts) }
+    init(watches: Bool, counts: Bool, pictures: Pictures?) {
+        (self.watches, self.counts, self.pictures) = (watches, counts, pictures)
+    }
 
     func take(_ actions: borrowing Actions) {
+        if let pictures {
+            responses += actions.ended.count
+            return pictures.take(actions)
+        }
         if let flush = actions.flush { builder.add(flush) }
         var told = Watch.Told()
         if watches { told = watch.take(actions) }

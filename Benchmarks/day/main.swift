@@ -3,6 +3,8 @@
 // Time is that of the events, so nothing is waited for.
 //
 //     tailrace-day RATE SECONDS [STREAMS]
+//
+// TAILRACE_DAY_WITH_PICTURES=1: what the dashboard shows of it, and what it costs to draw that.
 import Glibc
 
 let numbers = CommandLine.arguments.dropFirst().compactMap { Int($0) }
@@ -11,9 +13,10 @@ guard numbers.count >= 2, numbers[0] > 0, numbers[1] > 0 else {
     exit(64)
 }
 let isReport = getenv("TAILRACE_DAY_WITHOUT_WATCH") == nil
+let pictures = getenv("TAILRACE_DAY_WITH_PICTURES") == nil ? nil : Pictures(columns: 160, rows: 45)
 var day = Day(
     rate: numbers[0], streams: numbers.count > 2 ? numbers[2] : 0, watches: isReport,
-    counts: getenv("TAILRACE_DAY_WITH_METRICS") != nil)
+    counts: getenv("TAILRACE_DAY_WITH_METRICS") != nil, pictures: pictures)
 print("second  responses  ns/response  resident KiB  findings")
 let seconds = numbers[1]
 var spent: Int64 = 0
@@ -21,10 +24,20 @@ for second in 1...seconds {
     let begin = cpuTime()
     day.live(second: second)
     spent += cpuTime() - begin
+    day.show(second: second)
     if second % max(1, seconds / 8) == 0 {
         let each = spent / Int64(max(1, day.responses))
         print("\(second)  \(day.responses)  \(each)  \(residentKiB())  \(day.findings)")
     }
+}
+
+if let pictures, let slowest = pictures.keyTimes.max(), let largest = pictures.bytes.max() {
+    let share = (Double(pictures.spent) / Double(seconds) / 1e6).rounded() / 10
+    let mean = pictures.bytes.reduce(0, +) / pictures.bytes.count
+    print("drawing: \(share) % of a core at two pictures a second; \(mean) bytes each, at most \(largest)")
+    print(
+        "from a key to its picture: at most \((Double(slowest) / 1e5).rounded() / 10) ms, of \(pictures.keyTimes.count)"
+    )
 }
 
 func cpuTime() -> Int64 {
