@@ -59,11 +59,9 @@ public struct Target: Sendable, Equatable {
         var missing = Set(ports)
         var seen: Set<UInt> = []
         for name in listDirectory("/proc") where name.first?.isNumber == true {
-            // One directory for each namespace; who may not trace a process may see it too, other than its ns/net.
-            var directory = stat()
-            guard stat("/proc/\(name)/net/", &directory) == 0, seen.insert(UInt(directory.st_ino)).inserted else {
-                continue
-            }
+            // One table for each namespace; who may not trace a process may see it too, other than its ns/net.
+            var file = stat()
+            guard stat("/proc/\(name)/net/tcp", &file) == 0, seen.insert(UInt(file.st_ino)).inserted else { continue }
             for table in ["tcp", "tcp6"] {
                 missing.subtract(listeners(in: readFile("/proc/\(name)/net/\(table)") ?? ""))
             }
