@@ -155,7 +155,7 @@ struct SnapshotBuilderTests {
             let verdict = builder.snapshot(at: 3 * second, facts: RunFacts()).verdict
             #expect(verdict.clauses.contains { $0.subject == .holder(.client) } == isBlamed, "\(verdict.sentence)")
             if wait > second {
-                #expect(verdict.sentence.contains("1 client reads too slowly: 488KiB unsent, 10.0.0.7:2 for 3.00s."))
+                #expect(verdict.sentence.contains("1 client reads too slowly, 10.0.0.7:2 for 3.00s: 488KiB unsent."))
                 #expect(verdict.severity ?? .notice >= .warning)
             }
         }

@@ -97,12 +97,12 @@ struct VerdictTests {
             $0.totals.heldLongest[place] = HeldClient(remote: worst, wait: 2_000_000_000)
         }
         let words: [Holder: String] = [
-            .client: "3 clients read too slowly: 3.00MiB unsent", .path: "3 connections wait for the path",
+            .client: "3 clients read too slowly, ", .path: "3 connections wait for the path",
             .device: "3 connections wait at the device", .unclear: "3 connections wait for send-buffer room",
         ]
         #expect(told.sentence.hasPrefix(words[holder] ?? "?"), "\(told.sentence)")
         #expect(told.severity == .warning && told.clauses.first?.subject == .holder(holder))
-        #expect(told.sentence.contains("3.00MiB unsent, 10.0.0.7:81 for 2.00s."), "\(told.sentence)")
+        #expect(told.sentence.contains(", 10.0.0.7:81 for 2.00s: 3.00MiB unsent."), "\(told.sentence)")
     }
 
     @Test("a finding is told unless a clause says it, a notice or a closed one never")

@@ -31,7 +31,7 @@ enum SampleSnapshot {
         snapshot.totals.bytesPerSecond = 22_000_000
         snapshot.verdict.severity = .critical
         snapshot.verdict.clauses = [
-            Verdict.Clause(.holder(.client), "9 clients read too slowly: 7.10MiB unsent, 10.12.0.0:40000 for 5.24s."),
+            Verdict.Clause(.holder(.client), "9 clients read too slowly, 10.12.0.0:40000 for 5.24s: 7.10MiB unsent."),
             Verdict.Clause(.latency, "p99 473ms:"),
             Verdict.Clause(.stage(.blocked), "69 % of the slowest 20 is blocked."),
         ]

@@ -68,19 +68,19 @@ extension Verdict {
             })
         else { return }
         let count = totals.held[worst]
-        let bytes = Quantity.size(totals.heldBytes[worst])
-        let text =
+        let words =
             switch Holder.allCases[worst] {
-            case .client: "\(Phrase.count(count, "client reads", "clients read")) too slowly: \(bytes) unsent"
-            case .path: "\(Phrase.count(count, "connection waits", "connections wait")) for the path: \(bytes) unsent"
+            case .client: "\(Phrase.count(count, "client reads", "clients read")) too slowly"
+            case .path: "\(Phrase.count(count, "connection waits", "connections wait")) for the path"
             case .device:
-                "\(Phrase.count(count, "connection waits", "connections wait")) at the device: \(bytes) unsent"
+                "\(Phrase.count(count, "connection waits", "connections wait")) at the device"
             case .nobody, .unclear:
-                "\(Phrase.count(count, "connection waits", "connections wait")) for send-buffer room: \(bytes) unsent"
+                "\(Phrase.count(count, "connection waits", "connections wait")) for send-buffer room"
             }
         raise(totals.wait >= 1_000_000_000 ? .warning : .notice)
         let longest = totals.heldLongest[worst].map { ", \($0.remote) for \(Quantity.duration($0.wait))" } ?? ""
-        clauses.append(Clause(.holder(Holder.allCases[worst]), text + longest + "."))
+        let bytes = Quantity.size(totals.heldBytes[worst])
+        clauses.append(Clause(.holder(Holder.allCases[worst]), "\(words)\(longest): \(bytes) unsent."))
     }
 
     private mutating func addFinding(_ snapshot: Snapshot) {

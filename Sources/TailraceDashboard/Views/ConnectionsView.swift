@@ -18,7 +18,7 @@ enum ConnectionsList {
         Column(title: "AGAIN", width: 6, rank: 5),
         Column(title: "DRAINS", width: 10, rank: 3),
         Column(title: "SERVER", width: 12, isRight: false, rank: 7, grows: true, most: 22),
-        Column(title: "REQUEST", width: 10, isRight: false, rank: 6, grows: true, most: 60, whole: 20),
+        Column(title: "REQUEST", width: 10, isRight: false, rank: 6, grows: true, most: 60, whole: 30),
     ]
     /// What is worth less than a peer or a request that is whole.
     private static let extra = 8

@@ -24,6 +24,7 @@ enum FindingsList {
         Column(title: "SERVER", width: 12, isRight: false, rank: 2, grows: true, most: 20),
         Column(title: "WHAT IT SAYS", width: 20, isRight: false, rank: 1, grows: true, most: 300),
     ]
+    private static let lasted = 2
 
     static func draw(_ snapshot: Snapshot, _ state: InterfaceState, on canvas: inout Canvas, _ area: Area) {
         let rows = state.findings(of: snapshot)
@@ -46,7 +47,10 @@ enum FindingsList {
             return canvas.say(Wording.nothing("Nothing was found.", all, filter), in: inside)
         }
         let glyphs = canvas.glyphs
-        let draw = { (row: Int, column: Int) in cell(rows[row], column, snapshot, state, glyphs) }
+        // How long an open one lasts is since when it is there.
+        let places = Self.columns.indices.filter { $0 != lasted || open < rows.count }
+        let columns = places.map { Self.columns[$0] }
+        let draw = { (row: Int, column: Int) in cell(rows[row], places[column], snapshot, state, glyphs) }
         if !hasHeadings {
             // No room for headings.
             let above = Area(row: inside.row - 1, column: inside.column, width: inside.width, height: inside.height + 1)

@@ -69,7 +69,8 @@ struct KnownResponse {
                 times[Holder(cause), default: 0] += causes[cause]
             }
         }
-        if waitsNow > 0, holder != .nobody { times[holder] = (times[holder] ?? 0).sum(with: waitsNow) }
+        // What waits now is told of by causes only where no send call came since.
+        if waitsNow > 0, holder != .nobody { times[holder] = max(times[holder] ?? 0, waitsNow) }
         return Holder.allCases.compactMap { holder in times[holder].map { (holder, $0) } }
             .sorted { $0.time > $1.time }
     }

@@ -15,8 +15,9 @@ enum OverviewView {
         drawUpper(snapshot, on: &canvas, upper, isWide: isWide)
         if isTall, isWide { drawCharts(snapshot, on: &canvas, body.takeTop(max(7, body.height / 3))) }
         let open = snapshot.findings.count
-        // Its frame, its headings, and a row for each, as far as a third of the room reaches.
-        let findings = min(max(3, open + 3), max(3, body.height / 3 + 1))
+        // Its frame, its headings, and a row for each, as far as a third of the room or what is spare reaches.
+        let spare = body.height - state.rows(of: .responses, in: snapshot).count - 3
+        let findings = min(max(3, open + 3), max(3, body.height / 3 + 1, spare))
         guard body.height >= 8 else {
             // Room for one list: the one that keys go to.
             return Lists.draw(state.focus, snapshot, state, on: &canvas, body)

@@ -56,12 +56,13 @@ enum ResponseDetailView {
 
     private static func draw(_ facts: [Fact], _ columns: Int, on canvas: inout Canvas, _ area: Area) {
         let width = (area.width - 2) / columns
+        let label = width < 36 ? 11 : 15
         for (place, fact) in facts.enumerated() where place / columns < area.height {
             let column = area.column + 1 + place % columns * width
             let line = area.row + place / columns
-            canvas.put(fact.name, row: line, column: column, width: 14, style: .dim)
-            let value = fact.name == "peer" ? canvas.shortened(fact.value, to: width - 16) : fact.value
-            canvas.put(value, row: line, column: column + 15, width: width - 16, style: fact.style)
+            canvas.put(fact.name, row: line, column: column, width: label - 1, style: .dim)
+            let value = fact.name == "peer" ? canvas.shortened(fact.value, to: width - label - 1) : fact.value
+            canvas.put(value, row: line, column: column + label, width: width - label - 1, style: fact.style)
         }
     }
 
