@@ -200,8 +200,8 @@ public struct GroupRow: Codable, Sendable {
     public var queuedBytes: Int64 = 0
     /// The longest wait, ns.
     public var wait: Int64 = 0
-    /// The oldest, ns.
-    public var age: Int64 = 0
+    /// The oldest, ns; nil: of none is known when it began.
+    public var age: Int64?
     /// Who holds most of those that wait.
     public var holder = Holder.nobody
     /// The one that waits longest.
@@ -218,7 +218,7 @@ public struct GroupRow: Codable, Sendable {
         if row.holder != .nobody { waiting += 1 }
         unsentBytes = unsentBytes.sum(with: row.unsentBytes)
         queuedBytes = queuedBytes.sum(with: row.queuedBytes)
-        age = max(age, row.duration ?? 0)
+        age = [age, row.duration].compactMap { $0 }.max()
         if row.wait > wait || count == 1 { (wait, holder, worst) = (row.wait, row.holder, row.key) }
     }
 

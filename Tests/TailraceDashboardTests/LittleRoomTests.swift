@@ -45,6 +45,9 @@ struct LittleRoomTests {
     func facts() {
         let line = lines(snapshot)[0]
         for word in ["own 1.3 %", "18.4k ev/s", "fentry", "LIVE"] { #expect(line.contains(word), "\(line)") }
+        var busy = snapshot
+        (busy.facts.backend, busy.facts.ownShare, busy.facts.eventsPerSecond) = ("tracepoint", 0.124, 142_000)
+        #expect(lines(busy, [.character("3")])[0].contains("own 12.4 % 142k ev/s tracepoint"), "\(lines(busy)[0])")
         #expect(lines(snapshot, columns: 60, rows: 15)[0].contains("own 1.3 %"))
     }
 

@@ -86,7 +86,7 @@ enum Header {
     ) {
         let open = snapshot.findings.count { $0.end == nil && !state.acknowledged.contains($0.id) }
         // Without room names give way to what changes.
-        let isNamed = area.width >= 55 || notices.isEmpty
+        let isNamed = area.width >= 75 || notices.isEmpty
         let fits = { [canvas] (naming: Naming, notices: [Notice]) -> Bool in
             let tabs = DashboardView.allCases.reduce(isNamed ? 11 : 1) {
                 $0 + canvas.width(of: label($1, state, open, naming))

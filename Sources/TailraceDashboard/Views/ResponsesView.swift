@@ -145,7 +145,7 @@ enum GroupList {
             case 4: return .text(group.holder == .nobody ? "-" : group.holder.word, Wording.holder(group.holder))
             case 5: return .text(Wording.size(group.unsentBytes), Wording.unsent(group.unsentBytes))
             case 6: return .text(Wording.size(group.queuedBytes), .plain)
-            default: return .text(Wording.age(group.age), .plain)
+            default: return .text(group.age.map { Wording.age($0) } ?? "-", .plain)
             }
         }
     }
