@@ -51,10 +51,13 @@ public struct ReplayPosition: Equatable, Codable, Sendable {
     public var isPlaying: Bool
     /// Nothing more comes.
     public var isAtEnd: Bool
+    /// On the way to another moment: the picture is the one before.
+    public var isSeeking: Bool
 
     /// All of it.
     public init(
-        begin: Nanoseconds, end: Nanoseconds?, at: Nanoseconds, speed: Double, isPlaying: Bool, isAtEnd: Bool
+        begin: Nanoseconds, end: Nanoseconds?, at: Nanoseconds, speed: Double, isPlaying: Bool, isAtEnd: Bool,
+        isSeeking: Bool = false
     ) {
         self.begin = begin
         self.end = end
@@ -62,5 +65,6 @@ public struct ReplayPosition: Equatable, Codable, Sendable {
         self.speed = speed
         self.isPlaying = isPlaying
         self.isAtEnd = isAtEnd
+        self.isSeeking = isSeeking
     }
 }

@@ -50,12 +50,13 @@ extension Verdict {
     }
 
     private mutating func addTasks(_ table: StageTable, _ snapshot: Snapshot) {
-        guard let curve = snapshot.curve, let knee = curve.knee, Double(curve.now) > knee,
+        guard let curve = snapshot.curve, let knee = curve.knee, let now = curve.now, Double(now) > knee,
             table.rows.contains(where: \.isClimbing)
         else { return }
         raise(.warning)
+        let what = curve.provider == StageCorrelation.responses ? "in flight" : "open tasks (\(curve.provider))"
         clauses.append(
-            Clause(.tasks, "Beyond the knee: \(curve.now) in flight, latency climbs from \(Phrase.digits(knee)) on."))
+            Clause(.tasks, "Beyond the knee: \(now) \(what), latency climbs from \(Phrase.digits(knee)) on."))
     }
 
     private mutating func addHolders(_ snapshot: Snapshot) {
@@ -67,19 +68,19 @@ extension Verdict {
             })
         else { return }
         let count = totals.held[worst]
-        let bytes = Quantity.size(totals.heldBytes[worst])
-        let text =
+        let words =
             switch Holder.allCases[worst] {
-            case .client: "\(Phrase.count(count, "client reads", "clients read")) too slowly: \(bytes) unsent"
-            case .path: "\(Phrase.count(count, "connection waits", "connections wait")) for the path: \(bytes) unsent"
+            case .client: "\(Phrase.count(count, "client reads", "clients read")) too slowly"
+            case .path: "\(Phrase.count(count, "connection waits", "connections wait")) for the path"
             case .device:
-                "\(Phrase.count(count, "connection waits", "connections wait")) at the device: \(bytes) unsent"
+                "\(Phrase.count(count, "connection waits", "connections wait")) at the device"
             case .nobody, .unclear:
-                "\(Phrase.count(count, "connection waits", "connections wait")) for send-buffer room: \(bytes) unsent"
+                "\(Phrase.count(count, "connection waits", "connections wait")) for send-buffer room"
             }
         raise(totals.wait >= 1_000_000_000 ? .warning : .notice)
-        let longest = totals.wait > 0 ? ", the longest for \(Quantity.duration(totals.wait))." : "."
-        clauses.append(Clause(.holder(Holder.allCases[worst]), text + longest))
+        let longest = totals.heldLongest[worst].map { ", \($0.remote) for \(Quantity.duration($0.wait))" } ?? ""
+        let bytes = Quantity.size(totals.heldBytes[worst])
+        clauses.append(Clause(.holder(Holder.allCases[worst]), "\(words)\(longest): \(bytes) unsent."))
     }
 
     private mutating func addFinding(_ snapshot: Snapshot) {

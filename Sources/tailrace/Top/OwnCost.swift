@@ -4,28 +4,38 @@ import TailraceModel
 
 /// What this program itself takes, as the kernel accounts for it.
 struct OwnCost {
-    private var lastTime: Nanoseconds
-    private var lastUsed: Nanoseconds
-    private var lastEvents: UInt64 = 0
+    private struct Reading {
+        let time, used: Nanoseconds
+        let events: UInt64
+    }
+    /// Oldest first, never none; what is older than `span` is let go.
+    private var readings: [Reading]
+    /// Our share is a mean over so long, ns: looks at all sockets come once a second, pictures twice.
+    private static let span: Int64 = 5_000_000_000
     private static let pageBytes = Int64(sysconf(Int32(_SC_PAGESIZE)))
 
     /// Processes that work for this one; what they took so far is not ours to tell.
-    var helpers: [pid_t] = [] { didSet { lastUsed = used } }
-
-    init(at now: Nanoseconds) {
-        lastTime = now
-        lastUsed = Self.used(by: [])
+    var helpers: [pid_t] = [] {
+        didSet {
+            if let last = readings.last { readings = [Reading(time: last.time, used: used, events: last.events)] }
+        }
     }
 
-    /// Since the last call: our share of one core (all threads), and the events a second. nil: too little time went by.
+    init(at now: Nanoseconds) {
+        readings = [Reading(time: now, used: Self.used(by: []), events: 0)]
+    }
+
+    /// Our share of one core (all threads) over the last seconds, and the events a second since the last call. nil: too little time
+    /// went by.
     mutating func measure(at now: Nanoseconds, events: UInt64) -> (share: Double, eventsPerSecond: Double)? {
-        let time = now - lastTime
-        guard time >= 100_000_000 else { return nil }
+        guard let last = readings.last, now - last.time >= 100_000_000 else { return nil }
+        while readings.count > 1, readings[1].time <= now - Self.span { readings.removeFirst() }
+        let first = readings[0]
         let used = used
-        defer { (lastTime, lastUsed, lastEvents) = (now, used, events) }
+        readings.append(Reading(time: now, used: used, events: events))
         return (
-            Double(max(0, used - lastUsed)) / Double(time),
-            Double(events &- min(events, lastEvents)) / Double(time) * 1e9
+            Double(max(0, used - first.used)) / Double(now - first.time),
+            Double(events &- min(events, last.events)) / Double(now - last.time) * 1e9
         )
     }
 
