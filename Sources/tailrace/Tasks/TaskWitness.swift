@@ -37,16 +37,24 @@ final class TaskWitness {
     ///
     /// - Throws: `TaskError`, where servers are known, and `--task-probe` counts the tasks of none of them.
     init(_ options: TargetOptions) throws {
-        if let rights = TaskRights.tried(), !rights.readsMemory || !rights.readsProgram {
-            tailrace.complain(
-                "without CAP_SYS_PTRACE goroutines and Swift tasks of other users' servers are not counted, their threads are, and "
-                    + "executables are not named; `tailrace doctor` says what works with this user's rights")
-        }
+        if let rights = TaskRights.tried() { Self.complain(of: rights) }
         gauge = try GaugeApart(options)
         gauge.settle(patience: Self.patience)
         let refusals = gauge.takeRefusals()
         if let first = refusals.first, gauge.counted ?? 0 == 0, !options.probe.pairs.isEmpty { throw first }
         refusals.forEach(complain)
+    }
+
+    private static func complain(of rights: TaskRights) {
+        if !rights.readsMemory || !rights.readsProgram {
+            tailrace.complain(
+                "without CAP_SYS_PTRACE goroutines and Swift tasks of other users' servers are not counted, their threads are, and "
+                    + "executables are not named; `tailrace doctor` says what works with this user's rights")
+        } else if !rights.confinesReaders {
+            tailrace.complain(
+                "goroutines and Swift tasks are not counted, threads are: the process that reads executables cannot be confined "
+                    + "here; let it use seccomp and prctl, or set tasks = off")
+        }
     }
 
     private func complain(_ refusal: TaskError) {
