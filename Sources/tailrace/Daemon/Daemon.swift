@@ -30,6 +30,7 @@ final class Daemon {
     private var nextSecond: Nanoseconds = 0
     private var cgroupNumbers: [UInt64?] = []
     private var toldLoss = Loss()
+    var recentLoss = RecentLoss()
     private var requests = RequestDesk()
 
     /// Binds, loads and attaches: everything that needs a right.
@@ -173,6 +174,7 @@ final class Daemon {
 
     private func eachSecond(at now: Nanoseconds) {
         facts.loss = run.loss()
+        recentLoss.take(facts.loss, at: now)
         facts.anchor = run.anchor
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)

@@ -38,7 +38,7 @@ extension Daemon {
         }
         let feed = request.stream(type: RequestDesk.recordingType)
         do throws(CaptureError) {
-            try recordingFeeds.add(feed, target, run.recordingDescription, hub, at: run.now)
+            try recordingFeeds.add(feed, target, run.recordingDescription, hub, loss: run.loss(), at: run.now)
         } catch { complain(error.description) }
         return nil
     }

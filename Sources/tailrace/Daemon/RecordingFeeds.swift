@@ -10,6 +10,8 @@ struct RecordingFeeds {
         let feed: Feed
         let writer: RecordingWriter<HeadRedactor>
         let handle: LateRecording.Handle
+        /// What the daemon had lost before: not its own.
+        let before: Loss
     }
     private var readers: [Reader] = []
     /// How many at once: each costs about as much as a recording to a file.
@@ -17,17 +19,18 @@ struct RecordingFeeds {
 
     var count: Int { readers.count }
 
-    /// From now on `feed` is given what belongs to `target`.
+    /// From now on `feed` is given what belongs to `target`. `loss`: of the daemon until now.
     mutating func add(
-        _ feed: Feed, _ target: Target, _ description: RecordingDescription, _ hub: LateRecording, at now: Nanoseconds
+        _ feed: Feed, _ target: Target, _ description: RecordingDescription, _ hub: LateRecording, loss: Loss,
+        at now: Nanoseconds
     ) throws(CaptureError) {
         var description = description
         description.target = target
         let writer = try RecordingWriter(description: description, redactor: HeadRedactor()) { block in
             feed.send(Array(block))
         }
-        let handle = hub.begin(SelectedRecording(target, writer), at: now)
-        readers.append(Reader(feed: feed, writer: writer, handle: handle))
+        let handle = hub.begin(SelectedRecording(target, writer, before: loss), at: now)
+        readers.append(Reader(feed: feed, writer: writer, handle: handle, before: loss))
     }
 
     /// Lets those go who are gone themselves.
@@ -40,7 +43,7 @@ struct RecordingFeeds {
     mutating func end(_ hub: LateRecording, at now: Nanoseconds, anchor: ClockAnchor, loss: Loss) {
         for reader in readers {
             hub.end(reader.handle)
-            reader.writer.finish(at: now, anchor: anchor, loss: loss)
+            reader.writer.finish(at: now, anchor: anchor, loss: loss.since(reader.before))
             reader.feed.end()
         }
         readers = []

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+import TailraceAnalysis
+import TailraceModel
+
+/// Why it is not as well as it could be.
+extension Daemon {
+    /// Sentences; none: all is well. What was lost long ago is in the counters, and no reason.
+    func reasons(_ account: DaemonAccount, at now: Nanoseconds) -> [String] {
+        var reasons: [String] = []
+        let recent = recentLoss.of(account.loss ?? Loss(), at: now)
+        if recent.unseen > 0 {
+            reasons.append("in the last \(RecentLoss.window / 60_000_000_000) minutes: \(recent.words)")
+        }
+        if let level = account.breaker.flatMap({ DetailLevel(rawValue: $0.level) }), level > .full {
+            reasons.append("to cost no more than it may, it does less: \(level.words)")
+        }
+        return reasons
+    }
+}
