@@ -298,6 +298,22 @@ def check_level(daemon, health, level):
     assert len(re.findall(r"of a core and .*limits are", daemon.errors())) == level, daemon.errors()
 
 
+def test_a_large_ring_is_no_memory_of_its_own():
+    """It is mapped, which is no reason to give up anything; its own memory is."""
+    require_tailrace()
+    with TruthServer() as server, Daemon(server.port, settings=["ring = 128MiB", "memory-limit = 120MiB"]) as daemon:
+        time.sleep(7)
+        health = daemon.ask("/v1/health")
+        assert health["own_cost"]["resident_bytes"] > 128 << 20, "the ring is not mapped: this shows nothing: %s" % health["own_cost"]
+        assert health["detail"]["level"] == 0 and health["status"] == "ok", (health["detail"], health["reasons"])
+        daemon.stop()
+    with TruthServer() as server, Daemon(server.port, settings=["memory-limit = 32MiB"]) as daemon:
+        own = daemon.ask("/v1/health")["own_cost"]["resident_bytes"] - (16 << 20)
+        if own > 34 << 20:
+            wait_until(lambda: daemon.ask("/v1/health")["detail"]["level"], 20, "a step to less for its own memory")
+    return "%d MiB resident" % (health["own_cost"]["resident_bytes"] >> 20)
+
+
 def test_it_runs_without_root():
     """As nobody, with the two capabilities that tracing needs, which it gives up too."""
     require_tailrace()

@@ -179,7 +179,7 @@ final class Daemon {
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
             facts.ownBytes = cost.residentBytes
-            if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
+            if let sentence = breaker.take(share: facts.ownShare, bytes: cost.ownBytes, at: now) {
                 complain(sentence)
                 giveUp(breaker.level, at: now)
             }

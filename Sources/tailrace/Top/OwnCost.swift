@@ -12,9 +12,14 @@ struct OwnCost {
     /// Processes that work for this one; what they took so far is not ours to tell.
     var helpers: [pid_t] = [] { didSet { lastUsed = used } }
 
+    /// Of the kernel's maps, the ring above all, what is mapped here: it is resident, also twice, and never grows.
+    private let mappedBytes: Int64
+
+    /// To be made when the maps are there.
     init(at now: Nanoseconds) {
         lastTime = now
         lastUsed = Self.used(by: [])
+        mappedBytes = Self.mappedBytes(in: Self.contents(of: "/proc/self/smaps", most: 1 << 20))
     }
 
     /// Since the last call: our share of one core (all threads), and the events a second. nil: too little time went by.
@@ -33,6 +38,22 @@ struct OwnCost {
     var residentBytes: Int64? {
         guard let own = Self.residentPages(of: "self") else { return nil }
         return helpers.reduce(own) { $0 + (Self.residentPages(of: "\($1)") ?? 0) } * Self.pageBytes
+    }
+
+    /// The same without the ring, whose size is a setting of its own: what a limit of the memory is about.
+    var ownBytes: Int64? { residentBytes.map { max(0, $0 - mappedBytes) } }
+
+    /// What smaps (proc(5)) says of mappings of the kernel's maps.
+    private static func mappedBytes(in smaps: String) -> Int64 {
+        var bytes: Int64 = 0
+        var isMap = false
+        for line in smaps.split(separator: "\n") {
+            if line.contains("bpf-map") { isMap = true }
+            guard isMap, line.hasPrefix("Rss:") else { continue }
+            isMap = false
+            bytes += (line.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0) * 1024
+        }
+        return bytes
     }
 
     /// Processor time of all threads so far, ns.
@@ -59,10 +80,10 @@ struct OwnCost {
         return user + system
     }
 
-    private static func contents(of path: String) -> String {
+    private static func contents(of path: String, most: Int = 1024) -> String {
         guard let file = fopen(path, "re") else { return "" }
         defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1024)
+        var bytes = [UInt8](repeating: 0, count: most)
         let count = fread(&bytes, 1, bytes.count, file)
         return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
