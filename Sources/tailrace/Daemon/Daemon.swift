@@ -28,7 +28,7 @@ final class Daemon {
     var samples: [Int32: ServerSample] = [:]
     let begin: ClockAnchor
     private var nextSecond: Nanoseconds = 0
-    private var cgroupNumbers: [UInt64?] = []
+    private(set) var cgroupNumbers: [UInt64?] = []
     private var toldLoss = Loss()
     var recentLoss = RecentLoss()
     private var requests = RequestDesk()
@@ -89,6 +89,7 @@ final class Daemon {
         flight = try flightRecorder()
         try service.serve()
         export?.start()
+        for cgroup in missingCgroups { complain(Self.sentence(missing: cgroup)) }
         try isReady()
         Systemd.notify("READY=1\nSTATUS=\(status)")
         run.pause = { [unowned self] in pause($0) }

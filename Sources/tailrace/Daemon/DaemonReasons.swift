@@ -14,6 +14,16 @@ extension Daemon {
         if let level = account.breaker.flatMap({ DetailLevel(rawValue: $0.level) }), level > .full {
             reasons.append("to cost no more than it may, it does less: \(level.words)")
         }
+        reasons += missingCgroups.map(Self.sentence)
         return reasons
+    }
+
+    /// Of the target: what may come later.
+    var missingCgroups: [String] {
+        zip(settings.cgroups, cgroupNumbers).filter { $0.1 == nil }.map(\.0)
+    }
+
+    static func sentence(missing cgroup: String) -> String {
+        "there is no cgroup \(Sanitizer.visible(cgroup)): what runs in it is traced once it is there"
     }
 }

@@ -28,10 +28,7 @@ struct TelemetryExport {
     /// nil: there is no endpoint.
     init?(_ settings: DaemonConfiguration, run: RunDescription) throws(ServiceError) {
         guard !settings.otlpEndpoint.isEmpty else { return nil }
-        let headers = settings.otlpHeaders.map { text in
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            return (name: parts[0], value: parts.count > 1 ? parts[1] : "")
-        }
+        let headers = settings.otlpHeaders.map(SettingsCheck.header)
         sender = try OTLPSender(endpoint: try OTLPEndpoint(settings.otlpEndpoint), headers: headers)
         self.run = run
         metrics = OTLPMetrics(run: run)
