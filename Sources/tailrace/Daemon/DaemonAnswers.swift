@@ -33,12 +33,11 @@ extension Daemon {
     /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.
     func record(_ request: ServiceRequest, _ target: Target) -> String? {
         guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.words)" }
-        guard recordingFeeds.count < RecordingFeeds.most else {
-            return "\(RecordingFeeds.most) clients read along already; end one of them"
-        }
+        if let sentence = recordingFeeds.refusal(of: request.peer) { return sentence }
         let feed = request.stream(type: RequestDesk.recordingType)
         do throws(CaptureError) {
-            try recordingFeeds.add(feed, target, run.recordingDescription, hub, loss: run.loss(), at: run.now)
+            try recordingFeeds.add(
+                feed, of: request.peer, target, run.recordingDescription, hub, loss: run.loss(), at: run.now)
         } catch { complain(error.description) }
         return nil
     }
