@@ -31,6 +31,7 @@ final class Daemon {
     private(set) var cgroupNumbers: [UInt64?] = []
     private var toldLoss = Loss()
     var recentLoss = RecentLoss()
+    private var exportOutage = Outage()
     private var requests = RequestDesk()
 
     /// Binds, loads and attaches: everything that needs a right.
@@ -177,6 +178,8 @@ final class Daemon {
         facts.loss = run.loss()
         recentLoss.take(facts.loss, at: now)
         facts.anchor = run.anchor
+        if cost.helpers != run.helpers { cost.helpers = run.helpers }
+        if let export, let change = exportOutage.take(export.account.failure) { complain(Self.sentence(change)) }
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
             facts.ownBytes = cost.residentBytes

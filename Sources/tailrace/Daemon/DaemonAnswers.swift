@@ -60,6 +60,7 @@ extension Daemon {
         account.probes = run.source.attached.map { .init($0, isAttached: true) }
         account.service = .init(service.account)
         account.flight = flight?.account
+        account.taskReader = run.taskReader
         account.otlp = export?.account
         account.breaker = .init(level: breaker.level.rawValue, name: breaker.level.name, changes: breaker.steps)
         return account

@@ -14,6 +14,16 @@ extension Daemon {
         if let level = account.breaker.flatMap({ DetailLevel(rawValue: $0.level) }), level > .full {
             reasons.append("to cost no more than it may, it does less: \(level.words)")
         }
+        if account.taskReader?.isReading == false {
+            reasons.append("the process that counts tasks has ended, and none are counted; restart the service")
+        }
+        if let flight = account.flight, !flight.isRecording, breaker.level < .noFlight {
+            reasons.append(
+                "the last minutes are not recorded: \(Sanitizer.visible(flight.problem ?? "it has not begun"))")
+        }
+        if let failure = account.otlp?.failure {
+            reasons.append("nothing is sent by OTLP: \(Sanitizer.visible(failure))")
+        }
         reasons += missingCgroups.map(Self.sentence)
         return reasons
     }
@@ -25,5 +35,13 @@ extension Daemon {
 
     static func sentence(missing cgroup: String) -> String {
         "there is no cgroup \(Sanitizer.visible(cgroup)): what runs in it is traced once it is there"
+    }
+
+    static func sentence(_ change: Outage.Change) -> String {
+        switch change {
+        case .began(let why):
+            "nothing is sent by OTLP: \(Sanitizer.visible(why)); what waits is tried again for five minutes"
+        case .ended: "OTLP is taken again"
+        }
     }
 }

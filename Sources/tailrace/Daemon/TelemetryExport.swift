@@ -102,6 +102,7 @@ struct TelemetryExport {
         (counts.sent, counts.retried, counts.dropped) = (account.sent, account.retried, account.dropped)
         (counts.queuedBytes, counts.sentBytes) = (Int64(account.queuedBytes), account.sentBytes)
         counts.unsentSpans = unsent
+        counts.failure = account.failure
         return counts
     }
 }
