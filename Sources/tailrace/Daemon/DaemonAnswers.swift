@@ -33,12 +33,11 @@ extension Daemon {
     /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.
     func record(_ request: ServiceRequest, _ target: Target) -> String? {
         guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.words)" }
-        guard recordingFeeds.count < RecordingFeeds.most else {
-            return "\(RecordingFeeds.most) clients read along already; end one of them"
-        }
+        if let sentence = recordingFeeds.refusal(of: request.peer) { return sentence }
         let feed = request.stream(type: RequestDesk.recordingType)
         do throws(CaptureError) {
-            try recordingFeeds.add(feed, target, run.recordingDescription, hub, at: run.now)
+            try recordingFeeds.add(
+                feed, of: request.peer, target, run.recordingDescription, hub, loss: run.loss(), at: run.now)
         } catch { complain(error.description) }
         return nil
     }
@@ -61,6 +60,7 @@ extension Daemon {
         account.probes = run.source.attached.map { .init($0, isAttached: true) }
         account.service = .init(service.account)
         account.flight = flight?.account
+        account.taskReader = run.taskReader
         account.otlp = export?.account
         account.breaker = .init(level: breaker.level.rawValue, name: breaker.level.name, changes: breaker.steps)
         return account
