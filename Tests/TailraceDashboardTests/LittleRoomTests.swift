@@ -68,7 +68,9 @@ struct LittleRoomTests {
                 #expect(text.contains(title.prefix(columns / 2 - 8)), "\(title) at \(columns)x\(rows)\n\(text)")
             }
         }
-        #expect(lines(snapshot, [.tab, .tab, .tab]).contains { $0.contains("open responses") })
+        for key in [Key.tab, .character("1"), .escape] {
+            #expect(lines(snapshot, [.tab, .tab, key]).contains { $0.contains("open responses") }, "\(key)")
+        }
     }
 
     @Test("the help is whole at the least size, live and of a recording")

@@ -121,7 +121,7 @@ extension InterfaceState {
         self.view = view
         details = []
         isExpanded = false
-        if !view.panes.contains(focus) { focus = view.panes[0] }
+        if !view.panes.contains(focus) || focus == .charts { focus = view.panes[0] }
         if view == .responses { focus = .responses }
     }
 

@@ -88,7 +88,7 @@ enum Header {
         // Without room names give way to what changes.
         let isNamed = area.width >= 75 || notices.isEmpty
         let fits = { [canvas] (naming: Naming, notices: [Notice]) -> Bool in
-            let tabs = DashboardView.allCases.reduce(isNamed ? 11 : 1) {
+            let tabs = DashboardView.allCases.reduce(isNamed ? 12 : 2) {
                 $0 + canvas.width(of: label($1, state, open, naming))
             }
             return notices.reduce(tabs + 1) { $0 + canvas.width(of: $1.text) + 1 } <= area.width + 1
@@ -99,6 +99,8 @@ enum Header {
         if isNamed { column += canvas.put("tailrace", row: area.row, column: 1, style: .title) + 2 }
         for view in DashboardView.allCases {
             let isShown = view == state.view
+            // A cell beside the ground of the one that is shown.
+            if isShown, naming == .shown, view != .overview { column += 1 }
             let room = area.width - column
             guard room > 2 else { return }
             let text = label(view, state, open, naming)

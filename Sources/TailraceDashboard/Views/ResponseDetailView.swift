@@ -140,10 +140,12 @@ enum ResponseDetailView {
         let total = held.reduce(Int64(0)) { $0.sum(with: $1.time) }
         guard total > 0, inside.height > 0 else { return }
         let line = inside.takeTop(1)
-        canvas.put("held     \(Wording.age(total))", row: line.row, column: line.column + 1, style: .dim)
         let used = titleWidth
         let column = line.column + used + 1
         let whole = known.response?.duration ?? known.row?.duration ?? total
+        // Two clocks tell of it: never longer than it lasts.
+        let shown = "held     \(Wording.age(min(total, whole)))"
+        canvas.put(shown, row: line.row, column: line.column + 1, style: .dim)
         let room = max(1, line.width - used - 2)
         let width = max(1, Int(min(1, Double(total) / Double(max(1, whole))) * Double(room)))
         let words = held.map { "\($0.holder.word) \(Quantity.duration($0.time))" }

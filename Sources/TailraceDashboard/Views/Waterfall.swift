@@ -38,19 +38,26 @@ enum Waterfall {
             }
         }
         guard let bar = TableLayout(columns, width: area.width - 1).places.last, bar.index == 3 else { return }
-        let span = Double(max(1, end - begin))
+        let ways = Area(
+            row: area.row + 1, column: area.column + 1 + bar.column, width: bar.width, height: area.height - 1)
+        draw(rows, from: begin, span: Double(max(1, end - begin)), on: &canvas, ways)
+    }
+
+    private static func draw(
+        _ rows: [Row], from begin: Nanoseconds, span: Double, on canvas: inout Canvas, _ area: Area
+    ) {
         for (place, row) in rows.enumerated() {
-            let length = max(1, Int((Double(row.took ?? 0) / span * Double(bar.width)).rounded()))
-            let offset = min(bar.width - 1, Int(Double(row.begin - begin) / span * Double(bar.width - 1)))
-            let (line, column) = (area.row + 1 + place, area.column + 1 + bar.column)
+            let length = max(1, Int((Double(row.took ?? 0) / span * Double(area.width)).rounded()))
+            let offset = min(area.width - 1, Int(Double(row.begin - begin) / span * Double(area.width - 1)))
+            let room = area.width - offset
             canvas.stacked(
-                row.parts, row: line, column: column + offset,
-                width: row.isNow ? bar.width - offset : min(length, bar.width - offset))
+                row.parts, row: area.row + place, column: area.column + offset,
+                width: row.isNow ? room : min(length, room))
             // Its words beside it, where they have no room within.
-            guard row.isNow, let label = row.parts.first?.label, canvas.width(of: label) >= bar.width - offset else {
-                continue
-            }
-            canvas.put(label, row: line, column: column, width: max(0, offset - 1), style: .bold, alignRight: true)
+            guard row.isNow, let label = row.parts.first?.label, canvas.width(of: label) >= room else { continue }
+            canvas.put(
+                label, row: area.row + place, column: area.column, width: max(0, offset - 1), style: .bold,
+                alignRight: true)
         }
     }
 
