@@ -108,10 +108,12 @@ def flight_objects():
     with TruthServer() as server, tempfile.TemporaryDirectory(prefix="tailrace-flight-") as flight:
         for _ in range(2):
             with Daemon(server.port, settings=("flight-directory = " + flight,)) as daemon:
-                drive_mixed(server.port, 10)
+                with Tracer(server.port, "--socket", daemon.socket) as tracer:
+                    drive_mixed(server.port, 10)
+                    told = tracer.stop().objects
                 daemon.end()
             time.sleep(1)
-        return lines_of(run_to_end("export", flight), run_to_end("report", flight, "--format", "json"))
+        return told + lines_of(run_to_end("export", flight), run_to_end("report", flight, "--format", "json"))
 
 
 def changed_objects():
