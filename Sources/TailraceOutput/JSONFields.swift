@@ -45,6 +45,14 @@ extension JSONLine {
         field("comm", string: server?.comm)
         field("exe", string: server?.executable)
         field("cgroup", string: server?.cgroup)
+        guard let container = server?.container else { return null("container") }
+        object("container") {
+            $0.field("id", string: container.id)
+            $0.field("name", string: container.name)
+            $0.field("pod", string: container.pod)
+            $0.field("namespace", string: container.namespace)
+            $0.field("pod_uid", string: container.podUID)
+        }
     }
 
     mutating func gap(_ name: StaticString, _ values: Distribution) {

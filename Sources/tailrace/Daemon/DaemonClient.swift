@@ -102,8 +102,9 @@ struct DaemonClient {
         case EACCES, EPERM:
             return ExitFailure(
                 code: 77,
-                description: why + "; be in the daemon's group (as root: usermod -aG \(group) USER, then log in again), "
-                    + "or run tailrace as root")
+                description: why
+                    + "; be in the daemon's group (as root: usermod -aG \(group) USER, then log in again), or run tailrace as root"
+            )
         case ENOENT, ECONNREFUSED:
             return Failure(why + "; start it (systemctl start tailrace), or run as root without it")
         default: return Failure(why + "; see that it is at work")
