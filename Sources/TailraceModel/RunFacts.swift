@@ -20,6 +20,10 @@ public struct RunFacts: Codable, Sendable {
     public var anchor = ClockAnchor(monotonic: 0, wall: 0)
     /// What did not arrive.
     public var loss = Loss()
+    /// Of it, events of the last minutes; nil: that is not kept apart.
+    public var recentlyUnseen: UInt64?
+    /// How much of its work the daemon does; nil: it is none.
+    public var detail: DetailLevel?
     /// Events a second, over the last interval; nil: not known yet.
     public var eventsPerSecond: Double?
     /// Our own processor time over the last interval, of one core, all threads; nil: not known yet.

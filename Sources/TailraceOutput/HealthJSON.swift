@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import FoundationEssentials
 import TailraceModel
 
 extension ServiceJSON {
@@ -37,6 +38,15 @@ extension ServiceJSON {
         line.optional("flight", account.flight) { $0.flight($1) }
         line.optional("otlp", account.otlp) { $0.otlp($1) }
         return line.closed()
+    }
+}
+
+extension ServiceJSON {
+    private struct Health: Decodable { let target: TracedTarget }
+
+    /// What a daemon traces, by its health; nil: it does not say.
+    public static func target(inHealth bytes: [UInt8]) -> TracedTarget? {
+        (try? JSONDecoder().decode(Health.self, from: Data(bytes)))?.target
     }
 }
 

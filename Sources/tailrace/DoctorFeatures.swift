@@ -71,7 +71,7 @@ enum DoctorFeatures {
             _ = try client.get("/v1/health")
             return DoctorReport.Feature(id: "daemon", name: name, works: true, needs: [], otherwise: nil)
         } catch {
-            let isThere = client.isThere || errno == EACCES
+            let isThere = client.isThere
             return DoctorReport.Feature(
                 id: "daemon", name: name, works: isThere ? false : nil, needs: [],
                 otherwise: isThere ? "\(error)" : "none runs here")

@@ -15,7 +15,7 @@ from load_client import Connection
 from servers import TruthServer, wait_acknowledged
 from test_canary import AS_NOBODY
 from test_daemon_api import Stalled, matched
-from tracer import ROOT, Skip, require_command, require_tailrace, run_to_end
+from tracer import BINARY, ROOT, Skip, require_command, require_tailrace, run_to_end
 
 USAGE, FAILED = 64, 1
 STRESS_S = int(os.environ.get("STRESS_SECONDS", "8"))
@@ -292,8 +292,28 @@ def test_it_gives_up_detail_step_by_step_and_says_so():
         # Back comes with a minute of calm; not so soon.
         health = daemon.ask("/v1/health")
         assert health["detail"]["level"] == 4 and health["target"]["ports"] == [server.port], health
+        check_said(daemon, stream)
         daemon.stop()
     return "changed %s" % climbed
+
+
+def check_said(daemon, stream):
+    """Wherever somebody looks: on the stream, in the snapshot, on the dashboard and in its text."""
+    levels = [item["detail"]["level"] for item in stream.of_type("detail")]
+    assert levels == [1, 2, 3, 4], levels
+    with daemon.listen() as late:
+        assert late.until(lambda stream: stream.of_type("detail"), 5)[0]["detail"]["name"] == LEVELS[4], late.objects
+    snapshot = daemon.ask("/v1/snapshot")
+    assert snapshot["detail"]["level"] == 4 and snapshot["verdict"].startswith("The daemon does less"), snapshot["verdict"]
+    with open(daemon.path("top"), "wb") as output:
+        top = subprocess.Popen([str(BINARY), "top", "--socket", daemon.socket, "--interval", "500ms"], stdout=output,
+                               stderr=subprocess.PIPE)
+        time.sleep(2)
+        top.send_signal(signal.SIGINT)
+        errors = top.communicate(timeout=20)[1]
+    with open(daemon.path("top")) as file:
+        text = file.read()
+    assert top.returncode == 0 and text.count("The daemon does less") >= 2, (top.returncode, errors, text)
 
 
 def climb(daemon, stream):

@@ -12,7 +12,7 @@ from daemon import LINES, Daemon, wait_until
 from load_client import Connection
 from screen import Screen
 from servers import Client, TruthServer, die_with_parent, wait_acknowledged
-from tracer import BINARY, ENDS_WITHIN_S, READY_WITHIN_S, Report, run_to_end
+from tracer import BINARY, ENDS_WITHIN_S, READY_WITHIN_S, Report, Skip, run_to_end
 from truth import pairs
 
 NOBODY, STRANGER = 65534, 4321
@@ -103,6 +103,24 @@ def test_a_target_is_chosen_by_the_daemon():
     for name, report in reports.items():
         targets = [response["target"] for response in report.ended]
         assert targets == ["/length/1x100/%d" % server.port] * 5, "%s: %s" % (name, targets)
+
+
+def test_who_asks_for_what_the_daemon_does_not_trace_is_told_so():
+    with TruthServer() as server, TruthServer() as other, Daemon(server.port) as daemon, Program() as program:
+        asked = {"it": ["--port", server.port], "everything": [], "another": ["--port", other.port],
+                 "both": ["--port", server.port, "--port", other.port], "a name": ["--comm", "python3"]}
+        reports = {}
+        for name, words in asked.items():
+            client = program.start("trace", "--json", "--socket", daemon.socket, *words)
+            time.sleep(0.3)
+            reports[name] = report_of(client)
+        for name, report in reports.items():
+            assert report.objects[0]["daemon_target"]["ports"] == [server.port], report.objects[0]
+            warned = [line for line in report.errors.splitlines() if "the daemon traces port %d only" % server.port in line]
+            assert len(warned) == (name not in ("it", "everything")), "%s: %s" % (name, report.errors)
+        assert str(other.port) in reports["another"].errors, reports["another"].errors
+        done = program.run("record", "-o", program.directory + "/x.trc", "--for", "1s", "--port", other.port, "--socket", daemon.socket)
+        assert "the daemon traces port" in done.stderr, done.stderr
 
 
 def test_a_recording_that_the_daemon_streams_says_what_a_trace_says():
@@ -211,6 +229,20 @@ def test_who_is_not_in_the_group_is_refused_with_a_sentence_and_77():
             assert "group" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     done = run_to_end("trace", "--socket", "/nowhere/socket")
     assert done.returncode == 1 and b"start it" in done.stderr, (done.returncode, done.stderr)
+
+
+def test_who_cannot_even_see_the_socket_is_told_of_the_group():
+    """As systemd makes the directory: 0750. In a namespace of mounts, where /run is another one."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        raise Skip("no namespace of mounts can be made here")
+    with Program() as program:
+        for mode, group in (("0750", "nogroup"), ("0755", None)):
+            script = ("mount -t tmpfs none /run && mkdir -m %s /run/tailrace && chgrp %s /run/tailrace && exec %s %s trace" %
+                      (mode, group or "root", " ".join(as_user(STRANGER)), program.path))
+            done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=30)
+            assert done.returncode == 77 and len(done.stderr.splitlines()) == 1, (done.returncode, done.stderr)
+            # Where there is no daemon, the group is none of it.
+            assert ("usermod -aG nogroup" in done.stderr) == (group is not None), "%s: %s" % (mode, done.stderr)
 
 
 def test_what_only_a_run_of_our_own_can_do_is_refused():

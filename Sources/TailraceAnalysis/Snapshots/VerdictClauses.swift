@@ -15,6 +15,7 @@ extension Verdict {
     init(of snapshot: Snapshot) {
         self.init()
         let table = snapshot.isAboutFlushes ? snapshot.flushes : snapshot.responses
+        addDetail(snapshot)
         addLoss(snapshot)
         addHolders(snapshot)
         addLatency(table, snapshot)
@@ -25,8 +26,15 @@ extension Verdict {
 
     private mutating func raise(_ to: Severity) { severity = max(severity ?? to, to) }
 
+    /// What is not told cannot be seen in any other way.
+    private mutating func addDetail(_ snapshot: Snapshot) {
+        guard let level = snapshot.facts.detail, level > .full else { return }
+        raise(level >= .noConnections ? .warning : .notice)
+        clauses.append(Clause(.loss, "The daemon does less, to cost no more than it may: \(level.words)."))
+    }
+
     private mutating func addLoss(_ snapshot: Snapshot) {
-        let unseen = snapshot.facts.loss.unseen
+        let unseen = snapshot.facts.recentlyUnseen ?? snapshot.facts.loss.unseen
         guard unseen > 0 else { return }
         raise(.notice)
         clauses.append(Clause(.loss, "\(Quantity.count(Int64(clamping: unseen))) events lost: numbers are incomplete."))

@@ -186,6 +186,7 @@ final class Daemon {
             if let sentence = breaker.take(share: facts.ownShare, bytes: cost.ownBytes, at: now) {
                 complain(sentence)
                 giveUp(breaker.level, at: now)
+                feeds.tell(breaker.level, at: run.anchor.wall(at: now))
             }
         }
         if facts.loss.unseen > toldLoss.unseen {

@@ -10,7 +10,8 @@ extension Daemon {
     /// As it stands now.
     func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
         facts.loss = run.loss()
-        facts.anchor = run.anchor
+        facts.recentlyUnseen = recentLoss.of(facts.loss, at: now).unseen
+        (facts.anchor, facts.detail) = (run.anchor, breaker.level)
         for census in run.censuses(asks: request.wantsTaskGroups) { builder.take(census, at: now) }
         return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
         }
@@ -27,7 +28,7 @@ extension Daemon {
     func metricSet(at now: Nanoseconds) -> MetricSet { metrics.metrics(at: now, facts: facts, account: account) }
 
     func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) {
-        feeds.add(feed, kinds: kinds, isLines: isLines)
+        feeds.add(feed, kinds: kinds, isLines: isLines, at: run.anchor.wall(at: run.now))
     }
 
     /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.

@@ -164,7 +164,7 @@ struct RequestDesk {
         guard daemon.feeds.count < LiveFeeds.most else {
             return request.refuse(status: 503, "\(LiveFeeds.most) clients listen already; end one of them")
         }
-        var kinds: Set<LiveFeeds.Kind> = [.response, .sample, .finding, .loss]
+        var kinds: Set<LiveFeeds.Kind> = [.response, .sample, .finding, .loss, .detail]
         if let wanted = request.query["types"] {
             let names = wanted.split(separator: ",").map(String.init)
             kinds = Set(names.compactMap { LiveFeeds.Kind(rawValue: $0) })
