@@ -81,7 +81,7 @@ struct ConnectionTracker {
         }
         return ConnectionLook(
             connection: current.response.connection, server: server, sample: sample, acknowledged: nextSequence,
-            clientFin: closing.fin, response: isOpen ? current.looked : nil)
+            clientFin: closing.fin, isFinOlder: closing.isFinOlder, response: isOpen ? current.looked : nil)
     }
 
     /// As it stands when it is closed, and its process holds it still.

@@ -66,6 +66,24 @@ struct DecoderTests {
         #expect(sample.rwndLimited == 44_000_000 && sample.sndbufLimited == 48_000_000)
     }
 
+    @Test("a socket and what waits, by offsets")
+    func waiting() throws {
+        let socket: [any FixedWidthInteger] = [
+            UInt64(20), UInt64(30), UInt64(1), UInt32(5), UInt32(77), UInt16(2), UInt16(80), UInt16(999), UInt16(8),
+            UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0x61), UInt64(0),
+        ]
+        let begin: [any FixedWidthInteger] = [UInt64(99), UInt64(7), UInt16(1), UInt16(112), UInt32(0)]
+        guard case .socketUsed(let use)? = decode(bytes(begin + socket)) else { throw Missing() }
+        #expect(use.connection.established == 20 && use.server.pid == 5 && use.server.comm == "a")
+        #expect(use.isHalfClosed && use.netns == 77)
+        let waits: [any FixedWidthInteger] = [UInt64(99), UInt64(7), UInt16(8), UInt16(128), UInt32(EV_F_UNACCEPTED)]
+        let end: [any FixedWidthInteger] = [UInt64(50), UInt32(40), UInt32(0)]
+        guard case .connectionWaits(let waiting)? = decode(bytes(waits + socket + end)) else { throw Missing() }
+        #expect(waiting.connection.cookie == 7 && waiting.connection.local.port == 80 && waiting.server?.pid == 5)
+        #expect(waiting.since == 50 && waiting.at == 99 && waiting.wait == 49 && waiting.unreadBytes == 40)
+        #expect(!waiting.isAccepted && waiting.netns == 77)
+    }
+
     @Test("a flush, by offsets")
     func flush() throws {
         var fields: [any FixedWidthInteger] = [UInt64(900), UInt64(7), UInt16(4), UInt16(168), UInt32(EV_F_LOOPBACK)]
