@@ -110,6 +110,8 @@ static __always_inline void fill_sample(struct ev_sample *record, struct snapsho
 	record->retransmits = tp->total_retrans;
 	record->rwnd_limited_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
 	record->sndbuf_limited_jiffies = limited_jiffies(tp, CHRONO_SNDBUF_LIMITED);
+	record->acked_seq = tp->snd_una;
+	record->pad = 0;
 	record->oldest_unsent_ns = 0;
 	if (record->unsent_bytes) {
 		bpf_loop(EV_FLUSH_SLOTS, find_oldest, context, 0);

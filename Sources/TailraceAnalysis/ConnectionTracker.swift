@@ -80,7 +80,8 @@ struct ConnectionTracker {
             hold(from: sample.at - wait, to: sample.at, isFull ? .peerWindow : .other, &context)
         }
         return ConnectionLook(
-            connection: current.response.connection, server: server, sample: sample, acknowledged: nextSequence,
+            connection: current.response.connection, server: server, sample: sample,
+            acknowledged: sample.acknowledged ?? nextSequence,
             clientFin: closing.fin, isFinOlder: closing.isFinOlder, response: isOpen ? current.looked : nil)
     }
 

@@ -107,7 +107,9 @@ struct ResponseCorrelator {
                 listening[server.pid, default: ServerSample(server: server, at: round.end)].add(waiting)
             }
         }
-        return (Array(samples.values) + listening.values).sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
+        return (Array(samples.values) + listening.values).sorted {
+            ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started)
+        }
     }
 
     /// Ends what belongs to connections that are gone without a word, because their end was not seen, or its record was lost:

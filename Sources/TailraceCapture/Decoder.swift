@@ -176,7 +176,7 @@ struct Decoder: ~Copyable {
     }
 
     private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
-        guard let raw = load(ev_sample.self, from: record) else { return nil }
+        guard let raw = sample(in: record) else { return nil }
         sample.pointee.socket = raw.header.socket
         sample.pointee.at = time(raw.header.at_ns)
         sample.pointee.isAfterLoss = isAfterLoss(raw.header)
@@ -193,8 +193,20 @@ struct Decoder: ~Copyable {
         sample.pointee.retransmits = raw.retransmits
         sample.pointee.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
         sample.pointee.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
+        let tellsACK = record.count >= MemoryLayout<ev_sample>.size && raw.header.flags & EV_F_HELD == 0
+        sample.pointee.acknowledged = tellsACK ? raw.acked_seq : nil
         return .socketSampled(UnsafePointer(sample))
     }
+
+    /// Older recordings have samples that end before `acked_seq`.
+    private func sample(in record: UnsafeRawBufferPointer) -> ev_sample? {
+        guard record.count >= Self.shortestSample else { return nil }
+        var raw = ev_sample()
+        withUnsafeMutableBytes(of: &raw) { $0.copyBytes(from: record.prefix($0.count)) }
+        return raw
+    }
+
+    private static let shortestSample = MemoryLayout<ev_sample>.offset(of: \.acked_seq) ?? 0
 
     private func roundEnded(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let raw = load(ev_round.self, from: record) else { return nil }

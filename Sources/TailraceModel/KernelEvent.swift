@@ -257,6 +257,8 @@ public struct SocketSample: Codable, Sendable {
     public var rwndLimited: Int64 = 0
     /// The same for the send buffer.
     public var sndbufLimited: Int64 = 0
+    /// `snd_una`: one past the last byte that the peer acknowledged; nil: not told.
+    public var acknowledged: UInt32?
     /// Records of the connection were lost since the event before.
     public var isAfterLoss = false
     /// It is closed, and a process holds its descriptor still: nothing else is told of it.

@@ -25,7 +25,9 @@ struct TaskSeriesTests {
         return trend.unexplained >= 10 && trend.slopeRange.lowerBound > 0 && trend.probability < 0.001
     }
 
-    @Test("a ramp of clients with two tasks each is no leak, however its steps fall and whichever is counted first", arguments: [8, 12, 18, 40, 120])
+    @Test(
+        "a ramp of clients with their tasks is no leak, however its steps fall and whichever is counted first",
+        arguments: [8, 12, 18, 40, 120])
     func ramps(_ count: Int) {
         for each in [1, 2, 5] {
             for (numerator, denominator) in [(1, 1), (2, 1), (10, 3), (5, 1), (10, 1), (3, 2)] {

@@ -58,7 +58,7 @@ struct WaitingTests {
         return told
     }
 
-    @Test("connections that nobody accepts are told at the next look, with who last used the port, and over three looks after")
+    @Test("connections that nobody accepts are told at the next look, of who last used the port")
     func unaccepted() throws {
         let told = run(40, isAccepted: false)
         let states = told.found.map { "\($0.anomaly.rawValue) \($0.state.rawValue) \($0.at / second)" }
@@ -112,7 +112,7 @@ struct WaitingTests {
         #expect(told.found.isEmpty && told.samples.allSatisfy { $0.unread == 0 })
     }
 
-    @Test("two late requests of eighty-four on connections that have gone are no pressure; where all connections wait, they are")
+    @Test("two late requests of eighty-four on connections that have gone are no pressure")
     func fewLate() {
         var window = ServerWatch(server: server, at: 0, limits: Thresholds())
         var findings: [Finding] = []

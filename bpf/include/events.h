@@ -168,6 +168,8 @@ struct ev_sample {
 	ev_u32 retransmits;	/* tcp_sock.total_retrans */
 	ev_u32 rwnd_limited_jiffies;	/* tcp_sock.chrono_stat, running part included */
 	ev_u32 sndbuf_limited_jiffies;
+	ev_u32 acked_seq;	/* snd_una; records of 0.1.0's first days end before it */
+	ev_u32 pad;
 };
 
 /*
@@ -285,7 +287,7 @@ _Static_assert(sizeof(struct ev_waiting) == sizeof(struct ev_socket) + 16, "ev_w
 _Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
 _Static_assert(sizeof(struct ev_flush) == 24 + 72 + 64 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
-_Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
+_Static_assert(sizeof(struct ev_sample) == 24 + 16 + 48, "ev_sample");
 _Static_assert(sizeof(struct ev_target) == 16 + 6 * EV_FILTERS + 28 * EV_FILTERS, "ev_target");
 _Static_assert(sizeof(struct ev_round) == 24 + 8, "ev_round");
 _Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");

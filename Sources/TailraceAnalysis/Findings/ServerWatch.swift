@@ -88,7 +88,9 @@ struct ServerWatch {
             guard let response = look.response else { continue }
             stalls.add(open: response.begin, at: at)
             addGaps(of: response, since: before?.look.response)
-            if before?.look.response?.number != response.number { arrivals.add(response.readWait, on: look.connection, isFirst: false) }
+            if before?.look.response?.number != response.number {
+                arrivals.add(response.readWait, on: look.connection, isFirst: false)
+            }
         }
         self.memory = memory
         tasks.add(sample, connections: memory.count)
@@ -98,7 +100,8 @@ struct ServerWatch {
         windows += 1
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, held: others.held,
-            waiting: others.waiting, inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
+            waiting: others.waiting, inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc,
+            correlations: correlations,
             counted: sample.tasks.first?.open, curve: curve, tasks: trend, writing: sample.writing,
             leftBehind: tasks.leftBehind,
             pressure: stalls.pressure)

@@ -85,7 +85,8 @@ extension AnomalyCheck {
             text += ", the longest for \(Phrase.duration(longestNow))"
             if let worst { text += " (\(worst.connection.remote))" }
             text += ", while it read \(window.arrivals.count) and has \(window.inFlight) in flight: "
-            return text + (window.arrivals.count == 0 ? "it takes nothing." : "it is slower to read than its clients are to ask.")
+            let isHung = window.arrivals.count == 0
+            return text + (isHung ? "it takes nothing." : "it is slower to read than its clients are to ask.")
         }
     }
 }
