@@ -5,18 +5,6 @@
  */
 #include "flush.bpf.h"
 
-struct listener {
-	__u32 netns;
-	__u32 port;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct listener);
-	__type(value, __u8);
-} listeners SEC(".maps");
-
 /* Number of the target that was searched for last, counted from 1. */
 __u32 searched;
 
@@ -99,14 +87,10 @@ int on_listener(struct bpf_iter__task_file *ctx)
 {
 	PROBE_BODY({
 		struct sock *sk = tcp_socket(ctx->file);
-		struct listener key = {};
-		__u8 one = 1;
+		struct task_struct *task = ctx->task;
 
-		if (!sk || sk->__sk_common.skc_state != TCP_LISTEN)
-			return 0;
-		key.netns = sk->__sk_common.skc_net.net->ns.inum;
-		key.port = sk->__sk_common.skc_num;
-		bpf_map_update_elem(&listeners, &key, &one, 0);
+		if (sk && task && sk->__sk_common.skc_state == TCP_LISTEN)
+			keep_listener(sk, task);
 	});
 }
 
@@ -116,15 +100,14 @@ int on_adopt(struct bpf_iter__task_file *ctx)
 	PROBE_BODY({
 		struct sock *sk = tcp_socket(ctx->file);
 		struct task_struct *task = ctx->task;
-		struct listener key = {};
+		struct listener key;
 
 		if (!task)
 			searched = READ_ONCE(targets.chosen) + 1;	/* told of the end */
 		if (!sk || !task ||
 		    (sk->__sk_common.skc_state != TCP_ESTABLISHED && sk->__sk_common.skc_state != TCP_CLOSE_WAIT))
 			return 0;
-		key.netns = sk->__sk_common.skc_net.net->ns.inum;
-		key.port = sk->__sk_common.skc_num;
+		key = listener_of(sk);
 		if (bpf_map_lookup_elem(&listeners, &key))
 			adopt(sk, task);
 	});

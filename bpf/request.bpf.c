@@ -110,6 +110,7 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	now = bpf_ktime_get_ns();
 	if (!used_by_current(sk, state, now))
 		return;
+	state->read_ns = now;
 	if ((settings.hooks & EV_HOOK_SPARES) && state->told_read == tp->copied_seq)
 		return;
 	state->told_read = tp->copied_seq;

@@ -110,6 +110,8 @@ static __always_inline void fill_sample(struct ev_sample *record, struct snapsho
 	record->retransmits = tp->total_retrans;
 	record->rwnd_limited_jiffies = limited_jiffies(tp, CHRONO_RWND_LIMITED);
 	record->sndbuf_limited_jiffies = limited_jiffies(tp, CHRONO_SNDBUF_LIMITED);
+	record->acked_seq = tp->snd_una;
+	record->pad = 0;
 	record->oldest_unsent_ns = 0;
 	if (record->unsent_bytes) {
 		bpf_loop(EV_FLUSH_SLOTS, find_oldest, context, 0);
@@ -129,6 +131,87 @@ static __always_inline bool tell_held(struct bpf_iter__bpf_sk_storage_map *ctx, 
 	if (sk->sk_socket)
 		bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 	return true;
+}
+
+/* What waits for less is on its way to be taken. */
+#define WAITING_NS 10000000ull
+
+/* Since when nothing of what the client sent was read. What was there before tracing began: since it was found. */
+static __always_inline __u64 unread_since(struct socket_state *state, struct tcp_sock *tp, __u64 now)
+{
+	__u64 readable_ns = READ_ONCE(state->readable_ns);
+
+	if (readable_ns)
+		return readable_ns > state->read_ns ? readable_ns : state->read_ns;
+	if (!state->unread_ns || state->unread_seq != tp->copied_seq) {
+		state->unread_seq = tp->copied_seq;
+		state->unread_ns = now;
+	}
+	return state->unread_ns;
+}
+
+/* Since when it waits to be accepted, or to be read; 0: it does not. */
+static __always_inline __u64 waits_since(struct sock *sk, struct socket_state *state, struct tcp_sock *tp, __u32 *unread,
+					 bool *is_accepted, __u64 now)
+{
+	__u32 tcp_state = sk->__sk_common.skc_state;
+	__s32 bytes = tp->rcv_nxt - tp->copied_seq;
+
+	if (tcp_state != TCP_ESTABLISHED && tcp_state != TCP_CLOSE_WAIT)
+		return 0;
+	if (tcp_state == TCP_CLOSE_WAIT)	/* the client's FIN counts one */
+		bytes--;
+	*unread = bytes > 0 ? bytes : 0;
+	*is_accepted = state->owner_pid || sk->sk_socket;
+	if (!*is_accepted)
+		return state->established_ns;
+	if (*unread)
+		return unread_since(state, tp, now);
+	state->unread_ns = 0;
+	return 0;
+}
+
+static __always_inline void fill_listener(struct ev_socket *record, struct sock *sk)
+{
+	struct listener key = listener_of(sk);
+	struct listening *listening = bpf_map_lookup_elem(&listeners, &key);
+
+	record->netns = key.netns;
+	if (!listening || listening->judged != READ_ONCE(targets.chosen))
+		return;
+	record->process_start_ns = listening->start_ns;
+	record->cgroup = listening->cgroup;
+	record->pid = listening->pid;
+	__builtin_memcpy(record->comm, listening->comm, sizeof(record->comm));
+}
+
+/* What the server leaves waiting, beside the sample of the same socket. False: there was no room. */
+static __always_inline bool tell_waiting(struct seq_file *seq, struct sock *sk, struct socket_state *state, struct tcp_sock *tp)
+{
+	struct ev_waiting record = {};
+	bool is_accepted = false;
+	__u64 now = bpf_ktime_get_ns();
+
+	record.since_ns = waits_since(sk, state, tp, &record.unread_bytes, &is_accepted, now);
+	if (!record.since_ns || record.since_ns + WAITING_NS > now)
+		return true;
+	fill_header(&record.socket.header, state, EV_WAITING, sizeof(record), is_accepted ? 0 : EV_F_UNACCEPTED, now);
+	record.socket.established_ns = state->established_ns;
+	fill_addresses(&record.socket, sk);
+	fill_listener(&record.socket, sk);
+	return !bpf_seq_write(seq, &record, sizeof(record));
+}
+
+/* Of a connection that nobody has used yet nothing else is told. False: there was no room. */
+static __always_inline bool tell_unused(struct bpf_iter__bpf_sk_storage_map *ctx, struct sock *sk)
+{
+	struct socket_state *state = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct tcp_sock *tp;
+
+	if (!state || state->ignored || state->owner_pid)
+		return true;
+	tp = bpf_skc_to_tcp_sock(sk);
+	return !tp || tell_waiting(ctx->meta->seq, sk, state, tp);
 }
 
 /* Sockets walked through so far, and what `followed` was when the walk began. */
@@ -163,11 +246,13 @@ int on_sample(struct bpf_iter__bpf_sk_storage_map *ctx)
 		if (tell_held(ctx, sk))
 			return 0;
 		if (!begin_look(ctx, sk, &context)) {
-			walked++;
+			if (tell_unused(ctx, sk))	/* else it is shown again */
+				walked++;
 			return 0;
 		}
 		fill_sample(&record, &context);
-		if (!bpf_seq_write(context.seq, &record, sizeof(record)))	/* else it is shown again */
+		if (!bpf_seq_write(context.seq, &record, sizeof(record)) &&
+		    tell_waiting(context.seq, sk, context.state, context.tp))
 			walked++;
 	});
 }

@@ -5,12 +5,59 @@
 
 static __always_inline void forget(struct sock *sk);
 
+struct listener {
+	__u32 netns;
+	__u32 port;
+};
+
+/* Who listens: a connection that nobody has accepted has no other process. */
+struct listening {
+	__u64 start_ns;
+	__u64 cgroup;
+	__u32 pid;	/* 0: it is not a target */
+	__u32 judged;	/* number of the target by which it is one */
+	__u8 comm[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct listener);
+	__type(value, struct listening);
+} listeners SEC(".maps");
+
+static __always_inline struct listener listener_of(struct sock *sk)
+{
+	struct listener key = {
+		.netns = sk->__sk_common.skc_net.net->ns.inum,
+		.port = sk->__sk_common.skc_num,
+	};
+
+	return key;
+}
+
+static __always_inline void keep_listener(struct sock *sk, struct task_struct *task)
+{
+	struct listener key = listener_of(sk);
+	struct listening listening = {};
+	__u32 target = READ_ONCE(targets.chosen);
+
+	listening.judged = target;
+	if (is_target_process(target, task)) {
+		listening.start_ns = task->group_leader->start_boottime;
+		listening.cgroup = task->cgroups->dfl_cgrp->kn->id;
+		listening.pid = task->tgid;
+		bpf_probe_read_kernel(listening.comm, sizeof(listening.comm), &task->group_leader->comm);
+	}
+	bpf_map_update_elem(&listeners, &key, &listening, 0);
+}
+
 static __always_inline void fill_addresses(struct ev_socket *record, struct sock *sk)
 {
 	record->family = sk->__sk_common.skc_family;
 	record->local_port = sk->__sk_common.skc_num;
 	record->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	record->pad = 0;
+	record->state = sk->__sk_common.skc_state;
 	if (record->family == AF_INET6) {
 		bpf_probe_read_kernel(record->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_probe_read_kernel(record->remote, 16, &sk->__sk_common.skc_v6_daddr);
@@ -216,7 +263,9 @@ int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
 	PROBE_BODY({
 		if (sk->sk_protocol != IPPROTO_TCP)
 			return 0;
-		if (new_state == TCP_ESTABLISHED) {
+		if (new_state == TCP_LISTEN) {
+			keep_listener(sk, bpf_get_current_task_btf());
+		} else if (new_state == TCP_ESTABLISHED) {
 			if (old_state == TCP_SYN_RECV)
 				established(sk);
 		} else if (new_state == TCP_CLOSE_WAIT || new_state == TCP_FIN_WAIT1 || new_state == TCP_FIN_WAIT2 ||

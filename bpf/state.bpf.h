@@ -104,6 +104,10 @@ struct socket_state {
 	__u64 xmit_queue_ns;
 	__u64 xmit_ns;
 	__u64 readable_ns;
+	__u64 read_ns;		/* bytes were read last */
+	__u64 unread_ns;	/* of an adopted one: since when a look has found the same bytes unread */
+	__u32 unread_seq;	/* tcp_sock.copied_seq at that look */
+	__u32 pad;
 	/* the send call in progress */
 	__u64 call_ns;
 	__u64 call_blocked_ns;
@@ -207,7 +211,7 @@ static __always_inline void fill_header(struct ev_header *header, struct socket_
 	if (READ_ONCE(state->lost)) {
 		flags |= EV_F_LOST_BEFORE;
 		/* Told once, to a daemon that knows the socket; a look at it from outside the ring tells it beside. */
-		if (state->owner_pid && kind != EV_SAMPLE && !(flags & EV_F_OUTSTANDING))
+		if (state->owner_pid && kind != EV_SAMPLE && kind != EV_WAITING && !(flags & EV_F_OUTSTANDING))
 			__sync_lock_test_and_set(&state->lost, 0);
 	}
 	header->at_ns = now;

@@ -7,10 +7,18 @@ struct Closing {
     private var clientFin: Nanoseconds?
     /// nil also where it is not known when.
     var fin: Nanoseconds? { clientFin.flatMap { $0 > 0 ? $0 : nil } }
+    /// It came before `fin`, which is when it was found.
+    private(set) var isFinOlder = false
     private(set) var hasServerFin = false
     /// How and when the connection ended; nil: it did not.
     var ended: (how: Ending, at: Nanoseconds)?
     private static let timedOut: Int32 = 110
+
+    /// It had come before `time`, and nothing was told of it.
+    mutating func findFin(at time: Nanoseconds) {
+        guard clientFin == nil else { return }
+        (clientFin, isFinOlder) = (time, true)
+    }
 
     mutating func take(_ change: StateChange) {
         switch change.new {

@@ -80,8 +80,9 @@ struct ConnectionTracker {
             hold(from: sample.at - wait, to: sample.at, isFull ? .peerWindow : .other, &context)
         }
         return ConnectionLook(
-            connection: current.response.connection, server: server, sample: sample, acknowledged: nextSequence,
-            clientFin: closing.fin, response: isOpen ? current.looked : nil)
+            connection: current.response.connection, server: server, sample: sample,
+            acknowledged: sample.acknowledged ?? nextSequence,
+            clientFin: closing.fin, isFinOlder: closing.isFinOlder, response: isOpen ? current.looked : nil)
     }
 
     /// As it stands when it is closed, and its process holds it still.

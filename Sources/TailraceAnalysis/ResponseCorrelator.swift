@@ -10,6 +10,7 @@ struct ResponseCorrelator {
     private var vacantServers: [Int] = []
     private var context: TrackingContext
     private var held = HeldTable()
+    private var waiting = WaitingTable()
     /// Connections that were let go within the newest rounds: what was in the making of them may still come.
     private var gone: (older: Set<UInt64>, newer: Set<UInt64>) = ([], [])
     private var outstanding: [UInt64: [FlushMarks]] = [:]
@@ -62,6 +63,9 @@ struct ResponseCorrelator {
             guard let place = places[sample.pointee.socket] else { return }
             if sample.pointee.isAfterLoss { trackers[place].loseSight() }
             trackers[place].take(sample.pointee)
+        case .connectionWaits(let wait):
+            guard let place = places[wait.connection.cookie] else { return waiting.add(unused: wait) }
+            if trackers[place].isRequest(waitingSince: wait.since) { waiting.add(trackers[place].waiting(wait)) }
         case .roundEnded(let round):
             if round.isComplete { end(round, tell) }
             gone = (gone.newer, [])
@@ -76,13 +80,14 @@ struct ResponseCorrelator {
         places.forEach { _, place in
             if trackers[place].sample.at >= round.begin { looks.append(trackers[place].look(&context)) }
         }
+        let waiting = waiting.take()
         return RoundLook(
             begin: round.begin, at: round.end, connections: looks, held: held.met(since: round.begin),
-            holds: context.holds.take(), samples: samples(of: round))
+            waiting: waiting, holds: context.holds.take(), samples: samples(of: round, waiting))
     }
 
     /// The sockets of each server as they were sampled, by process id; a server whose connections are gone has none.
-    private mutating func samples(of round: SamplingRound) -> [ServerSample] {
+    private mutating func samples(of round: SamplingRound, _ waiting: [WaitingConnection]) -> [ServerSample] {
         var samples = newcomers.mapValues { ServerSample(server: $0, at: round.end) }
         newcomers = [:]
         places.forEach { _, place in
@@ -92,7 +97,19 @@ struct ResponseCorrelator {
                 tracker.sample)
         }
         for (place, count) in context.inFlight.enumerated() { samples[place]?.inFlight = count.count }
-        return samples.values.sorted { ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started) }
+        // Of these nobody may have used a connection yet.
+        var listening: [Int32: ServerSample] = [:]
+        for waiting in waiting {
+            guard let server = waiting.server else { continue }
+            if let place = serverPlaces[server.pid], samples[place] != nil {
+                samples[place]?.add(waiting)
+            } else {
+                listening[server.pid, default: ServerSample(server: server, at: round.end)].add(waiting)
+            }
+        }
+        return (Array(samples.values) + listening.values).sorted {
+            ($0.server.pid, $0.server.started) < ($1.server.pid, $1.server.started)
+        }
     }
 
     /// Ends what belongs to connections that are gone without a word, because their end was not seen, or its record was lost:
@@ -156,6 +173,8 @@ struct ResponseCorrelator {
         guard cookie != 0 else { return unattributed += 1 }
         let server = serverPlace(of: use.server.pid)
         newcomers[server] = use.server
+        waiting.add(use)
+        defer { if use.isHalfClosed, let place = places[cookie] { trackers[place].closing.findFin(at: use.at) } }
         if let place = places[cookie] {
             trackers[place].use(by: use.server, place: server)
         } else if let place = vacant.popLast() {

@@ -11,6 +11,8 @@ public struct RoundLook: Sendable {
     public let connections: [ConnectionLook]
     /// Closed connections that their servers hold still, by cookie.
     public var held: [HeldConnection] = []
+    /// What waits for servers to accept or to read it, by cookie.
+    public var waiting: [WaitingConnection] = []
     /// What queues held since the round before.
     public let holds: [Hold]
     /// By server process.

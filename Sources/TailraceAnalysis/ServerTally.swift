@@ -23,14 +23,22 @@ struct ServerTally {
 
     private struct RankedResponse: Comparable {
         let response: ToldResponse
+        let weight: Int64
 
         static func == (left: RankedResponse, right: RankedResponse) -> Bool {
             left.response.id == right.response.id
         }
 
         static func < (left: RankedResponse, right: RankedResponse) -> Bool {
-            (left.response.duration, right.response.begin, right.response.id)
-                < (right.response.duration, left.response.begin, left.response.id)
+            (left.weight, right.response.begin, right.response.id)
+                < (right.weight, left.response.begin, left.response.id)
+        }
+
+        /// How slow it is. A stream lasts as long as it has something to say: what is slow of it is what was not the app's. What
+        /// was under way before the run may be one.
+        static func weight(of response: borrowing Response) -> Int64 {
+            guard response.isStreaming || response.isAdopted else { return response.duration }
+            return response.duration - (response.timeline[.app] ?? 0)
         }
     }
 
@@ -100,8 +108,9 @@ struct ServerTally {
     private mutating func addFlushes(of response: borrowing Response, _ anchor: ClockAnchor) {
         paces[response.isStreaming ? 1 : 0].add(response)
         report.delivery.merge(response.delivery)
-        if slowest.threshold.map({ $0.response.duration <= response.duration }) ?? true {
-            slowest.add(RankedResponse(response: ToldResponse(response, anchor: anchor)))
+        let weight = RankedResponse.weight(of: response)
+        if slowest.threshold.map({ $0.weight <= weight }) ?? true {
+            slowest.add(RankedResponse(response: ToldResponse(response, anchor: anchor), weight: weight))
         }
         report.causes.merge(response.causes)
         addPeer(of: response)

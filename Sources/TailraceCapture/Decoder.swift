@@ -42,6 +42,7 @@ struct Decoder: ~Copyable {
         case EV_FLUSH.rawValue: return flushLeft(record)
         case EV_STATE.rawValue: return stateChanged(record)
         case EV_SAMPLE.rawValue: return socketSampled(record)
+        case EV_WAITING.rawValue: return connectionWaits(record)
         case EV_ROUND.rawValue: return roundEnded(record)
         default: return nil
         }
@@ -49,20 +50,36 @@ struct Decoder: ~Copyable {
 
     private mutating func socketUsed(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let socket = load(ev_socket.self, from: record) else { return nil }
+        return .socketUsed(
+            SocketUse(
+                connection: connection(of: socket), server: server(of: socket), at: time(socket.header.at_ns),
+                isAdopted: socket.header.flags & EV_F_ADOPTED != 0, isAfterLoss: isAfterLoss(socket.header),
+                isHalfClosed: StateChange.State(rawValue: UInt32(socket.state)) == .closeWait, netns: socket.netns))
+    }
+
+    private mutating func connectionWaits(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
+        guard let raw = load(ev_waiting.self, from: record) else { return nil }
+        return .connectionWaits(
+            WaitingConnection(
+                connection: connection(of: raw.socket), server: raw.socket.pid == 0 ? nil : server(of: raw.socket),
+                netns: raw.socket.netns, since: time(raw.since_ns), at: time(raw.socket.header.at_ns),
+                unreadBytes: Int64(raw.unread_bytes), isAccepted: raw.socket.header.flags & EV_F_UNACCEPTED == 0))
+    }
+
+    private func connection(of socket: ev_socket) -> Connection {
         let isIPv4 = socket.family == 2
-        let connection = Connection(
+        return Connection(
             cookie: socket.header.socket,
             local: Endpoint(ipv4: isIPv4, bytes: words(of: socket.local), port: socket.local_port),
             remote: Endpoint(ipv4: isIPv4, bytes: words(of: socket.remote), port: socket.remote_port),
             established: time(socket.established_ns))
+    }
+
+    private mutating func server(of socket: ev_socket) -> Server {
         let comm = withUnsafeBytes(of: socket.comm) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        let server = processes.server(
+        return processes.server(
             pid: Int32(bitPattern: socket.pid), started: time(socket.process_start_ns), comm: comm,
             cgroup: socket.cgroup)
-        return .socketUsed(
-            SocketUse(
-                connection: connection, server: server, at: time(socket.header.at_ns),
-                isAdopted: socket.header.flags & EV_F_ADOPTED != 0, isAfterLoss: isAfterLoss(socket.header)))
     }
 
     private func words(of address: some BitwiseCopyable) -> (UInt64, UInt64) {
@@ -159,7 +176,7 @@ struct Decoder: ~Copyable {
     }
 
     private func socketSampled(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
-        guard let raw = load(ev_sample.self, from: record) else { return nil }
+        guard let raw = sample(in: record) else { return nil }
         sample.pointee.socket = raw.header.socket
         sample.pointee.at = time(raw.header.at_ns)
         sample.pointee.isAfterLoss = isAfterLoss(raw.header)
@@ -176,8 +193,20 @@ struct Decoder: ~Copyable {
         sample.pointee.retransmits = raw.retransmits
         sample.pointee.rwndLimited = Int64(raw.rwnd_limited_jiffies) * jiffy
         sample.pointee.sndbufLimited = Int64(raw.sndbuf_limited_jiffies) * jiffy
+        let tellsACK = record.count >= MemoryLayout<ev_sample>.size && raw.header.flags & EV_F_HELD == 0
+        sample.pointee.acknowledged = tellsACK ? raw.acked_seq : nil
         return .socketSampled(UnsafePointer(sample))
     }
+
+    /// Older recordings have samples that end before `acked_seq`.
+    private func sample(in record: UnsafeRawBufferPointer) -> ev_sample? {
+        guard record.count >= Self.shortestSample else { return nil }
+        var raw = ev_sample()
+        withUnsafeMutableBytes(of: &raw) { $0.copyBytes(from: record.prefix($0.count)) }
+        return raw
+    }
+
+    private static let shortestSample = MemoryLayout<ev_sample>.offset(of: \.acked_seq) ?? 0
 
     private func roundEnded(_ record: UnsafeRawBufferPointer) -> KernelEvent? {
         guard let raw = load(ev_round.self, from: record) else { return nil }

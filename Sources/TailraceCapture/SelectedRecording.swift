@@ -27,6 +27,10 @@ public final class SelectedRecording: RecordingTap {
         switch UInt32(header.kind) {
         case EV_SOCKET.rawValue where record.count >= MemoryLayout<ev_socket>.size:
             judge(record.loadUnaligned(as: ev_socket.self))
+        // Nobody may have used it yet: then it is judged by who listens.
+        case EV_WAITING.rawValue where record.count >= MemoryLayout<ev_waiting>.size:
+            let socket = record.loadUnaligned(as: ev_waiting.self).socket
+            if chosen.contains(header.socket) || isChosen(socket) == true { tap.take(record) }
         // Of all connections at once.
         case EV_ROUND.rawValue: tap.take(record)
         case EV_STATE.rawValue where record.count >= MemoryLayout<ev_state>.size:

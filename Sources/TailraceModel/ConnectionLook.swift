@@ -13,19 +13,22 @@ public final class ConnectionLook: Sendable {
     public let acknowledged: UInt32?
     /// When the client's FIN came; nil: it did not.
     public let clientFin: Nanoseconds?
+    /// It came before `clientFin`, which is when it was found.
+    public let isFinOlder: Bool
     /// The response in the making; nil: none.
     public let response: LookedResponse?
 
     /// All of it.
     public init(
         connection: Connection, server: Server, sample: SocketSample, acknowledged: UInt32?, clientFin: Nanoseconds?,
-        response: LookedResponse?
+        isFinOlder: Bool = false, response: LookedResponse?
     ) {
         self.connection = connection
         self.server = server
         self.sample = sample
         self.acknowledged = acknowledged
         self.clientFin = clientFin
+        self.isFinOlder = isFinOlder
         self.response = response
     }
 }

@@ -57,6 +57,22 @@ public struct StageCorrelation: Sendable, Equatable {
     }
 }
 
+extension StageCorrelation {
+    /// Largest probability of chance at which a correlation is told.
+    private static let chance = 0.001
+    /// Latency beyond a knee by that before it, from which it is one to people.
+    private static let bend = 2.0
+
+    /// It is no chance.
+    public var isTelling: Bool { probability.map { $0 < Self.chance } ?? false }
+
+    /// The knee with the median latencies up to it and beyond, where the second is far above the first and neither is chance.
+    public var bend: (knee: Double, base: Double, beyond: Double)? {
+        guard isTelling, let knee, let base, let beyond, beyond >= Self.bend * base else { return nil }
+        return (knee, base, beyond)
+    }
+}
+
 /// Open tasks that neither responses in flight nor connections explain.
 public struct TaskTrend: Codable, Sendable {
     /// Who counted.

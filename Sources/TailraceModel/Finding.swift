@@ -35,6 +35,15 @@ public struct Evidence: Codable, Sendable, Equatable {
     /// The number.
     public let value: Value
 
+    /// False: it is nil.
+    public var isKnown: Bool {
+        switch value {
+        case .count(let value), .bytes(let value), .duration(let value), .bytesPerSecond(let value): value != nil
+        case .share(let value), .number(let value): value != nil
+        case .text(let value): value != nil
+        }
+    }
+
     /// Both.
     public init(_ name: String, _ value: Value) {
         self.name = name

@@ -9,6 +9,7 @@ public enum KernelEvent {
     case flushLeft(UnsafePointer<FlushMarks>)
     case stateChanged(StateChange)
     case socketSampled(UnsafePointer<SocketSample>)
+    case connectionWaits(WaitingConnection)
     case roundEnded(SamplingRound)
     case taskTold(TaskEvent)
 }
@@ -28,16 +29,23 @@ public struct SocketUse {
     public let isAdopted: Bool
     /// Records of the connection were lost since the event before.
     public let isAfterLoss: Bool
+    /// The client's FIN had come by then: when is not known.
+    public let isHalfClosed: Bool
+    /// Inode number of its network namespace.
+    public let netns: UInt32
 
     /// All of it.
     public init(
-        connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false, isAfterLoss: Bool = false
+        connection: Connection, server: Server, at: Nanoseconds, isAdopted: Bool = false, isAfterLoss: Bool = false,
+        isHalfClosed: Bool = false, netns: UInt32 = 0
     ) {
         self.connection = connection
         self.server = server
         self.at = at
         self.isAdopted = isAdopted
         self.isAfterLoss = isAfterLoss
+        self.isHalfClosed = isHalfClosed
+        self.netns = netns
     }
 }
 
@@ -249,6 +257,8 @@ public struct SocketSample: Codable, Sendable {
     public var rwndLimited: Int64 = 0
     /// The same for the send buffer.
     public var sndbufLimited: Int64 = 0
+    /// `snd_una`: one past the last byte that the peer acknowledged; nil: not told.
+    public var acknowledged: UInt32?
     /// Records of the connection were lost since the event before.
     public var isAfterLoss = false
     /// It is closed, and a process holds its descriptor still: nothing else is told of it.

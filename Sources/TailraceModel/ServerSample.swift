@@ -29,6 +29,13 @@ public struct ServerSample: Sendable {
     /// The longest that an unsent byte has waited, ns.
     public var oldestUnsent: Int64 = 0
 
+    /// Connections that wait for it to accept them.
+    public var unaccepted = 0
+    /// Requests that wait for it to read them.
+    public var unread = 0
+    /// The longest that one of these has waited, ns.
+    public var longestWait: Int64 = 0
+
     /// Held by queues, a second late; nil: nobody watches.
     public var pressure: PressureStall?
 
@@ -46,5 +53,11 @@ public struct ServerSample: Sendable {
         unsentBytes += Int64(sample.unsentBytes)
         unackedBytes += Int64(sample.unackedBytes)
         oldestUnsent = max(oldestUnsent, sample.oldestUnsent)
+    }
+
+    /// Adds what waits for it.
+    public mutating func add(_ waiting: WaitingConnection) {
+        if waiting.isAccepted { unread += 1 } else { unaccepted += 1 }
+        longestWait = max(longestWait, waiting.wait)
     }
 }

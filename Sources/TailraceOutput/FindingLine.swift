@@ -24,11 +24,9 @@ extension Finding {
 extension ReportText {
     /// Everything that was found, the most severe first; empty where nothing was.
     func findings(of report: Report) -> String {
-        guard let insights = report.insights else { return "" }
-        let lines = insights.flatMap { InsightText(insight: $0, anchor: report.anchor).lines }
-        let known = lines.map { "\n" + Paragraph.hanging($0, width: width) }.joined() + pictures(of: insights, report)
+        guard report.insights != nil else { return "" }
         guard !report.findings.isEmpty else {
-            return "\nFINDINGS none in \(Quantity.duration(report.duration)), at the thresholds of this run.\n" + known
+            return "\nFINDINGS none in \(Quantity.duration(report.duration)), at the thresholds of this run.\n"
         }
         var text = "\nFINDINGS \(Quantity.count(Int64(report.findings.count)))"
         text += report.otherFindings > 0 ? ", and \(Quantity.count(Int64(report.otherFindings))) more\n" : "\n"
@@ -42,7 +40,14 @@ extension ReportText {
             text += Paragraph.wrapped(FindingLine(finding: finding).text, width: width, indent: 4)
             text += Paragraph.wrapped("-> " + finding.advice, width: width, indent: 4)
         }
-        return text + known
+        return text
+    }
+
+    /// What is known of servers beside that.
+    func known(of report: Report) -> String {
+        let insights = report.insights ?? []
+        let lines = insights.flatMap { InsightText(insight: $0, anchor: report.anchor).lines }
+        return lines.map { "\n" + Paragraph.hanging($0, width: width) }.joined() + pictures(of: insights, report)
     }
 
     private func pictures(of insights: [ServerInsight], _ report: Report) -> String {

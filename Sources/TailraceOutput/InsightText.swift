@@ -23,12 +23,12 @@ struct InsightText {
 
     /// Correlations that are no chance, and what is left over of the tasks.
     private var tasks: [String] {
-        let climbing = insight.correlations.filter { ($0.rho ?? 0) >= 0.5 && ($0.probability ?? 1) < 0.001 }
+        let climbing = insight.correlations.filter { ($0.rho ?? 0) >= 0.5 && $0.isTelling }
         var lines = climbing.map { correlation in
             var text = "TASKS [\(insight.server.pid)] \(correlation.stage.rawValue) climbs with "
             text += Self.name(of: correlation.provider)
             text += " (Spearman \(Self.digits(correlation.rho ?? 0)) over \(correlation.count) responses)"
-            guard let knee = correlation.knee, let base = correlation.base, let beyond = correlation.beyond else {
+            guard let (knee, base, beyond) = correlation.bend else {
                 return text + ", without a knee."
             }
             text += ": \(Quantity.duration(Int64(nearest: base))) with up to \(Self.digits(knee)), "

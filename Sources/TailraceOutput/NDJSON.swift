@@ -141,6 +141,11 @@ public struct NDJSON: ResponseFormat {
             $0.field("oldest_unsent_ns_max", sample.oldestUnsent)
             $0.field("blocked_writers", sample.blockedWriters)
         }
+        line.object("waiting") {
+            $0.field("connections", sample.unaccepted)
+            $0.field("requests", sample.unread)
+            $0.field("longest_ns", sample.longestWait)
+        }
         line.pressure("pressure", sample.pressure)
         return line.closed()
     }

@@ -77,9 +77,12 @@ public struct ReportHTML {
         for stage in Stage.allCases {
             guard let share = timeline.share(of: stage), share >= 0.001 else { continue }
             let percent = Quantity.percent(share)
-            html += "<span class=\"\(stage.rawValue)\" style=\"flex:\(Int64(nearest: share * 1000))\" "
+            let narrow = share < 0.04 ? " slight" : share < 0.3 ? " narrow" : ""
+            html += "<span class=\"\(stage.rawValue)\(narrow)\" style=\"flex:\(Int64(nearest: share * 1000))\" "
             html += "title=\"\(stage.rawValue) \(percent)\">"
-            html += share >= 0.08 ? "\(stage.rawValue) \(percent)</span>" : "\(stage.letter)</span>"
+            // A letter that is cut says nothing.
+            html += share >= 0.1 ? "<i>\(stage.rawValue) \(percent)</i>" : ""
+            html += share >= 0.015 && share < 0.3 ? "<b>\(stage.letter)</b></span>" : "</span>"
         }
         let kind = timeline.isStreaming ? "streaming" : "plain"
         let mean = Quantity.duration(timeline.duration.mean)
@@ -116,12 +119,14 @@ public struct ReportHTML {
         small{font-weight:normal}.critical{border-color:#c62828}
         .warning{border-color:#ef8e00}.notice{border-color:#5b7da0}summary{cursor:pointer}td{padding:0 .8rem 0 0;font-size:13px}
         .bar{display:flex;height:1.9rem;font-size:12px;overflow:hidden}.bar span{overflow:hidden;white-space:nowrap;
-        padding:.35rem .15rem;border-right:1px solid #fff8;color:#111;background:#bbb}.note{margin:.1rem 0 1rem;opacity:.8}
+        padding:.35rem .15rem;border-right:1px solid #fff8;color:#111;background:#bbb}.note{margin:.1rem 0 1rem;opacity:.8}.note.legend{opacity:1}
         .bar.thin{height:1.2rem;font-size:11px}.bar.thin span{padding:.05rem 0;min-width:0;border:0;text-align:center}
         .stage{white-space:nowrap}.key{display:inline-block;width:.8em;height:.8em;margin:0 .25em 0 .6em;background:#bbb}
+        .bar i{font-style:normal}.bar b{font-weight:normal}.bar i+b{display:none}
         .bar .app,.key.app{background:#9ccc9c}.bar .blocked,.key.blocked{background:#f0a070}.bar .queue,.key.queue{background:#f3c969}
-        .bar .send,.key.send{background:#cfe3a0}.bar .read,.key.read,.bar .accept,.key.accept{background:#c9c3b5}
-        .bar .qdisc,.bar .driver,.key.qdisc,.key.driver{background:#c9a0dc}.bar .network,.key.network{background:#8fbbe8}
+        .bar .send,.key.send{background:#cfe3a0}.bar .read,.key.read{background:#e3dccb}
+        .bar .accept,.key.accept{background:#b08968}.bar .qdisc,.key.qdisc{background:#b57edc}.bar .driver,.key.driver{background:#e6b3d4}
+        .bar .network,.key.network{background:#8fbbe8}
         .fall{display:grid;grid-template-columns:minmax(8rem,18rem) 1fr;gap:.3rem .8rem;font-size:13px}
         .fall>span{overflow-wrap:anywhere;min-width:0}.fall small{display:block;opacity:.75}
         .plot{display:block;width:100%;max-width:60rem;height:auto;margin:.6rem 0}.plot text{font-size:11px;fill:var(--ink);
@@ -130,7 +135,7 @@ public struct ReportHTML {
         .mark{stroke:var(--ink);stroke-dasharray:3 3}.queued{color:var(--queued)}.unsent{color:var(--unsent)}
         .flight{color:var(--flight)}.tasks{color:var(--tasks)}.latency{color:var(--latency)}
         .plot .line{stroke:currentColor}.plot .area{fill:currentColor}.plot circle,.plot tspan{fill:currentColor}
-        @media (max-width:600px){.plot text{font-size:17px}.fall{grid-template-columns:1fr}}footer pre{white-space:pre-wrap}
+        @media (max-width:600px){.bar .narrow i,.bar .slight b{display:none}.bar .narrow i+b{display:inline}.plot text{font-size:17px}.fall{grid-template-columns:1fr}}footer pre{white-space:pre-wrap}
         @media print{body{margin:0;max-width:none;font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
         :root{color-scheme:light;--ink:#222;--span:#ef8e0026;--queued:#d9c9a3;--unsent:#c77d1f;--flight:#1f6fb2;--tasks:#7a3fa0;
         --latency:#b3261e}details::details-content{content-visibility:visible;height:auto}

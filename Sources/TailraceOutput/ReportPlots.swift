@@ -56,7 +56,7 @@ extension ReportHTML {
 
     /// Latency against open tasks, for the stages that say something.
     func curves(of insight: ServerInsight) -> String {
-        insight.correlations.filter { ($0.probability ?? 1) < 0.001 && $0.curve.count >= 3 }.map { correlation in
+        insight.correlations.filter { $0.isTelling && $0.curve.count >= 3 }.map { correlation in
             let points = correlation.curve.map { (x: $0.tasks, y: Optional($0.latency)) }
             let first = points.first?.x ?? 0
             let name = InsightText.name(of: correlation.provider)
@@ -70,7 +70,8 @@ extension ReportHTML {
                         lines: [Plot.Line(name: title, style: "latency", points: points, hasDots: true)],
                         words: { Quantity.duration(Int64(nearest: $0)) })
                 ],
-                marks: correlation.knee.map { [Plot.Mark(x: $0, words: "knee \(InsightText.digits($0))")] } ?? [],
+                marks: correlation.bend.map { [Plot.Mark(x: $0.knee, words: "knee \(InsightText.digits($0.knee))")] }
+                    ?? [],
                 words: { InsightText.digits($0) }, label: title)
             return plot.svg
         }.joined()
@@ -79,7 +80,8 @@ extension ReportHTML {
     /// The slowest responses, stage after stage, on a common scale.
     func waterfall(of server: ServerReport) -> String {
         guard let longest = server.slowest.map(\.duration).max(), longest > 0 else { return "" }
-        var html = "<h3>Slowest responses</h3>\n<div class=\"fall\">"
+        var html = "<h3>Slowest responses</h3>\n<p class=\"note\">Streams by their time outside app: a stream lasts as "
+        html += "long as it has something to say.</p>\n<div class=\"fall\">"
         for response in server.slowest {
             let what = [response.method, response.target].compactMap { $0.map { Sanitizer.visible($0) } }
             let name = what.isEmpty ? response.protocolName?.rawValue ?? "response" : what.joined(separator: " ")
@@ -110,6 +112,6 @@ extension ReportHTML {
         let stages = Stage.allCases.map {
             "<span class=\"stage\"><span class=\"key \($0.rawValue)\"></span>\($0.rawValue)</span>"
         }
-        return "<p class=\"note\">\(stages.joined(separator: " "))</p>\n"
+        return "<p class=\"note legend\">\(stages.joined(separator: " "))</p>\n"
     }
 }

@@ -14,7 +14,7 @@ public struct ReportText {
 
     /// The whole report; `recording`: what of a recording was used, nil where the run is live.
     public func text(_ report: Report, recording: RecordingEnd? = nil) -> String {
-        var text = opening(of: report)
+        var text = opening(of: report) + findings(of: report)
         for server in report.servers {
             let sections = ServerSections(server: server, width: width)
             text += "\n" + sections.text(duration: report.duration)
@@ -22,7 +22,7 @@ public struct ReportText {
         if report.otherResponses > 0 {
             text += "\n\(Quantity.count(report.otherResponses)) responses of other servers are not told one by one.\n"
         }
-        text += findings(of: report)
+        text += known(of: report)
         text += functions(of: report)
         return text + "\n" + closing(of: report, recording)
     }

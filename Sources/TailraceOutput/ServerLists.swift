@@ -44,7 +44,9 @@ extension ServerSections {
     /// Two lines each: what it was, and where its time went.
     var slowest: String {
         guard !server.slowest.isEmpty else { return "" }
-        var text = "SLOWEST responses: begin (UTC), request, status, size, duration; where it went\n"
+        var text = Paragraph.wrapped(
+            "SLOWEST responses (streams by their time outside app): begin (UTC), request, status, size, duration; where it "
+                + "went", width: width)
         for response in server.slowest {
             let begin = Timestamp.timeOfDay(response.begin)
             let status = response.status.map(String.init) ?? "-"

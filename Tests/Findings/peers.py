@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Faults of clients: they read slowly, not at all, or have gone."""
+import os
+import signal
 import time
 
 from go_program import go_server
@@ -151,6 +153,34 @@ def handlers_wait_on_when_their_clients_have_reset(scene):
             connection.reset()
         time.sleep(6)
         return {"orphaned-tasks": {"peer": lambda value: value in peers}}
+
+
+@scenario(Expected({"orphaned-tasks": {"held_connections": 3}}, within_s=5))
+def clients_have_gone_before_they_are_accepted(scene):
+    with faulty() as server, scene.traced(server):
+        os.kill(server.process.pid, signal.SIGSTOP)
+        connections = [Connection("127.0.0.1", server.port).open() for _ in range(3)]
+        peers = [address(connection.local) for connection in connections]
+        for connection in connections:
+            connection.send("/wait/ms=20000")
+            connection.close()
+        os.kill(server.process.pid, signal.SIGCONT)
+        scene.plant()
+        time.sleep(6)
+        return {"orphaned-tasks": {"peer": lambda value: value in peers}}
+
+
+@scenario(Expected({"orphaned-tasks": {"held_connections": 12}}))
+def a_server_that_leaks_sockets_is_traced_later(scene):
+    """Its clients left before tracing began: nobody saw them go."""
+    with faulty("--leave-open") as server:
+        connections = [Connection("127.0.0.1", server.port) for _ in range(12)]
+        for connection in connections:
+            connection.request("/wait/ms=1")
+            connection.close()
+        with scene.traced(server):
+            scene.plant()
+            time.sleep(6)
 
 
 @scenario(Expected({"orphaned-tasks": {"held_connections": 30}}))

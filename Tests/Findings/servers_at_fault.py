@@ -42,6 +42,54 @@ def the_world_stops_now_and_then(scene):
 
 
 @short
+@scenario(Expected({"receive-pressure": {"unread_requests": 20}}, within_s=3))
+def a_server_hangs_with_twenty_requests_unread(scene):
+    """Stopped for good: what is told is told while it lasts, because nothing is read any more."""
+    with faulty() as server, scene.traced(server):
+        connections = [Connection("127.0.0.1", server.port) for _ in range(20)]
+        for connection in connections:
+            connection.request("/wait/ms=1")
+        time.sleep(1)
+        os.kill(server.process.pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        scene.plant()
+        for connection in connections:
+            connection.send("/wait/ms=1")
+        time.sleep(6)
+        for connection in connections:
+            connection.close()
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+@scenario(Expected({"receive-pressure": {"unaccepted_connections": 20, "unread_requests": 0}}, within_s=3))
+def twenty_connections_are_not_accepted_beside_eight_streams(scene):
+    with faulty("--accepts", "8") as server, scene.traced(server):
+        with crowd(server.port, "/events/count=400/gap=20", 8, 8):
+            time.sleep(1.5)
+            scene.plant()
+            waiting = [Connection("127.0.0.1", server.port).open() for _ in range(20)]
+            peers = [address(connection.local) for connection in waiting]
+            for connection in waiting:
+                connection.send("/wait/ms=1")
+            time.sleep(6)
+            for connection in waiting:
+                connection.close()
+            return {"receive-pressure": {"peer": lambda value: value in peers}}
+
+
+@scenario(Expected({"receive-pressure": {"unaccepted_connections": lambda value: value >= 16}}, within_s=3))
+def a_full_backlog_of_a_server_that_has_accepted_nobody(scene):
+    """No process has used a connection yet: it is told of who listens."""
+    with faulty("--accepts", "0") as server, scene.traced(server):
+        time.sleep(1)
+        scene.plant()
+        waiting = [Connection("127.0.0.1", server.port).open() for _ in range(40)]
+        time.sleep(5)
+        for connection in waiting:
+            connection.close()
+
+
+@short
 @scenario(Expected({"stalled-stream": {"cause": "app", "stalled_responses": 1}}, within_s=6))
 def a_server_falls_silent_on_one_of_six_streams(scene):
     with faulty() as server, scene.traced(server):

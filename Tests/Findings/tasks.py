@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Servers whose tasks outlive their clients."""
 from go_servers import GoServer, build, releases
-from scenario import Expected, crowd, scenario, short
+from scenario import Expected, crowd, faulty, scenario, short
 from tracer import Skip
 
 
@@ -54,4 +54,26 @@ def a_crowd_of_goroutines_that_comes_with_its_clients(scene):
     """Two more clients a second, each with its goroutines."""
     with go_program() as server, scene.traced(server):
         with crowd(server.port, "/good", 24, 14, "--ramp", 2) as client:
+            client.results()
+
+
+@scenario(Expected())
+def goroutines_that_come_with_clients_one_by_one(scene):
+    """Two goroutines each, a client every 300 ms: those that come between two counts are in one of them only."""
+    with go_program() as server, scene.traced(server):
+        with crowd(server.port, "/good", 60, 18, "--every", 300) as client:
+            client.results()
+
+
+@scenario(Expected())
+def goroutines_that_come_with_ten_clients_a_second(scene):
+    with go_program() as server, scene.traced(server):
+        with crowd(server.port, "/good", 160, 16, "--every", 100) as client:
+            client.results()
+
+
+@scenario(Expected())
+def threads_that_come_with_clients_one_by_one(scene):
+    with faulty() as server, scene.traced(server):
+        with crowd(server.port, "/events/count=500/gap=50", 60, 18, "--every", 300) as client:
             client.results()

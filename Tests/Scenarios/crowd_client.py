@@ -4,7 +4,7 @@ Many clients in one process, each in a thread: they read as fast as the server w
 
     crowd_client.py --port N --target /events/count=100/gap=20 --clients 40 --seconds 8
 
---ramp N: that many are there at first, and as many more each second. --pause MS: between two requests. --fresh: a connection a
+--ramp N: that many are there at first, and as many more each second. --every MS: one comes after the other. --pause MS: between two requests. --fresh: a connection a
 request. --reset: leave in the middle, with RST.
 """
 import argparse
@@ -16,7 +16,8 @@ from load_client import Connection
 
 
 def run(options, number, end, counts):
-    time.sleep((number // options.ramp if options.ramp else 0) + 0.01 * (number % 8))
+    time.sleep(number * options.every / 1000 if options.every else
+               (number // options.ramp if options.ramp else 0) + 0.01 * (number % 8))
     connection = Connection(options.host, options.port, timeout=max(1, end - time.monotonic() + 5))
     while time.monotonic() < end:
         try:
@@ -44,6 +45,7 @@ def main():
     arguments.add_argument("--clients", type=int, default=1)
     arguments.add_argument("--seconds", type=float, default=8)
     arguments.add_argument("--ramp", type=int, default=0)
+    arguments.add_argument("--every", type=float, default=0)
     arguments.add_argument("--pause", type=float, default=0)
     arguments.add_argument("--fresh", action="store_true")
     arguments.add_argument("--reset", action="store_true")

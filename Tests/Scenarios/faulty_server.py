@@ -10,7 +10,7 @@ An HTTP/1.1 server with faults to choose from; without any it is a healthy one. 
     /wait/ms=3000                        a small answer after that long, whatever the client does meanwhile
 
 --nagle leaves TCP_NODELAY off; --cork sets TCP_CORK and never takes it away; --serial serves one connection after the other; --blocking-loop handles all connections in one
-loop that sleeps where it works; --leave-open never closes a connection whose client has gone.
+loop that sleeps where it works; --leave-open never closes a connection whose client has gone; --accepts N: accepts no more than that.
 """
 import argparse
 import json
@@ -122,8 +122,12 @@ class Server:
         print(json.dumps({"port": self.listener.getsockname()[1]}), flush=True)
         if self.options.blocking_loop:
             return self.loop()
+        accepted = 0
         while True:
+            if accepted == self.options.accepts:
+                threading.Event().wait()
             connection, _ = self.listener.accept()
+            accepted += 1
             if self.options.serial:
                 self.serve(connection)
             else:
@@ -136,6 +140,7 @@ def main():
     arguments.add_argument("--workers", type=int, default=4)
     arguments.add_argument("--sndbuf", type=int, default=0)
     arguments.add_argument("--congestion")
+    arguments.add_argument("--accepts", type=int, default=-1)
     for name in ("nagle", "cork", "serial", "blocking-loop", "leave-open"):
         arguments.add_argument("--" + name, action="store_true")
     try:

@@ -49,6 +49,23 @@ struct HeldConnectionTests {
         #expect(run(isHeld: true, released: 100) == [.opened: 5, .updated: 15])
     }
 
+    @Test("a client whose FIN came before it was found is gone since then at least, and nobody says since when")
+    func halfClosed() {
+        var correlator = Correlator()
+        var watch = Watch()
+        var found: [Finding] = []
+        let take = { (event: KernelEvent) in correlator.take(event) { found += watch.take($0).findings } }
+        take(.socketUsed(SocketUse(connection: connection, server: server, at: second / 2, isHalfClosed: true)))
+        for at in 1...5 {
+            var sample = SocketSample()
+            (sample.socket, sample.at) = (7, Int64(at) * second)
+            withUnsafePointer(to: sample) { take(.socketSampled($0)) }
+            take(.roundEnded(SamplingRound(begin: Int64(at) * second, end: Int64(at) * second + 1)))
+        }
+        #expect(found.map { $0.at / second } == [3] && found.first?.anomaly == .orphanedTasks)
+        #expect(found.first?.summary.contains("for more than 2.5 s") == true, "\(found.map(\.summary))")
+    }
+
     @Test("what is reset and let go at once, or within the grace, is nothing")
     func released() {
         #expect(run(isHeld: false, released: 0).isEmpty)

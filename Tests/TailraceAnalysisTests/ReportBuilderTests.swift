@@ -114,6 +114,22 @@ struct ReportBuilderTests {
         }
     }
 
+    @Test("a stream that was held comes before streams that live longer and say all they have to")
+    func slowestStreams() throws {
+        var source = ResponseSource(seed: 15)
+        let stream = { (app: Int64, queue: Int64, response: inout Response) in
+            response.isStreaming = true
+            (response.state, response.endedBy) = (.open, nil)
+            response.timeline = StageTimes()
+            response.timeline.add(app, to: .app)
+            response.timeline.add(queue, to: .queue)
+            response.end = response.begin + app + queue
+        }
+        var responses = (0..<20).map { _ in source.next { stream(60_000_000_000, 1000, &$0) } }
+        responses.insert(source.next { stream(1_000_000_000, 4_000_000_000, &$0) }, at: 7)
+        #expect(report(responses).servers.first?.slowest.first?.id == responses[7].id)
+    }
+
     @Test("a response with a lost event or an unknown begin is counted, and in no percentile")
     func excluded() throws {
         var source = ResponseSource(seed: 13)

@@ -55,8 +55,8 @@ struct DecoderTests {
     @Test("a sample, by offsets")
     func sample() throws {
         let fields: [any FixedWidthInteger] =
-            [UInt64(99), UInt64(7), UInt16(6), UInt16(80), UInt32(0), UInt64(1), UInt64(2)]
-            + (3...12).map { UInt32($0) } as [any FixedWidthInteger]
+            [UInt64(99), UInt64(7), UInt16(6), UInt16(88), UInt32(0), UInt64(1), UInt64(2)]
+            + (3...13).map { UInt32($0) } + [UInt32(0)] as [any FixedWidthInteger]
         guard case .socketSampled(let pointer)? = decode(bytes(fields)) else { throw Missing() }
         let sample = pointer.pointee
         #expect(sample.socket == 7 && sample.at == 99 && sample.oldestUnsent == 1 && sample.blocked == 2)
@@ -64,6 +64,29 @@ struct DecoderTests {
         #expect(sample.sndbufBytes == 6 && sample.peerWindow == 7 && sample.congestionWindow == 8)
         #expect(sample.srttMicroseconds == 9 && sample.retransmits == 10)
         #expect(sample.rwndLimited == 44_000_000 && sample.sndbufLimited == 48_000_000)
+        #expect(sample.acknowledged == 13)
+        // As the first recordings have it.
+        let short = Array(bytes(fields)[..<80])
+        guard case .socketSampled(let older)? = decode(short[..<18] + [80, 0] + short[20...]) else { throw Missing() }
+        #expect(older.pointee.sndbufLimited == 48_000_000 && older.pointee.acknowledged == nil)
+    }
+
+    @Test("a socket and what waits, by offsets")
+    func waiting() throws {
+        let socket: [any FixedWidthInteger] = [
+            UInt64(20), UInt64(30), UInt64(1), UInt32(5), UInt32(77), UInt16(2), UInt16(80), UInt16(999), UInt16(8),
+            UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0x61), UInt64(0),
+        ]
+        let begin: [any FixedWidthInteger] = [UInt64(99), UInt64(7), UInt16(1), UInt16(112), UInt32(0)]
+        guard case .socketUsed(let use)? = decode(bytes(begin + socket)) else { throw Missing() }
+        #expect(use.connection.established == 20 && use.server.pid == 5 && use.server.comm == "a")
+        #expect(use.isHalfClosed && use.netns == 77)
+        let waits: [any FixedWidthInteger] = [UInt64(99), UInt64(7), UInt16(8), UInt16(128), UInt32(EV_F_UNACCEPTED)]
+        let end: [any FixedWidthInteger] = [UInt64(50), UInt32(40), UInt32(0)]
+        guard case .connectionWaits(let waiting)? = decode(bytes(waits + socket + end)) else { throw Missing() }
+        #expect(waiting.connection.cookie == 7 && waiting.connection.local.port == 80 && waiting.server?.pid == 5)
+        #expect(waiting.since == 50 && waiting.at == 99 && waiting.wait == 49 && waiting.unreadBytes == 40)
+        #expect(!waiting.isAccepted && waiting.netns == 77)
     }
 
     @Test("a flush, by offsets")

@@ -142,6 +142,7 @@ struct Replayed {
         case .flushLeft(let flush): "flush \(flush.pointee.socket) \(flush.pointee.bytes) \(flush.pointee.acked)"
         case .stateChanged(let change): "state \(change.socket) \(String(describing: change.new))"
         case .socketSampled(let sample): "sample \(sample.pointee.socket)"
+        case .connectionWaits(let waiting): "waits \(waiting.connection.cookie) \(waiting.since)"
         case .roundEnded(let round): "round \(round.begin) \(round.isComplete)"
         case .taskTold(let told): "task \(told)"
         }

@@ -122,6 +122,7 @@ enum WireEncoder {
         (raw.srtt_us, raw.retransmits) = (sample.srttMicroseconds, sample.retransmits)
         raw.rwnd_limited_jiffies = UInt32(truncatingIfNeeded: sample.rwndLimited)
         raw.sndbuf_limited_jiffies = UInt32(truncatingIfNeeded: sample.sndbufLimited)
+        raw.acked_seq = sample.acknowledged ?? 0
         return self.raw(raw)
     }
 

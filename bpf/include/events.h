@@ -48,7 +48,8 @@ enum ev_kind {
 	EV_STATE = 5,	/* struct ev_state: the connection changed its TCP state */
 	EV_SAMPLE = 6,	/* struct ev_sample: one look at a traced socket; read from an iterator, not from the ring */
 	EV_ROUND = 7,	/* struct ev_round: every traced socket was sampled; made by the daemon, for who reads on */
-	EV_KINDS = 8,
+	EV_WAITING = 8,	/* struct ev_waiting: what waits for the server to take it; told with the samples */
+	EV_KINDS = 9,
 };
 
 struct ev_header {
@@ -67,7 +68,7 @@ struct ev_header {
 #define EV_F_LOOPBACK (1u << 4)		/* flush: its device is the loopback device, which has no driver */
 #define EV_F_FIRST_READ (1u << 5)	/* read: the first since the last send, or since the connection began */
 #define EV_F_HEAD_UNREAD (1u << 6)	/* read, head: the bytes could not be read (io_uring, sendfile, a page not present) */
-#define EV_F_UNACCEPTED (1u << 7)	/* read: at readable_ns no process had accepted the connection */
+#define EV_F_UNACCEPTED (1u << 7)	/* read: at readable_ns no process had accepted it; waiting: none has */
 #define EV_F_CWND_LIMITED (1u << 8)	/* flush: the congestion window was full when the send call returned */
 #define EV_F_DEVICE_LIMITED (1u << 9)	/* flush: TCP was holding back for the device queue (TSQ) */
 #define EV_F_PACED (1u << 10)		/* flush: the device queue paces this socket; queue and qdisc cannot be told apart */
@@ -90,7 +91,7 @@ struct ev_socket {
 	ev_u16 family;			/* AF_INET 2 or AF_INET6 10 */
 	ev_u16 local_port;		/* host byte order */
 	ev_u16 remote_port;		/* host byte order */
-	ev_u16 pad;
+	ev_u16 state;			/* as in include/net/tcp_states.h, when this was told; 0: not known */
 	ev_u8 local[16];		/* network byte order; IPv4 in the first four */
 	ev_u8 remote[16];
 	ev_u8 comm[16];			/* as the kernel holds it: any bytes, ends at the first 0 */
@@ -167,6 +168,19 @@ struct ev_sample {
 	ev_u32 retransmits;	/* tcp_sock.total_retrans */
 	ev_u32 rwnd_limited_jiffies;	/* tcp_sock.chrono_stat, running part included */
 	ev_u32 sndbuf_limited_jiffies;
+	ev_u32 acked_seq;	/* snd_una; records of 0.1.0's first days end before it */
+	ev_u32 pad;
+};
+
+/*
+ * A connection that no process has accepted, or bytes of the client that nobody reads, at socket.header.at_ns. Where no process
+ * used the connection yet, the process is that of its listener; pid 0: not known, or no target.
+ */
+struct ev_waiting {
+	struct ev_socket socket;	/* header.kind EV_WAITING */
+	ev_u64 since_ns;		/* it was established, or nothing has been read since, and something is there to read */
+	ev_u32 unread_bytes;		/* of the client's, that nobody has read */
+	ev_u32 pad;
 };
 
 /* header.socket is 0, header.at_ns the end of the round. */
@@ -269,10 +283,11 @@ static inline ev_u32 ev_bucket(ev_u64 value)
 #ifndef __cplusplus
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
 _Static_assert(sizeof(struct ev_socket) == 24 + 40 + 48, "ev_socket");
+_Static_assert(sizeof(struct ev_waiting) == sizeof(struct ev_socket) + 16, "ev_waiting");
 _Static_assert(sizeof(struct ev_read) == 24 + 24, "ev_read");
 _Static_assert(sizeof(struct ev_flush) == 24 + 72 + 64 + 8, "ev_flush");
 _Static_assert(sizeof(struct ev_head) == 24 + 16, "ev_head");
-_Static_assert(sizeof(struct ev_sample) == 24 + 16 + 40, "ev_sample");
+_Static_assert(sizeof(struct ev_sample) == 24 + 16 + 48, "ev_sample");
 _Static_assert(sizeof(struct ev_target) == 16 + 6 * EV_FILTERS + 28 * EV_FILTERS, "ev_target");
 _Static_assert(sizeof(struct ev_round) == 24 + 8, "ev_round");
 _Static_assert(sizeof(struct ev_state) == 24 + 16, "ev_state");

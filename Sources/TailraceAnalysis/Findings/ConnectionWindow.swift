@@ -11,6 +11,8 @@ public struct ConnectionWindow: Sendable {
     public let drained: Double?
     /// Handed over by the server, bytes a second, averaged over a few looks; nil: not known.
     public let written: Double?
+    /// The same over many looks; nil: not known.
+    let taken: TakenBytes?
     /// Share of the time in which the peer's window limited it; nil: this is the first look.
     public let peerWindowShare: Double?
     /// Segments sent again.
@@ -40,10 +42,14 @@ public struct ConnectionWindow: Sendable {
     public var wait: Int64 { max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked) }
 
     /// Its bytes are under way for far longer than the path needs, or lost and sent again. That they fill the peer's window then
-    /// is not the peer's doing: who reads slowly has acknowledged what fills it.
+    /// is not the peer's doing: who reads slowly has acknowledged what fills it. A small receive buffer drops what it has no
+    /// room for, and what is sent again then is no loss of the path: its window is full nearly all the time.
     public var isHeldOnPath: Bool {
-        (isPathInflated || recentRetransmits > 0.25) && 2 * Int64(sample.unackedBytes) > Int64(sample.peerWindow)
+        let isLossy = recentRetransmits > 0.25 && peerWindowShare ?? 0 < Self.windowAlone
+        return (isPathInflated || isLossy) && 2 * Int64(sample.unackedBytes) > Int64(sample.peerWindow)
     }
+    /// Share of the time from which the peer's window is all that limits it.
+    static let windowAlone = 0.9
 
     /// What holds its bytes, by the socket's own clocks, then by what limited its flushes.
     public var holder: WaitCause {
@@ -64,6 +70,7 @@ struct ConnectionMemory {
     let look: ConnectionLook
     let drained: Double?
     let written: Double?
+    let taken: TakenBytes?
     let leastRTT: Int64?
     let recentRetransmits: Double
     let looksQueued: Int
@@ -73,6 +80,7 @@ struct ConnectionMemory {
         look = window.look
         drained = window.drained
         written = window.written
+        taken = window.taken
         leastRTT = window.leastRTT
         recentRetransmits = window.recentRetransmits
         looksQueued = window.looksQueued
@@ -87,6 +95,9 @@ extension ConnectionWindow {
         let before = memory?.look
         length = before.map { max(0, sample.at - $0.sample.at) } ?? 0
         (drained, written) = Self.rates(look, memory, length)
+        var taken = memory?.taken
+        if taken == nil { taken = TakenBytes(look) } else { taken?.take(look) }
+        self.taken = taken
         peerWindowShare = before.flatMap { [length] before in
             length > 0
                 ? min(1, Double(max(0, sample.rwndLimited - before.sample.rwndLimited)) / Double(length)) : nil

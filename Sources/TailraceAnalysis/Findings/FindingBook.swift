@@ -12,6 +12,22 @@ struct FindingBook {
         /// How many it held when it was told last.
         var toldHeld = 0
         var occurrences = 0
+        /// As it was when it was worst.
+        var worst: Symptom?
+        /// Evidence that was not known when it was told last.
+        var unknown: Set<String> = []
+
+        /// It is told.
+        mutating func tell(_ finding: Finding, at time: Nanoseconds) {
+            (told, toldHeld) = (time, finding.held)
+            unknown = Set(finding.evidence.filter { !$0.isKnown }.map(\.name))
+        }
+
+        /// The most severe, that which held most, and of equals the last.
+        mutating func remember(_ symptom: Symptom) {
+            if let worst, (worst.severity, worst.held) > (symptom.severity, symptom.held) { return }
+            worst = symptom
+        }
     }
     private var pages = [Page](repeating: Page(), count: Anomaly.allCases.count)
     /// May change at any time: what is open is judged by the new ones next.
@@ -36,10 +52,12 @@ struct FindingBook {
         for (place, anomaly) in Anomaly.allCases.enumerated() {
             let check = anomaly.check
             let isOpen = pages[place].open != nil
-            let symptom = check.check(window, isOpen ? relaxed : limits)
+            let symptom = check.check(window, limits)
             let finding =
                 isOpen
-                ? follow(place, symptom, check, window)
+                ? follow(
+                    place, symptom, isThere: symptom != nil || check.check(window, relaxed) != nil, check, window
+                )
                 : begin(place, anomaly, symptom, check, window)
             if let finding { findings.append(finding) }
         }
@@ -62,29 +80,37 @@ struct FindingBook {
             server: window.server, symptom)
         finding.begin = min(finding.begin, pages[place].begin)
         pages[place].open = finding
-        (pages[place].told, pages[place].toldHeld) = (window.at, finding.held)
+        pages[place].tell(finding, at: window.at)
+        pages[place].worst = symptom
         return finding
     }
 
+    /// `symptom`: at the limits by which it opened; `isThere`: at relaxed ones, at which it goes on, and says nothing new.
     private mutating func follow(
-        _ place: Int, _ symptom: Symptom?, _ check: AnomalyCheck, _ window: ServerWindow
+        _ place: Int, _ symptom: Symptom?, isThere: Bool, _ check: AnomalyCheck, _ window: ServerWindow
     ) -> Finding? {
         guard var finding = pages[place].open else { return nil }
-        guard let symptom else {
+        guard isThere else {
             pages[place].windows += 1
             guard pages[place].windows >= check.closesAfter else { return nil }
             return close(place, finding, at: window.at)
         }
         pages[place].windows = 0
         let before = finding
-        finding.take(symptom, at: window.at)
+        finding.at = window.at
         finding.state = .updated
+        if let symptom {
+            finding.take(symptom, at: window.at)
+            pages[place].remember(symptom)
+        }
         pages[place].open = finding
+        let isNew = finding.evidence.contains { $0.isKnown && pages[place].unknown.contains($0.name) }
         let isWorse = finding.severity > before.severity || finding.held >= 2 * max(1, pages[place].toldHeld)
-        guard isWorse || window.at - pages[place].told >= Self.quiet && finding.evidence != before.evidence else {
+        guard isWorse || isNew || window.at - pages[place].told >= Self.quiet && finding.evidence != before.evidence
+        else {
             return nil
         }
-        (pages[place].told, pages[place].toldHeld) = (window.at, finding.held)
+        pages[place].tell(finding, at: window.at)
         return finding
     }
 
@@ -92,7 +118,9 @@ struct FindingBook {
         var finding = finding
         finding.state = .closed
         // It was over when it was seen last.
-        finding.end = max(finding.begin, finding.at)
+        let seen = finding.at
+        if let worst = pages[place].worst { finding.take(worst, at: seen) }
+        finding.end = max(finding.begin, seen)
         finding.at = time
         pages[place].open = nil
         pages[place].windows = 0

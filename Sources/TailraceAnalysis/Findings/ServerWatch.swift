@@ -53,7 +53,7 @@ struct ServerWatch {
         }
         guard known == nil, !response.isPartial else { return }
         let wait = (response.timeline[.read] ?? 0).sum(with: response.timeline[.accept] ?? 0)
-        arrivals.add(wait, on: response.connection)
+        arrivals.add(wait, on: response.connection, isFirst: response.number == 1)
     }
 
     private mutating func addPoints(_ response: EndedResponse) {
@@ -71,7 +71,8 @@ struct ServerWatch {
     /// All its connections were looked at. What opened, changed or closed goes to `findings`.
     @discardableResult
     mutating func take(
-        _ looks: [ConnectionLook], held: [HeldConnection] = [], _ sample: ServerSample, to findings: inout [Finding]
+        _ looks: [ConnectionLook], others: (held: [HeldConnection], waiting: [WaitingConnection]) = ([], []),
+        _ sample: ServerSample, to findings: inout [Finding]
     ) -> ServerWindow {
         let at = sample.at
         var connections: [ConnectionWindow] = []
@@ -87,7 +88,9 @@ struct ServerWatch {
             guard let response = look.response else { continue }
             stalls.add(open: response.begin, at: at)
             addGaps(of: response, since: before?.look.response)
-            if before?.look.response?.number != response.number { arrivals.add(response.readWait, on: look.connection) }
+            if before?.look.response?.number != response.number {
+                arrivals.add(response.readWait, on: look.connection, isFirst: false)
+            }
         }
         self.memory = memory
         tasks.add(sample, connections: memory.count)
@@ -97,8 +100,9 @@ struct ServerWatch {
         windows += 1
         if let provider = curve?.provider { curve?.now = Self.count(by: provider, in: sample) }
         let window = ServerWindow(
-            server: server, at: at, length: max(0, at - last), connections: connections, held: held,
-            inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc, correlations: correlations,
+            server: server, at: at, length: max(0, at - last), connections: connections, held: others.held,
+            waiting: others.waiting, inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc,
+            correlations: correlations,
             counted: sample.tasks.first?.open, curve: curve, tasks: trend, writing: sample.writing,
             leftBehind: tasks.leftBehind,
             pressure: stalls.pressure)

@@ -13,6 +13,8 @@ public struct ServerWindow: Sendable {
     public let connections: [ConnectionWindow]
     /// Closed connections that it holds still, by cookie.
     public let held: [HeldConnection]
+    /// What waits for it to accept or to read it, by cookie.
+    public let waiting: [WaitingConnection]
     /// Responses in flight.
     public let inFlight: Int
     /// Of the responses that were first seen in it.
@@ -48,6 +50,8 @@ public struct ServerWindow: Sendable {
 public struct Arrivals: Sendable {
     /// How many.
     public var count = 0
+    /// Of them, the first of their connections, where those may be gone by now.
+    public var firsts = 0
     /// How long they waited, ns.
     public var waits = Distribution()
     /// Of those that waited longest.
@@ -57,7 +61,8 @@ public struct Arrivals: Sendable {
     public init() {}
 
     /// One more.
-    mutating func add(_ wait: Int64, on connection: @autoclosure () -> Connection) {
+    mutating func add(_ wait: Int64, on connection: @autoclosure () -> Connection, isFirst: Bool) {
+        if isFirst { firsts += 1 }
         if count == 0 || wait > waits.max { worst = connection() }
         count += 1
         waits.add(wait)

@@ -65,13 +65,24 @@ struct TaskSeries {
         return trend
     }
 
-    /// Takes away what `cause` explains, and says how many tasks one of it is. The changes from reading to reading are
-    /// compared, not the values: a leak adds the same to each of them, and so nothing to the slope.
+    /// Over how many readings changes are compared: tasks and connections are counted a little after each other, and one that
+    /// comes between is in the change of another reading.
+    private static let lag = 5
+    /// Of chance, below which what explains has a trend.
+    private static let trended = 0.01
+
+    /// Takes away what `cause` explains, and says how many tasks one of it is. Changes are compared, not the values: a leak adds
+    /// the same to each of them, and so nothing to the slope.
     private static func explain(_ tasks: inout [Double], by cause: [Double]) -> Double? {
-        let changes = { (values: [Double]) in zip(values.dropFirst(), values).map { $0 - $1 } }
-        // One more each time: whether these or a leak bring the tasks cannot be told, and a ramp of clients is likelier.
-        guard let slope = (RobustLine(x: changes(cause), y: changes(tasks)) ?? RobustLine(x: cause, y: tasks))?.slope
-        else { return nil }
+        let changes = { (values: [Double]) in zip(values.dropFirst(lag), values).map { $0 - $1 } }
+        var slope = RobustLine(x: changes(cause), y: changes(tasks))?.slope
+        // As many more each time: whether these or a leak bring the tasks cannot be told, and a ramp of clients is likelier.
+        if slope == nil || Trend(cause).map({ $0.score > 0 && $0.probability < trended }) == true,
+            let level = RobustLine(x: cause, y: tasks)?.slope
+        {
+            slope = max(slope ?? level, level)
+        }
+        guard let slope else { return nil }
         let each = max(0, min(slope, 64))
         for place in tasks.indices { tasks[place] -= each * cause[place] }
         return each

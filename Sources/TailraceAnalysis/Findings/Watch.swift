@@ -71,11 +71,13 @@ public struct Watch {
         var connections: [Int32: [ConnectionLook]] = [:]
         for connection in look.connections { connections[connection.server.pid, default: []].append(connection) }
         let held = Dictionary(grouping: look.held, by: \.server.pid)
+        let waiting = look.waiting.isEmpty ? [:] : Dictionary(grouping: look.waiting, by: { $0.server?.pid ?? 0 })
         for var sample in look.samples {
             let pid = sample.server.pid
             let looks = (connections[pid] ?? []).sorted { $0.connection.cookie < $1.connection.cookie }
             if let index = places[pid]?.index {
-                told.windows.append(watches[index].take(looks, held: held[pid] ?? [], sample, to: &told.findings))
+                let others = (held: held[pid] ?? [], waiting: waiting[pid] ?? [])
+                told.windows.append(watches[index].take(looks, others: others, sample, to: &told.findings))
                 sample.pressure = watches[index].pressure.all
             }
             told.samples.append(sample)
@@ -93,7 +95,7 @@ public struct Watch {
             let server = watches[index].server
             guard !seen.contains(server.pid), watches[index].book.isBusy || held[server.pid] != nil else { continue }
             let sample = ServerSample(server: server, at: at)
-            watches[index].take([], held: held[server.pid] ?? [], sample, to: &findings)
+            watches[index].take([], others: (held[server.pid] ?? [], []), sample, to: &findings)
         }
     }
 

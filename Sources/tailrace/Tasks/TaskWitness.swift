@@ -120,7 +120,7 @@ final class TaskWitness {
             if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
         case .socketSampled(let sample):
             if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
-        case .roundEnded, .taskTold: break
+        case .connectionWaits, .roundEnded, .taskTold: break
         }
     }
 

@@ -37,7 +37,7 @@ extension AnomalyCheck {
                 Evidence("cwnd_segments", .count(Int64(worst.sample.congestionWindow))),
                 Evidence("drained_bytes_per_second", .bytesPerSecond(worst.drained.map { Int64(nearest: $0) })),
             ],
-            summary: sentence(window, congested, worst, retransmits: retransmits, unsent: unsent))
+            summary: sentence(window, congested, worst, retransmits: recent, unsent: unsent))
     }
 
     /// Of the segments that arrived meanwhile.
@@ -47,14 +47,14 @@ extension AnomalyCheck {
     }
 
     private static func sentence(
-        _ window: ServerWindow, _ congested: [ConnectionWindow], _ worst: ConnectionWindow, retransmits: Int64,
+        _ window: ServerWindow, _ congested: [ConnectionWindow], _ worst: ConnectionWindow, retransmits: Double,
         unsent: Int64
     ) -> String {
         var text = "The path to \(Phrase.count(congested.count, "connection", "connections")) of "
         text += "\(window.connections.count) is congested: \(worst.remote) has a round trip of "
         text += "\(Phrase.duration(worst.rtt ?? 0)) (least \(Phrase.duration(worst.leastRTT ?? 0))) and "
         text += "a congestion window of \(worst.sample.congestionWindow) segments; "
-        text += "\(Phrase.count(Int(retransmits), "segment was", "segments were")) sent again"
+        text += "\(Phrase.digits(retransmits)) segments are sent again between two looks"
         text += unsent > 0 ? ", and \(Phrase.bytes(unsent)) wait unsent." : "."
         return text
     }

@@ -17,8 +17,8 @@ extension AnomalyCheck {
         let resets = orphans.count(where: \.isReset)
         var text = "\(Phrase.count(orphans.count, "connection is", "connections are")) still held whose "
         text += "\(orphans.count == 1 ? "client has" : "clients have") \(how(resets, of: orphans.count)), "
-        text +=
-            "the longest since \(Phrase.duration(age)) (\(oldest.connection.remote)\(Phrase.target(oldest.response)))"
+        text += "the longest for \(oldest.isOlder ? "more than " : "")\(Phrase.duration(age)) "
+        text += "(\(oldest.connection.remote)\(Phrase.target(oldest.response)))"
         if left > 0 { text += ", and \(Phrase.count(left, "task", "tasks")) of ended responses went on" }
         return Symptom(
             orphans.count + left >= 100 ? .critical : .warning, held: orphans.count + left, since: oldest.since,
@@ -34,17 +34,21 @@ extension AnomalyCheck {
         let response: LookedResponse?
         let since: Nanoseconds
         let isReset: Bool
+        /// It was so before `since`.
+        let isOlder: Bool
 
         init?(_ window: ConnectionWindow, _ at: Nanoseconds, _ grace: Int64) {
             guard let fin = window.look.clientFin, at - fin >= grace,
                 at - (window.look.response?.acked ?? 0) >= grace
             else { return nil }
             (connection, response, since, isReset) = (window.look.connection, window.look.response, fin, false)
+            isOlder = window.look.isFinOlder
         }
 
         init?(_ held: HeldConnection, _ at: Nanoseconds, _ grace: Int64) {
             guard at - held.closed >= grace else { return nil }
             (connection, response, since, isReset) = (held.connection, held.response, held.closed, true)
+            isOlder = false
         }
     }
 

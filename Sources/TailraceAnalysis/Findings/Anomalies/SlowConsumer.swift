@@ -5,8 +5,13 @@ extension AnomalyCheck {
     /// Bytes or writers wait, and the peer's window is what they wait for.
     static let slowConsumer = AnomalyCheck { window, limits in
         let slow = window.connections.filter { connection in
-            let isFull = Int64(connection.sample.unsentBytes) >= limits.whole(.slowUnsent)
             let isLong = connection.wait >= limits.whole(.slowAge)
+            // A stream of tokens has few bytes: that some wait for so long is enough.
+            let isStill = connection.wait >= limits.whole(.slowAge).product(with: 2)
+            let isFull =
+                Int64(connection.sample.unsentBytes) >= limits.whole(.slowUnsent)
+                || isStill && connection.sample.unsentBytes > 0
+                    && connection.peerWindowShare ?? 0 >= ConnectionWindow.windowAlone
             let isHeld =
                 connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
             return isLong && isHeld && !connection.isHeldOnPath && (isFull || connection.sample.blocked > 0)
@@ -32,8 +37,9 @@ extension AnomalyCheck {
                 Evidence("peer_unsent_bytes", .bytes(Int64(worst.sample.unsentBytes))),
                 Evidence("peer_waits_ns", .duration(worst.wait)),
                 Evidence("peer_window_bytes", .bytes(Int64(worst.sample.peerWindow))),
-                Evidence("drained_bytes_per_second", .bytesPerSecond(worst.drained.map { Int64(nearest: $0) })),
-                Evidence("written_bytes_per_second", .bytesPerSecond(worst.written.map { Int64(nearest: $0) })),
+                Evidence("drained_bytes_per_second", .bytesPerSecond(worst.taken?.drained.map { Int64(nearest: $0) })),
+                Evidence("written_bytes_per_second", .bytesPerSecond(worst.taken?.written.map { Int64(nearest: $0) })),
+                Evidence("takes_nothing_ns", .duration(worst.taken?.idle)),
                 Evidence("peer_window_share", .share(worst.peerWindowShare)),
                 Evidence("response", .text(worst.responseID)),
                 Evidence("tasks_writing", .text(window.writing)),
@@ -58,14 +64,23 @@ extension AnomalyCheck {
             text += "\(Phrase.bytes(held)) of kernel memory, with \(isOne ? "its writer" : "their writers") waiting"
         }
         text += "; \(isOne ? "its client" : "the slowest"), \(worst.remote)\(Phrase.target(worst.look.response)), "
-        if let drained = worst.drained, let written = worst.written {
-            text += drained < 1 ? "takes nothing" : "drains \(Phrase.rate(drained))"
-            if written > drained * 1.1 { text += " while the server writes \(Phrase.rate(written))" }
-        } else {
-            text += "takes too little"
-        }
+        text += pace(worst)
         text += ", and the server has waited \(Phrase.duration(worst.wait)): its window is full."
         if let writing = window.writing { text += " \(writing)." }
+        return text
+    }
+}
+
+extension AnomalyCheck {
+    /// For less, a client may only take its bytes in lumps, ns.
+    private static let idle: Int64 = 2_000_000_000
+
+    private static func pace(_ worst: ConnectionWindow) -> String {
+        guard let drained = worst.taken?.drained, let written = worst.taken?.written else { return "takes too little" }
+        let idle = worst.taken?.idle ?? 0
+        var text = "drains \(Phrase.rate(drained))"
+        if idle >= Self.idle || drained < 1 { text = "has taken nothing for \(Phrase.duration(idle))" }
+        if written > drained * 1.1 { text += " while the server writes \(Phrase.rate(written))" }
         return text
     }
 }

@@ -51,7 +51,9 @@ extension AnomalyCheck {
             else { return nil }
             let sample = connection.sample
             isPath = sample.unsentBytes > 0 || sample.unackedBytes > 0
-            time = sample.at - (isPath ? max(response.acked, response.sent) : response.sent)
+            let silent = sample.at - (isPath ? max(response.acked, response.sent) : response.sent)
+            // A long flush is acknowledged as a whole, and its bytes one after the other.
+            time = isPath ? min(silent, connection.taken?.idle ?? silent) : silent
             guard time >= limits.whole(.stallSilence), Double(time) >= limits[.stallFactor] * Double(habit) else {
                 return nil
             }
