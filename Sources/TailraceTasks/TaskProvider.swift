@@ -52,7 +52,9 @@ public struct TaskProviderKind: Sendable {
 
     /// Goroutines.
     public static let go = TaskProviderKind(Goroutines.name, isRuntime: true) { pid throws(TaskError) in
-        try Goroutines(pid: pid)
+        let goroutines = try Goroutines(pid: pid)
+        goroutines.watches = true
+        return goroutines
     }
     /// Tasks of Swift Concurrency.
     public static let swift = TaskProviderKind(SwiftTasks.name, isRuntime: true) { pid throws(TaskError) in

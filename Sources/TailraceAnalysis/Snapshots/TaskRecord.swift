@@ -9,6 +9,7 @@ struct TaskRecord {
         let created: CodePlace?
         let state: String
         let waitsFor: String?
+        let waitsAt: CodePlace?
     }
     private struct Seen {
         var first: (at: Nanoseconds, count: Int)
@@ -72,7 +73,8 @@ struct TaskRecord {
 
     private static func key(_ pid: Int32, _ group: TaskGroup) -> GroupKey {
         GroupKey(
-            pid: pid, provider: group.provider, created: group.createdBy, state: group.state, waitsFor: group.waitsFor)
+            pid: pid, provider: group.provider, created: group.createdBy, state: group.state, waitsFor: group.waitsFor,
+            waitsAt: group.waitsAt)
     }
 
     /// Largest first.

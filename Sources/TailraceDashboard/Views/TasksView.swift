@@ -104,7 +104,8 @@ enum TaskGroupsList {
         Column(title: "OLDEST", width: 7, rank: 3),
         Column(title: "STATE", width: 9, isRight: false, rank: 4),
         Column(title: "WAITS FOR", width: 14, isRight: false, grows: true, most: 24),
-        Column(title: "CREATED BY", width: 20, isRight: false, grows: true, most: 60),
+        Column(title: "CREATED BY", width: 28, isRight: false, grows: true, most: 60),
+        Column(title: "WAITS AT", width: 20, isRight: false, rank: 5, grows: true, most: 60),
         Column(title: "PID", width: 7, rank: 2),
     ]
 
@@ -138,12 +139,8 @@ enum TaskGroupsList {
         case 3: return .text(group.state, base)
         case 4: return .text(group.waitsFor ?? "-", base)
         case 5:
-            let place = group.createdBy.map { place in
-                let file = place.file?.split(separator: "/").last.map(String.init)
-                let line = place.line.map { ":\($0)" } ?? ""
-                return place.function + (file.map { " (\($0)\(line))" } ?? "")
-            }
-            return .text(place ?? "-", base)
+            return .text(group.createdBy?.words ?? "-", base)
+        case 6: return .text(group.waitsAt?.words ?? "-", base)
         default: return .text("\(row.pid)", .dim)
         }
     }
