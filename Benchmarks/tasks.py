@@ -110,6 +110,36 @@ def say(name, found):
     print(f"     tailrace: {share.text(2, ' %')} of a processor, of which the reading of tasks (threads of its own) {reading.text(3, ' %')}")
 
 
+def ticks_ms(program, pid, looks=10):
+    """Processor time that `tasks --watch` takes for one look and the time between two, median: of the process, and all that it started."""
+    with subprocess.Popen([str(program), "tasks", str(pid), "--json", "--watch", "300ms"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as watch:
+        def spent():
+            threads = {}
+            for process in processes(watch.pid):
+                threads.update(threads_ns(process))
+            return sum(threads.values())
+
+        for _ in range(4):
+            watch.stdout.readline()
+        found = []
+        for _ in range(looks):
+            before = spent()
+            watch.stdout.readline()
+            found.append((spent() - before) / 1e6)
+        watch.terminate()
+    return sorted(found)[looks // 2]
+
+
+def say_census(program):
+    """Of many goroutines against few: what differs is the census, with the ages of all."""
+    with go_servers.GoServer(go_servers.build(go_servers.releases()[-1])) as server:
+        few = ticks_ms(program, server.pid)
+        for more, count in ((10_000, 10_000), (90_000, 100_000)):
+            server.ask("/spawn?n=%d" % more)
+            print(f"census of {count:,} goroutines: {ticks_ms(program, server.pid) - few:.1f} ms of a processor")
+
+
 def main():
     chosen = options()
     if os.geteuid() != 0:
@@ -121,6 +151,7 @@ def main():
             say(name, windows(command, server, chosen))
         if server.goroutines() < chosen.goroutines:
             sys.exit("bench: the server lost its goroutines")
+    say_census(chosen.program)
     print(f"load average at the end: {' '.join(open('/proc/loadavg').read().split()[:3])}")
 
 

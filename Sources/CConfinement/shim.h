@@ -81,8 +81,18 @@ static inline int cconfinement_drop_capabilities(void)
 	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(__NR_capset, &header, none) ? -1 : 0;
 }
 
+/* Whether this process may become another user. Root of a container often may not. */
+static inline int cconfinement_may_change_user(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct has[2] = { { 0 } };
+	unsigned int needed = 1U << CAP_SETUID | 1U << CAP_SETGID;
+
+	return syscall(__NR_capget, &header, has) == 0 && (has[0].effective & needed) == needed;
+}
+
 /*
- * From its return on: nobody, without capabilities, files, processes or network, and with limits of memory and processor
+ * From its return on: nobody, or root by name only where the user may not be changed (which opens no file: no call does); without capabilities, files, processes or network, and with limits of memory and processor
  * time. 0, or the step that failed.
  */
 static inline int cconfinement_enter(unsigned long long memory_bytes, unsigned long long processor_seconds)
@@ -92,7 +102,7 @@ static inline int cconfinement_enter(unsigned long long memory_bytes, unsigned l
 	if (cconfinement_limit(RLIMIT_AS, memory_bytes) != 0 || cconfinement_limit(RLIMIT_CPU, processor_seconds) != 0 ||
 	    cconfinement_limit(RLIMIT_CORE, 0) != 0 || cconfinement_limit(RLIMIT_FSIZE, 0) != 0)
 		return 2;
-	if (geteuid() == 0) {
+	if (geteuid() == 0 && cconfinement_may_change_user()) {
 		if (setgroups(0, NULL) != 0 ||
 		    setresgid(CCONFINEMENT_NOBODY, CCONFINEMENT_NOBODY, CCONFINEMENT_NOBODY) != 0 ||
 		    setresuid(CCONFINEMENT_NOBODY, CCONFINEMENT_NOBODY, CCONFINEMENT_NOBODY) != 0)

@@ -14,6 +14,7 @@ struct ProcessLookup {
     /// Of a recording: those that `known` had before it was full.
     private var earlier: [Key: Server] = [:]
     private let isRecorded: Bool
+    private var names = ContainerNames()
     /// More processes than this are asked for again: memory stays bounded.
     private let capacity = 4096
     /// Told of each process that was looked up.
@@ -26,9 +27,11 @@ struct ProcessLookup {
     mutating func server(pid: Int32, started: Nanoseconds, comm: String, cgroup: UInt64) -> Server {
         let key = Key(pid: pid, started: started, comm: comm)
         if let server = known[key] ?? earlier[key] { return server }
+        let cgroups = isRecorded ? nil : readFile("/proc/\(pid)/cgroup")
         let server = Server(
             pid: pid, started: started, comm: comm, executable: isRecorded ? nil : readLink("/proc/\(pid)/exe"),
-            cgroup: (isRecorded ? nil : cgroupPath(of: pid)) ?? "<\(cgroup)>")
+            cgroup: cgroups.flatMap(Self.unifiedPath) ?? "<\(cgroup)>",
+            container: cgroups.flatMap { Container(cgroups: $0) }.map { names.named($0) })
         keep(server, as: key)
         found?(server)
         return server
@@ -49,8 +52,7 @@ struct ProcessLookup {
     }
 
     /// The path behind `0::` in /proc/PID/cgroup: cgroup v2, also in hybrid mode.
-    private func cgroupPath(of pid: Int32) -> String? {
-        guard let text = readFile("/proc/\(pid)/cgroup") else { return nil }
+    private static func unifiedPath(in text: String) -> String? {
         for line in text.split(separator: "\n") where line.hasPrefix("0::") { return String(line.dropFirst(3)) }
         return nil
     }

@@ -5,7 +5,7 @@ import TailraceModel
 enum RecordedProcesses {
     private enum Tag: UInt16 {
         case pid = 1
-        case started, comm, executable, cgroup
+        case started, comm, executable, cgroup, container, podUID, containerName, pod, namespace
     }
 
     static func add(_ server: Server, to fields: inout FieldWriter) {
@@ -14,6 +14,12 @@ enum RecordedProcesses {
         fields.add(Tag.comm.rawValue, server.comm)
         fields.add(Tag.executable.rawValue, server.executable)
         fields.add(Tag.cgroup.rawValue, server.cgroup)
+        guard let container = server.container else { return }
+        fields.add(Tag.container.rawValue, container.id)
+        fields.add(Tag.podUID.rawValue, container.podUID)
+        fields.add(Tag.containerName.rawValue, container.name)
+        fields.add(Tag.pod.rawValue, container.pod)
+        fields.add(Tag.namespace.rawValue, container.namespace)
     }
 
     /// Calls `take` for each process; false: the list is not whole, and nothing was taken.
@@ -29,6 +35,11 @@ enum RecordedProcesses {
             case .comm: entry?.comm = field.text
             case .executable: entry?.executable = field.text
             case .cgroup: entry?.cgroup = field.text
+            case .container: entry?.container.id = field.text
+            case .podUID: entry?.container.podUID = field.text
+            case .containerName: entry?.container.name = field.text
+            case .pod: entry?.container.pod = field.text
+            case .namespace: entry?.container.namespace = field.text
             case nil: break
             }
         }
@@ -42,11 +53,14 @@ enum RecordedProcesses {
         var comm = ""
         var executable: String?
         var cgroup: String?
+        var container = Container()
 
         init(pid: Int32) { self.pid = pid }
 
         var server: Server {
-            Server(pid: pid, started: started, comm: comm, executable: executable, cgroup: cgroup)
+            Server(
+                pid: pid, started: started, comm: comm, executable: executable, cgroup: cgroup,
+                container: container == Container() ? nil : container)
         }
     }
 }

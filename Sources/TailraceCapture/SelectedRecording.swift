@@ -6,6 +6,8 @@ import TailraceModel
 public final class SelectedRecording: RecordingTap {
     private let target: Target
     private let tap: any RecordingTap
+    /// Until it began: none of its own.
+    private let before: Loss
     private var chosen: Set<UInt64> = []
     /// Connections of processes of which nobody has told yet in which cgroup they are.
     private var undecided: [UInt64: ev_socket] = [:]
@@ -13,8 +15,10 @@ public final class SelectedRecording: RecordingTap {
     private static let mostUndecided = 4096
     private static let mostServers = 4096
 
-    /// `tap`: takes what is chosen.
-    public init(_ target: Target, _ tap: any RecordingTap) { (self.target, self.tap) = (target, tap) }
+    /// `tap`: takes what is chosen. `before`: what the run had made and lost when this recording began.
+    public init(_ target: Target, _ tap: any RecordingTap, before: Loss = Loss()) {
+        (self.target, self.tap, self.before) = (target, tap, before)
+    }
 
     /// A connection is judged when it is announced; then what belongs to it is handed on, or is not.
     public func take(_ record: UnsafeRawBufferPointer) {
@@ -54,7 +58,7 @@ public final class SelectedRecording: RecordingTap {
 
     /// After each drain.
     public func tick(at now: Nanoseconds, anchor: ClockAnchor, loss: () -> Loss) {
-        tap.tick(at: now, anchor: anchor, loss: loss)
+        tap.tick(at: now, anchor: anchor, loss: { loss().since(before) })
     }
 
     private func judge(_ socket: ev_socket) {

@@ -36,6 +36,25 @@ public final class ServingTasks: @unchecked Sendable {
         bpf_map_delete_elem(layouts, &key)
     }
 
+    /// The goroutines of that process that serve a connection, or have, as far as that is remembered: 65,536 connections.
+    public func all(of pid: Int32) -> Set<UInt64> {
+        var found: Set<UInt64> = []
+        var key: UInt64 = 0
+        var next: UInt64 = 0
+        var task = ev_serving_task()
+        var isFirst = true
+        // Connections come and go meanwhile: as many steps as there is room for end the walk.
+        for _ in 0..<EV_TASK_CONNECTIONS {
+            let result = isFirst ? bpf_map_get_next_key(tasks, nil, &next) : bpf_map_get_next_key(tasks, &key, &next)
+            guard result == 0 else { break }
+            (key, isFirst) = (next, false)
+            if bpf_map_lookup_elem(tasks, &key, &task) == 0, task.pid == UInt32(bitPattern: pid) {
+                found.insert(task.id)
+            }
+        }
+        return found
+    }
+
     /// Where it is kept who serves: for a process that may only look there.
     public var descriptor: Int32 { tasks }
 }

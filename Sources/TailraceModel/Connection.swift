@@ -80,14 +80,20 @@ public final class Server: Codable, Sendable {
     public let executable: String?
     /// Path of its cgroup v2, or the id in angle brackets where the path is not known.
     public let cgroup: String?
+    /// That it runs in; nil: none, or not known.
+    public let container: Container?
 
     /// All that is known of it.
-    public init(pid: Int32, started: Nanoseconds, comm: String, executable: String?, cgroup: String?) {
+    public init(
+        pid: Int32, started: Nanoseconds, comm: String, executable: String?, cgroup: String?,
+        container: Container? = nil
+    ) {
         self.pid = pid
         self.started = started
         self.comm = comm
         self.executable = executable
         self.cgroup = cgroup
+        self.container = container
     }
 }
 

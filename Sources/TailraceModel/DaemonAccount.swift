@@ -28,6 +28,8 @@ public struct DaemonAccount: Sendable {
     public var service: ServiceCounts?
     /// The recording that runs all the time.
     public var flight: FlightAccount?
+    /// The process apart that counts tasks.
+    public var taskReader: TaskReader?
     /// What is sent to an OTLP endpoint.
     public var otlp: OTLPCounts?
     /// How much of its work it still does.
@@ -71,6 +73,17 @@ public struct DaemonAccount: Sendable {
         public init() {}
     }
 
+    /// The process apart that counts the servers' tasks.
+    public struct TaskReader: Sendable, Equatable {
+        /// False: it has ended, and no tasks are counted.
+        public var isReading: Bool
+        /// How often it ended by itself, since the daemon began.
+        public var ended: UInt64
+
+        /// Both.
+        public init(isReading: Bool, ended: UInt64) { (self.isReading, self.ended) = (isReading, ended) }
+    }
+
     /// Requests to an OTLP endpoint, since it began.
     public struct OTLPCounts: Sendable {
         /// Taken by it.
@@ -85,6 +98,8 @@ public struct DaemonAccount: Sendable {
         public var queuedBytes: Int64 = 0
         /// Bytes that were taken by it.
         public var sentBytes: UInt64 = 0
+        /// Why the last one was not; nil: it was, or there was none.
+        public var failure: String?
 
         /// None.
         public init() {}

@@ -58,9 +58,13 @@ extension Metric {
         "tailrace.followed_connections", .gauge, .count, "Connections that are followed, of all servers")
     package static let probeUp = Metric(
         "tailrace.probe.up", .gauge, .count, "1: the kernel program is attached; 0: it is missing")
+    package static let taskReaderUp = Metric(
+        "tailrace.task_reader.up", .gauge, .count, "1: the process apart that counts tasks does; 0: it has ended")
+    package static let taskReaderEnded = Metric(
+        "tailrace.task_reader.ended", .counter, .count, "How often that process ended by itself")
     static let ownEvents = [
         eventsMade, eventsDelivered, eventsLost, eventsMissed, eventsUndecodable, eventsUnattributed, eventsMerged,
-        headsUnread, untracked, adopted, followed, probeUp,
+        headsUnread, untracked, adopted, followed, probeUp, taskReaderUp, taskReaderEnded,
     ]
 
     package static let clients = Metric("tailrace.clients", .gauge, .count, "Clients of the daemon, now")
@@ -103,5 +107,7 @@ extension Metric {
         "tailrace.otlp.unsent_spans", .counter, .count, "Spans that there was no room for in a request")
     package static let otlpSentBytes = Metric("tailrace.otlp.sent", .counter, .bytes, "Bytes of OTLP requests taken")
     package static let otlpQueued = Metric("tailrace.otlp.queued", .gauge, .bytes, "Bytes of OTLP requests that wait")
-    static let ownExport = [otlpSent, otlpRetried, otlpDropped, otlpUnsentSpans, otlpSentBytes, otlpQueued]
+    package static let otlpUp = Metric(
+        "tailrace.otlp.up", .gauge, .count, "1: the last attempt to send was taken, or there was none; 0: it failed")
+    static let ownExport = [otlpUp, otlpSent, otlpRetried, otlpDropped, otlpUnsentSpans, otlpSentBytes, otlpQueued]
 }

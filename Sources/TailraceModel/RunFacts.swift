@@ -20,6 +20,10 @@ public struct RunFacts: Codable, Sendable {
     public var anchor = ClockAnchor(monotonic: 0, wall: 0)
     /// What did not arrive.
     public var loss = Loss()
+    /// Of it, events of the last minutes; nil: that is not kept apart.
+    public var recentlyUnseen: UInt64?
+    /// How much of its work the daemon does; nil: it is none.
+    public var detail: DetailLevel?
     /// Events a second, over the last interval; nil: not known yet.
     public var eventsPerSecond: Double?
     /// Our own processor time over the last interval, of one core, all threads; nil: not known yet.
@@ -51,10 +55,13 @@ public struct ReplayPosition: Equatable, Codable, Sendable {
     public var isPlaying: Bool
     /// Nothing more comes.
     public var isAtEnd: Bool
+    /// On the way to another moment: the picture is the one before.
+    public var isSeeking: Bool
 
     /// All of it.
     public init(
-        begin: Nanoseconds, end: Nanoseconds?, at: Nanoseconds, speed: Double, isPlaying: Bool, isAtEnd: Bool
+        begin: Nanoseconds, end: Nanoseconds?, at: Nanoseconds, speed: Double, isPlaying: Bool, isAtEnd: Bool,
+        isSeeking: Bool = false
     ) {
         self.begin = begin
         self.end = end
@@ -62,5 +69,6 @@ public struct ReplayPosition: Equatable, Codable, Sendable {
         self.speed = speed
         self.isPlaying = isPlaying
         self.isAtEnd = isAtEnd
+        self.isSeeking = isSeeking
     }
 }

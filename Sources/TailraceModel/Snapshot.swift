@@ -28,12 +28,16 @@ public struct Snapshot: Codable, Sendable {
     public var servers: [ServerRow] = []
     /// Open responses, the first of those that were asked for.
     public var open: [ResponseRow] = []
+    /// How many were asked for: what the filter lets through.
+    public var openCount = 0
     /// The same put together; empty: not asked for.
     public var groups: [GroupRow] = []
     /// The slowest responses that ended in the last minutes, longest first.
     public var ended: [ResponseRow] = []
-    /// Those that wait longest first.
+    /// Connections, the first of those that were asked for.
     public var connections: [SocketRow] = []
+    /// How many were asked for: what the filter lets through.
+    public var connectionCount = 0
     /// Open tasks.
     public var tasks = TaskPicture()
     /// Open ones, the most severe first, then closed ones, the newest first.
@@ -61,6 +65,8 @@ public struct SnapshotTotals: Codable, Sendable {
     public var held = [Int](repeating: 0, count: Holder.allCases.count)
     /// Unsent bytes of those, by position in `Holder.allCases`.
     public var heldBytes = [Int64](repeating: 0, count: Holder.allCases.count)
+    /// The one of those that waits longest, by position in `Holder.allCases`; nil: there is none.
+    public var heldLongest = [HeldClient?](repeating: nil, count: Holder.allCases.count)
     /// Connections that are followed.
     public var connections = 0
     /// Writers that wait for room.
@@ -88,6 +94,20 @@ public struct SnapshotTotals: Codable, Sendable {
 
     /// Nothing.
     public init() {}
+}
+
+/// Whose bytes are held, and for how long.
+public struct HeldClient: Codable, Sendable, Equatable {
+    /// The client.
+    public var remote: Endpoint
+    /// ns.
+    public var wait: Int64
+
+    /// Both.
+    public init(remote: Endpoint, wait: Int64) {
+        self.remote = remote
+        self.wait = wait
+    }
 }
 
 /// One value a second, oldest first, the newest second last; nil: not known.
@@ -143,7 +163,7 @@ public struct HeatMap: Codable, Sendable {
 public struct TaskCurve: Codable, Sendable {
     /// A range of open tasks.
     public struct Point: Codable, Sendable, Equatable {
-        /// Mean number of responses in flight when responses of it began.
+        /// Mean number of open tasks when responses of it began.
         public var tasks: Double
         /// Their median latency, ns.
         public var latency: Double
@@ -160,16 +180,19 @@ public struct TaskCurve: Codable, Sendable {
     public var knee: Double?
     /// Responses in it.
     public var count: Int
-    /// In flight now.
-    public var now: Int
+    /// What is counted as a task: `go`, `swift`, `uprobe`, `threads`; `responses`: those in flight.
+    public var provider: String
+    /// How many of those are open now; nil: not known.
+    public var now: Int?
     /// Whose.
     public var server: Server
 
     /// All of it.
-    public init(points: [Point], knee: Double?, count: Int, now: Int, server: Server) {
+    public init(points: [Point], knee: Double?, count: Int, provider: String, now: Int?, server: Server) {
         self.points = points
         self.knee = knee
         self.count = count
+        self.provider = provider
         self.now = now
         self.server = server
     }

@@ -20,7 +20,7 @@ public enum RowOrder: String, CaseIterable, Codable, Sendable {
         case .wait: Self.larger(left.wait, right.wait)
         case .unsent: Self.larger(left.unsentBytes, right.unsentBytes)
         case .queued: Self.larger(left.queuedBytes, right.queuedBytes)
-        case .age: Self.larger(left.duration, right.duration)
+        case .age: Self.larger(left.duration ?? -1, right.duration ?? -1)
         case .gap: Self.larger(left.silence ?? -1, right.silence ?? -1)
         case .rtt: Self.larger(left.rtt ?? -1, right.rtt ?? -1)
         case .peer: Self.larger(right.remote, left.remote)
@@ -38,9 +38,48 @@ public enum RowOrder: String, CaseIterable, Codable, Sendable {
         // Places are sorted, because rows are large.
         let places = rows.indices.sorted { left, right in
             if let first = isBefore(rows[left], rows[right]) { return first != isReversed }
-            if rows[left].begin != rows[right].begin { return rows[left].begin < rows[right].begin }
+            let begins = (rows[left].begin ?? .min, rows[right].begin ?? .min)
+            if begins.0 != begins.1 { return begins.0 < begins.1 }
             if rows[left].key.cookie != rows[right].key.cookie { return rows[left].key.cookie < rows[right].key.cookie }
             return rows[left].key.number < rows[right].key.number
+        }
+        return places.prefix(most).map { rows[$0] }
+    }
+}
+
+/// A column that connections are sorted by.
+public enum ConnectionOrder: String, CaseIterable, Codable, Sendable {
+    /// Longest wait of an unsent byte or a writer.
+    case wait
+    case unsent
+    case unacked
+    case queued
+    case rtt
+    case peer
+    case server
+
+    /// Whether that row comes first, with the largest on top; texts ascend.
+    func isBefore(_ left: SocketRow, _ right: SocketRow) -> Bool? {
+        switch self {
+        case .wait: Self.larger(left.wait, right.wait) ?? ConnectionOrder.queued.isBefore(left, right)
+        case .unsent: Self.larger(left.sample.unsentBytes, right.sample.unsentBytes)
+        case .unacked: Self.larger(left.sample.unackedBytes, right.sample.unackedBytes)
+        case .queued: Self.larger(left.sample.queuedBytes, right.sample.queuedBytes)
+        case .rtt: Self.larger(left.rtt ?? -1, right.rtt ?? -1)
+        case .peer: Self.larger(right.connection.remote, left.connection.remote)
+        case .server: Self.larger(right.server.comm, left.server.comm) ?? Self.larger(right.server.pid, left.server.pid)
+        }
+    }
+
+    private static func larger<Value: Comparable>(_ left: Value, _ right: Value) -> Bool? {
+        left == right ? nil : left > right
+    }
+
+    /// In order, `most` at most; equal ones by cookie, so that rows do not jump.
+    public func sorted(_ rows: [SocketRow], isReversed: Bool, most: Int = .max) -> [SocketRow] {
+        let places = rows.indices.sorted { left, right in
+            if let first = isBefore(rows[left], rows[right]) { return first != isReversed }
+            return rows[left].connection.cookie < rows[right].connection.cookie
         }
         return places.prefix(most).map { rows[$0] }
     }
@@ -52,6 +91,10 @@ public struct SnapshotRequest: Equatable, Codable, Sendable {
     public var order = RowOrder.wait
     /// The smallest first.
     public var isReversed = false
+    /// Of connections.
+    public var connectionOrder = ConnectionOrder.wait
+    /// Of those, the smallest first.
+    public var isConnectionReversed = false
     /// Rows that do not hold this text, in any case, are left out; empty: none are.
     public var filter = ""
     /// How open responses are put together.

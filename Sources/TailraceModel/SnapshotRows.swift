@@ -4,7 +4,7 @@
 public struct ResponseKey: Hashable, Codable, Sendable {
     /// Of its connection.
     public let cookie: UInt64
-    /// On that connection, from 1.
+    /// On that connection, from 1; 0: the one in the making, of which no begin is known.
     public let number: Int
 
     /// Both.
@@ -108,6 +108,8 @@ public struct SocketRow: Codable, Sendable {
 
     /// How long its oldest unsent byte, or its writer, has waited, ns.
     public var wait: Int64 { max(sample.unsentBytes > 0 ? sample.oldestUnsent : 0, sample.blocked) }
+    /// No response is in the making, as far as anybody can tell.
+    public var isIdle: Bool { response == nil && sample.unsentBytes == 0 && sample.blocked == 0 }
 }
 
 /// One response, open or ended.
@@ -126,10 +128,10 @@ public struct ResponseRow: Codable, Sendable {
     public var isStreaming: Bool
     /// nil: it is open.
     public var endedBy: Ending?
-    /// The request's first byte was readable.
-    public var begin: Nanoseconds
-    /// So far, or in all, ns.
-    public var duration: Int64
+    /// The request's first byte was readable; nil: that was before anybody looked.
+    public var begin: Nanoseconds?
+    /// So far, or in all, ns; nil: not known.
+    public var duration: Int64?
     /// Where it is; of an ended one, where it was longest.
     public var stage: Stage
     /// Who holds its bytes, or held them longest.
@@ -146,8 +148,8 @@ public struct ResponseRow: Codable, Sendable {
     public var silence: Int64?
     /// Its usual gap (p50) between flushes, ns; nil: fewer than two flushes.
     public var gap: Int64?
-    /// Send calls that are acknowledged.
-    public var flushes: Int64
+    /// Send calls that are acknowledged; nil: not known.
+    public var flushes: Int64?
     /// Smoothed round trip, ns.
     public var rtt: Int64?
     /// Acknowledged, bytes a second; nil: not known.
@@ -160,7 +162,7 @@ public struct ResponseRow: Codable, Sendable {
     public var timeline: StageTimes?
 
     /// Open or ended, with what both have; the rest is nothing, or not known.
-    public init(number: Int, on connection: Connection, server: Server?, begin: Nanoseconds, duration: Int64) {
+    public init(number: Int, on connection: Connection, server: Server?, begin: Nanoseconds?, duration: Int64?) {
         key = ResponseKey(cookie: connection.cookie, number: number)
         self.connection = connection
         self.server = server
@@ -170,10 +172,12 @@ public struct ResponseRow: Codable, Sendable {
         isStreaming = false
         stage = .app
         holder = .nobody
-        (wait, blocked, unsentBytes, queuedBytes, flushes) = (0, 0, 0, 0, 0)
+        (wait, blocked, unsentBytes, queuedBytes) = (0, 0, 0, 0)
         isClientGone = false
     }
 
+    /// Its bytes wait, and neither its begin nor its head was seen: it began before anybody looked.
+    public var isUnseen: Bool { key.number == 0 }
     /// The client.
     public var remote: Endpoint { connection.remote }
     /// Local port.
@@ -196,8 +200,8 @@ public struct GroupRow: Codable, Sendable {
     public var queuedBytes: Int64 = 0
     /// The longest wait, ns.
     public var wait: Int64 = 0
-    /// The oldest, ns.
-    public var age: Int64 = 0
+    /// The oldest, ns; nil: of none is known when it began.
+    public var age: Int64?
     /// Who holds most of those that wait.
     public var holder = Holder.nobody
     /// The one that waits longest.
@@ -214,7 +218,7 @@ public struct GroupRow: Codable, Sendable {
         if row.holder != .nobody { waiting += 1 }
         unsentBytes = unsentBytes.sum(with: row.unsentBytes)
         queuedBytes = queuedBytes.sum(with: row.queuedBytes)
-        age = max(age, row.duration)
+        age = [age, row.duration].compactMap { $0 }.max()
         if row.wait > wait || count == 1 { (wait, holder, worst) = (row.wait, row.holder, row.key) }
     }
 

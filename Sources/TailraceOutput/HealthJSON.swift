@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import FoundationEssentials
 import TailraceModel
 
 extension ServiceJSON {
@@ -30,9 +31,22 @@ extension ServiceJSON {
             $0.field("unattributed", account.unattributed.map { Int64(clamping: $0) })
         }
         line.optional("clients", account.service) { $0.clients($1) }
+        line.optional("task_reader", account.taskReader) {
+            $0.field("reading", $1.isReading)
+            $0.field("ended", $1.ended)
+        }
         line.optional("flight", account.flight) { $0.flight($1) }
         line.optional("otlp", account.otlp) { $0.otlp($1) }
         return line.closed()
+    }
+}
+
+extension ServiceJSON {
+    private struct Health: Decodable { let target: TracedTarget }
+
+    /// What a daemon traces, by its health; nil: it does not say.
+    public static func target(inHealth bytes: [UInt8]) -> TracedTarget? {
+        (try? JSONDecoder().decode(Health.self, from: Data(bytes)))?.target
     }
 }
 
@@ -78,5 +92,6 @@ extension JSONLine {
         field("unsent_spans", counts.unsentSpans)
         field("queued_bytes", counts.queuedBytes)
         field("sent_bytes", counts.sentBytes)
+        field("failure", string: counts.failure)
     }
 }

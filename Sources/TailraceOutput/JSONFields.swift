@@ -7,13 +7,23 @@ extension JSONLine {
         field("host", string: run.host)
         field("kernel", string: run.kernel)
         field("backend", string: run.backend)
-        object("target") {
-            $0.array("ports", numbers: run.ports.map(Int64.init))
-            $0.array("pids", numbers: run.pids.map(Int64.init))
-            $0.array("comms", strings: run.comms)
-            $0.array("cgroups", strings: run.cgroups)
-        }
+        var target = TracedTarget()
+        (target.ports, target.pids, target.comms, target.cgroups) = (run.ports, run.pids, run.comms, run.cgroups)
+        object("target") { $0.target(target) }
         object("unavailable") { $0.field("driver", string: run.driverUnavailable) }
+    }
+
+    mutating func target(_ target: TracedTarget) {
+        array("ports", numbers: target.ports.map(Int64.init))
+        array("pids", numbers: target.pids.map(Int64.init))
+        array("comms", strings: target.comms)
+        array("cgroups", strings: target.cgroups)
+    }
+
+    mutating func detail(_ level: DetailLevel) {
+        field("level", level.rawValue)
+        field("name", string: level.name)
+        field("meaning", string: level.words)
     }
 
     mutating func distribution(_ name: StaticString, _ values: Distribution) {
@@ -35,6 +45,14 @@ extension JSONLine {
         field("comm", string: server?.comm)
         field("exe", string: server?.executable)
         field("cgroup", string: server?.cgroup)
+        guard let container = server?.container else { return null("container") }
+        object("container") {
+            $0.field("id", string: container.id)
+            $0.field("name", string: container.name)
+            $0.field("pod", string: container.pod)
+            $0.field("namespace", string: container.namespace)
+            $0.field("pod_uid", string: container.podUID)
+        }
     }
 
     mutating func gap(_ name: StaticString, _ values: Distribution) {

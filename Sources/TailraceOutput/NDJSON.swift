@@ -14,6 +14,11 @@ public struct NDJSON: ResponseFormat {
     public func begin() -> [UInt8] {
         var line = JSONLine(type: "meta")
         line.run(run)
+        if let target = run.daemonTarget {
+            line.object("daemon_target") { $0.target(target) }
+        } else {
+            line.null("daemon_target")
+        }
         line.object("clock") {
             $0.field("monotonic_ns", run.anchor.monotonic)
             $0.field("wall", wall: run.anchor.wall)
@@ -157,6 +162,14 @@ public struct NDJSON: ResponseFormat {
         var line = JSONLine(type: "loss")
         line.field("at", wall: wall)
         line.object("loss") { $0.loss(loss) }
+        return line.closed()
+    }
+
+    /// How much the daemon does, once that has changed.
+    public func detail(_ level: DetailLevel, at wall: Int64) -> [UInt8] {
+        var line = JSONLine(type: "detail")
+        line.field("at", wall: wall)
+        line.object("detail") { $0.detail(level) }
         return line.closed()
     }
 

@@ -74,6 +74,13 @@ public struct OTLPMetrics: Sendable {
                 list.add("os.type", "linux")
                 list.add("os.version", run.kernel)
                 list.add("tailrace.cgroup.name", resource.cgroup)
+                // Of a pod: no other name of a cgroup has a slash.
+                let parts = resource.cgroup?.split(separator: "/").map(String.init) ?? []
+                if parts.count == 3 {
+                    list.add("k8s.namespace.name", parts[0])
+                    list.add("k8s.pod.name", parts[1])
+                    list.add("container.name", parts[2])
+                }
                 list.add("tailrace.backend", run.backend)
             }
         }

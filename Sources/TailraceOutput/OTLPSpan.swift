@@ -14,6 +14,11 @@ extension JSONLine {
             list.add("process.pid", server.map { Int64($0.pid) })
             list.add("process.executable.path", server?.executable)
             list.add("tailrace.cgroup", server?.cgroup)
+            list.add("container.id", server?.container?.id)
+            list.add("container.name", server?.container?.name)
+            list.add("k8s.pod.uid", server?.container?.podUID)
+            list.add("k8s.pod.name", server?.container?.pod)
+            list.add("k8s.namespace.name", server?.container?.namespace)
             list.add("tailrace.backend", run.backend)
         }
     }

@@ -17,6 +17,7 @@ public enum SnapshotJSON {
             $0.field("resident_bytes", snapshot.facts.ownBytes)
             $0.field("events_per_second", number: snapshot.facts.eventsPerSecond)
         }
+        if let level = snapshot.facts.detail { line.object("detail") { $0.detail(level) } } else { line.null("detail") }
         line.field("verdict", sentences: snapshot.verdict.sentence)
         line.object("totals") { $0.totals(snapshot.totals) }
         line.object("responses") { $0.stages(snapshot.responses) }

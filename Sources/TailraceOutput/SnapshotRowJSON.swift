@@ -26,7 +26,7 @@ extension JSONLine {
     mutating func responseRow(_ row: ResponseRow, _ anchor: ClockAnchor) {
         field("id", string: row.key.id)
         field("state", string: row.endedBy == nil ? "open" : "ended")
-        field("begin", wall: anchor.wall(at: row.begin))
+        field("begin", wall: row.begin.map { anchor.wall(at: $0) })
         field("duration_ns", row.duration)
         object("server") { $0.server(row.server) }
         object("connection") { $0.connection(row.connection) }

@@ -83,8 +83,13 @@ struct GoFunctionTable {
         return found
     }
 
-    /// File and line of the instruction at `offset`.
+    /// File and line of the instruction at `offset`; where that is of another function, which was put in line here, those of its call.
     func place(of offset: UInt32, in function: Function) -> (file: String, line: Int)? {
+        let own = value(column: 20, at: function.entry, of: function)
+        // Code that is put in line begins behind an instruction that is its call's.
+        var last: UInt32?
+        let there = value(column: 20, at: offset, of: function) { file, end in if file == own { last = end &- 1 } }
+        let offset = there == own ? offset : last ?? offset
         guard let file = value(column: 20, at: offset, of: function), file >= 0,
             let line = value(column: 24, at: offset, of: function), line > 0,
             let unit = table.integer(UInt32.self, at: function.record + 32),
@@ -94,8 +99,11 @@ struct GoFunctionTable {
         return (text, Int(line))
     }
 
-    /// A value that changes along a function: pairs of (change of the value, length in bytes), from -1.
-    private func value(column: Int, at wanted: UInt32, of function: Function) -> Int32? {
+    /// A value that changes along a function: pairs of (change of the value, length in bytes), from -1. `pass` is told of what comes before:
+    /// the value, and where it ends.
+    private func value(
+        column: Int, at wanted: UInt32, of function: Function, pass: (Int32, UInt32) -> Void = { _, _ in }
+    ) -> Int32? {
         guard let start = table.integer(UInt32.self, at: function.record + column), start > 0 else { return nil }
         var place = values + Int(start)
         var offset = UInt64(function.entry)
@@ -108,6 +116,7 @@ struct GoFunctionTable {
             value = value &+ Int32(bitPattern: change & 1 != 0 ? ~(change >> 1) : change >> 1)
             offset += UInt64(length)
             if UInt64(wanted) < offset { return value }
+            pass(value, UInt32(truncatingIfNeeded: offset))
         }
         return nil
     }

@@ -21,9 +21,9 @@ struct GoImage {
         guard let layout = GoRuntimeLayout(minor: version.minor) else {
             throw ImageError("Go \(version) is not known; known are \(GoRuntimeLayout.known)")
         }
-        guard let table = file.section(".gopclntab", ".data.rel.ro.gopclntab") else {
-            throw ImageError("it has no section .gopclntab")
-        }
+        var found = file.section(".gopclntab", ".data.rel.ro.gopclntab")
+        if found == nil { found = try Self.tableAmongOthers(file) }
+        guard let table = found else { throw ImageError("it has no section .gopclntab") }
         self.file = file
         self.version = version
         self.layout = layout
@@ -37,6 +37,29 @@ struct GoImage {
             codeStartAt = module.address &+ GoRuntimeLayout.codeStartInModule
         }
     }
+
+    /// Another linker than Go's, as for a position-independent program with C in it, puts the table into a section of many things.
+    private static func tableAmongOthers(_ file: ELFFile) throws(ImageError) -> ELFFile.Section? {
+        for section in file.sections where [".data.rel.ro", ".rodata"].contains(section.name) {
+            let content = try file.contents(of: section)
+            for place in stride(from: 0, to: content.count - 72, by: 8) {
+                // One byte an instruction, eight a pointer.
+                guard let magic: UInt64 = content.integer(at: place),
+                    magic == 0x0801_0000_ffff_fff1 || magic == 0x0801_0000_ffff_fff0
+                else { continue }
+                let found = ELFFile.Section(
+                    name: section.name, type: section.type, address: section.address &+ UInt64(place),
+                    offset: section.offset &+ UInt64(place), size: section.size - UInt64(place), link: section.link)
+                if let table = try? GoFunctionTable(file.contents(of: found)), table.count >= fewestFunctions {
+                    return found
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Every program has its runtime.
+    private static let fewestFunctions = 100
 
     /// From the symbols, or else from the code of functions that use them. `codeStart`: where the code begins.
     func addresses(codeStart: UInt64) throws(ImageError) -> Addresses {

@@ -2,6 +2,7 @@
 
 /// One goroutine, as the runtime keeps it.
 struct Goroutine {
+    let address: UInt64
     let id: UInt64
     let status: UInt32
     /// A number that the release decides on.
@@ -18,6 +19,7 @@ struct Goroutine {
     let basePointer: UInt64
 
     static let waiting: UInt32 = 4
+    static let dead: UInt32 = 6
 
     /// As Go's own traces say it.
     static func name(ofStatus status: UInt32) -> String? {
@@ -43,10 +45,14 @@ extension GoRuntime {
     /// What lies between two goroutines that are read at once, at most.
     private static let widestGap: UInt64 = 2048
 
-    /// Looks at all goroutines, those of the runtime too. Not one moment of the process: it goes on meanwhile.
+    /// Looks at all goroutines, those of the runtime too, in the order of memory. Not one moment of the process: it goes on meanwhile.
+    ///
+    /// `ended`: one that has ended, whose place is not taken yet, and who created it.
     ///
     /// - Returns: false where not all could be read.
-    func forEachGoroutine(_ body: (Goroutine) -> Void) -> Bool {
+    func forEachGoroutine(
+        ended: (_ id: UInt64, _ parent: UInt64) -> Void = { _, _ in }, _ body: (Goroutine) -> Void
+    ) -> Bool {
         guard let addresses = goroutineAddresses() else { return false }
         let length = layout.goroutine.length
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceLength, alignment: 16)
@@ -68,7 +74,9 @@ extension GoRuntime {
             { last += 1 }
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(Int(addresses[last] - begin) + length)])
             if memory.read(at: begin, into: piece) {
-                for place in first...last { decode(piece, at: Int(addresses[place] - begin), body) }
+                for place in first...last {
+                    decode(piece, at: Int(addresses[place] - begin), addresses[place], ended, body)
+                }
             } else {
                 unread += last - first + 1
             }
@@ -79,15 +87,21 @@ extension GoRuntime {
     }
 
     @inline(__always)
-    private func decode(_ piece: UnsafeMutableRawBufferPointer, at start: Int, _ body: (Goroutine) -> Void) {
+    private func decode(
+        _ piece: UnsafeMutableRawBufferPointer, at start: Int, _ address: UInt64,
+        _ ended: (_ id: UInt64, _ parent: UInt64) -> Void, _ body: (Goroutine) -> Void
+    ) {
         func number(_ offset: Int) -> UInt64 { piece.loadUnaligned(fromByteOffset: start + offset, as: UInt64.self) }
         let places = layout.goroutine
         // The collector marks those that it looks at now.
         let status = piece.loadUnaligned(fromByteOffset: start + places.status, as: UInt32.self) & ~0x1000
-        guard !Goroutine.isNone(status) else { return }
+        guard !Goroutine.isNone(status) else {
+            if status == Goroutine.dead, let parent = places.parent { ended(number(places.id), number(parent)) }
+            return
+        }
         body(
             Goroutine(
-                id: number(places.id), status: status, waitReason: piece[start + places.waitReason],
+                address: address, id: number(places.id), status: status, waitReason: piece[start + places.waitReason],
                 waitsSince: Int64(bitPattern: number(places.waitsSince)), createdAt: number(places.createdAt),
                 startsAt: number(places.startsAt), parent: places.parent.map(number) ?? 0,
                 stackPointer: number(places.stackPointer), stackHigh: number(places.stackHigh),

@@ -10,6 +10,8 @@ struct SwiftTask {
     let status: UInt64
     let resumeFunction: UInt64
     let resumeContext: UInt64
+    /// Made by `async let`.
+    let isInParent: Bool
 
     var isComplete: Bool { status & 0x2000 != 0 }
 
@@ -37,8 +39,12 @@ final class SwiftRuntime {
     /// Memory that is looked through, at most.
     private static let mostMemory = 8 << 30
     private static let pieceLength = 1 << 20
-    /// `JobPriority`: unspecified, background, utility, default, user-initiated, user-interactive.
-    private static let priorities: Set<UInt8> = [0, 0x05, 0x09, 0x11, 0x15, 0x19, 0x21]
+    /// Memory that is full of what looks like tasks is not believed beyond that.
+    private static let mostTasks = 1 << 22
+    /// Of children that `async let` made in one another.
+    private static let deepestChild = 256
+    /// `JobPriority` of a task: none has 0, unspecified, and what is above aborts the program.
+    private static let priorities: ClosedRange<UInt8> = 1...0x21
     /// Where code is, at the latest look.
     private var code: [Range<UInt64>] = []
 
@@ -89,7 +95,26 @@ final class SwiftRuntime {
                 begin += UInt64(Self.pieceLength)
             }
         }
-        return found
+        return withoutOrphans(found)
+    }
+
+    /// A child that `async let` made lies in its parent's own memory: it is never freed by itself, and there as long as its parent is.
+    private func withoutOrphans(_ tasks: [SwiftTask]) -> [SwiftTask] {
+        var parents: [UInt64: UInt64] = [:]
+        for task in tasks where task.isInParent {
+            parents[task.address] = memory.integer(at: task.address &+ Self.layout.size) ?? 0
+        }
+        guard !parents.isEmpty else { return tasks }
+        let others = Set(tasks.lazy.filter { !$0.isInParent }.map(\.address))
+        return tasks.filter { task in
+            var address = task.address
+            // Parents may have parents.
+            for _ in 0..<Self.deepestChild {
+                guard let parent = parents[address] else { return others.contains(address) }
+                address = parent
+            }
+            return false
+        }
     }
 
     private func scan(_ piece: UnsafeMutableRawBufferPointer, at begin: UInt64, _ found: inout [SwiftTask]) {
@@ -97,7 +122,8 @@ final class SwiftRuntime {
         guard end >= 0 else { return }
         for offset in stride(from: 0, through: end, by: 16) {
             guard piece.loadUnaligned(fromByteOffset: offset, as: UInt64.self) == kind,
-                let task = task(piece, offset, at: begin + UInt64(offset)), !task.isComplete
+                let task = task(piece, offset, at: begin + UInt64(offset)), !task.isComplete,
+                found.count < Self.mostTasks
             else { continue }
             found.append(task)
         }
@@ -109,13 +135,22 @@ final class SwiftRuntime {
         let flags = UInt32(truncatingIfNeeded: number(0x20))
         let status = number(0x60)
         let (function, context) = (number(0x38), number(0x40))
-        guard number(8) != 0, flags & 0xff == 0, flags & 0xc000_0000 == 0, status >> 16 == 0,
-            Self.priorities.contains(UInt8(truncatingIfNeeded: status)), context > 4096, context & 7 == 0,
-            code.contains(where: { $0.contains(function) })
+        let isInParent = flags & 1 << 28 != 0
+        let priority = UInt8(truncatingIfNeeded: status)
+        guard Self.isReferenced(number(8), isInParent), flags & 0xff == 0, flags >> 31 == 0, status >> 16 == 0,
+            // It is raised from the one that it began with, never lowered.
+            Self.priorities.contains(priority), priority >= UInt8(truncatingIfNeeded: flags >> 8), context > 4096,
+            context & 7 == 0, code.contains(where: { $0.contains(function) })
         else { return nil }
         return SwiftTask(
             address: address, id: UInt32(truncatingIfNeeded: number(0x20) >> 32), status: status,
-            resumeFunction: function, resumeContext: context)
+            resumeFunction: function, resumeContext: context, isInParent: isInParent)
+    }
+
+    /// Whether somebody still has it (swift/Runtime/RefCount.h). With its last reference a task is marked as going, bit 32, and the memory that
+    /// it was in says so until something else is written there. References of what lies in its parent are not counted.
+    private static func isReferenced(_ counts: UInt64, _ isInParent: Bool) -> Bool {
+        isInParent ? UInt32(truncatingIfNeeded: counts) == .max : counts & 0x8000_0001_ffff_ffff == 3
     }
 
     /// Memory that the program writes and that comes from no file, where it is resident.

@@ -55,19 +55,23 @@ public final class TaskGauge: Sendable {
     private let kinds: [TaskProviderKind]
     private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
     private let ended: @Sendable (_ goProcess: Int32) -> Void
+    private let serving: @Sendable (_ goProcess: Int32) -> Set<UInt64>
     private let told: @Sendable () -> Void
 
     /// Begins to read by these kinds, the preferred first; nothing is wanted yet. From another thread are called: `found` with each Go process that is
-    /// read, and where its runtime keeps a goroutine's id, bytes; `ended` with each that is not read any more; `told` when there is something to take.
+    /// read, and where its runtime keeps a goroutine's id, bytes; `ended` with each that is not read any more; `told` when there is something to take; `serving` asks for
+    /// the goroutines that have served a connection.
     public init(
         kinds: [TaskProviderKind] = [.go, .swift, .threads],
         found: @escaping @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void = { _, _ in },
         ended: @escaping @Sendable (_ goProcess: Int32) -> Void = { _ in },
+        serving: @escaping @Sendable (_ goProcess: Int32) -> Set<UInt64> = { _ in [] },
         told: @escaping @Sendable () -> Void = {}
     ) {
         self.kinds = kinds
         self.found = found
         self.ended = ended
+        self.serving = serving
         self.told = told
         let context = Unmanaged.passRetained(self)
         var thread = pthread_t()
@@ -208,7 +212,10 @@ public final class TaskGauge: Sendable {
             if gauged.count > 0 { state.counted.insert(process) }
             if gauged.goroutines == nil { state.silent.append(pid) } else { state.read.insert(process) }
         }
-        if let goroutines = gauged.goroutines { found(pid, goroutines.runtime.layout.goroutine.id) }
+        if let goroutines = gauged.goroutines {
+            goroutines.beginRemains()
+            found(pid, goroutines.runtime.layout.goroutine.id)
+        }
     }
 
     private func read(
@@ -283,7 +290,9 @@ public final class TaskGauge: Sendable {
         for (process, questions) in Dictionary(grouping: due, by: \.value.process) {
             let begin = monotonic()
             // Of a process that has ended nothing is left.
-            let counts = try? processes[process]?.goroutines?.remaining(of: questions.map(\.value.task))
+            let counts = try? processes[process]?.goroutines?.remaining(of: questions.map(\.value.task)) {
+                serving(process.pid)
+            }
             let end = monotonic()
             nextWalks[process] = end + Self.leisure * (end - begin)
             let isGone = processes[process]?.goroutines == nil

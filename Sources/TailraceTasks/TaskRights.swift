@@ -12,13 +12,23 @@ public struct TaskRights: Sendable {
     /// What they hold open.
     public private(set) var listsDescriptors = false
 
+    /// Executables are read by a process without rights; false: it cannot be confined here, and so reads nothing.
+    public private(set) var confinesReaders = false
+    /// Goroutines: their memory, and what the executable says of it.
+    public var countsGoroutines: Bool { readsMemory && confinesReaders }
+    /// The same of Swift tasks.
+    public var countsSwiftTasks: Bool { readsPages && confinesReaders }
+
     /// A single one may be closed to everybody.
     private static let mostTried = 8
 
     /// nil: there is no process to try it on.
     public static func tried() -> TaskRights? {
         let processes = processes()
-        return processes.isEmpty ? nil : processes.reduce(into: TaskRights()) { $0.add($1) }
+        guard !processes.isEmpty else { return nil }
+        var rights = TaskRights()
+        rights.confinesReaders = (try? ImageReader(path: "/proc/self/exe", subject: "this program")) != nil
+        return processes.reduce(into: rights) { $0.add($1) }
     }
 
     private mutating func add(_ pid: Int32) {

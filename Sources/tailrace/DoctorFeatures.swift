@@ -28,12 +28,16 @@ enum DoctorFeatures {
                 id: id, name: name, works: rights?[keyPath: works] ?? lacking.isEmpty, needs: lacking,
                 otherwise: otherwise + (isTried ? "" : " (by the capabilities: there is no process to try it on)"))
         }
+        let threads =
+            rights?.confinesReaders == false
+            ? "their threads are counted: the process that reads executables cannot be confined here (seccomp)"
+            : "their threads are counted"
         return [
             feature(
-                "goroutines", "goroutines of other users' servers", \.readsMemory, [look], "their threads are counted"),
+                "goroutines", "goroutines of other users' servers", \.countsGoroutines, [look],
+                threads),
             feature(
-                "swift_tasks", "Swift tasks of other users' servers", \.readsPages, [look, open],
-                "their threads are counted"),
+                "swift_tasks", "Swift tasks of other users' servers", \.countsSwiftTasks, [look, open], threads),
             feature(
                 "executables", "which program a process runs, what its threads wait for", \.readsProgram, [look], "null"
             ),
@@ -67,7 +71,7 @@ enum DoctorFeatures {
             _ = try client.get("/v1/health")
             return DoctorReport.Feature(id: "daemon", name: name, works: true, needs: [], otherwise: nil)
         } catch {
-            let isThere = client.isThere || errno == EACCES
+            let isThere = client.isThere
             return DoctorReport.Feature(
                 id: "daemon", name: name, works: isThere ? false : nil, needs: [],
                 otherwise: isThere ? "\(error)" : "none runs here")

@@ -70,7 +70,12 @@ final class TracingRun {
     func readTasks(of options: TargetOptions) throws { witness = try TaskWitness(options) }
 
     /// Processes that work for this run.
-    var helpers: [pid_t] { witness.map { [$0.process] } ?? [] }
+    var helpers: [pid_t] { witness.map { $0.isReading ? [$0.process] : [] } ?? [] }
+
+    /// Whether tasks are read, and how often who reads them has ended; nil: nobody wants them.
+    var taskReader: DaemonAccount.TaskReader? {
+        witness.map { DaemonAccount.TaskReader(isReading: $0.isReading, ended: $0.ended) }
+    }
 
     /// While it is paused, nothing is told of tasks, and nothing is spent on them.
     func pauseTasks(_ isPaused: Bool) { witness?.pause(isPaused) }

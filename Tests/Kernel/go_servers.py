@@ -15,6 +15,7 @@ from tracer import BINARY, ROOT, Skip, require_tailrace
 
 SOURCE = SCENARIOS / "leaky_server.go"
 RELEASES = ROOT / ".build" / "go-versions"  # `make go-versions` puts them there
+WITH_C = SCENARIOS / "leaky_server_with_c.go"
 STRIPPED = ("-ldflags", "-s -w")
 PIE = ("-buildmode=pie",)
 
@@ -36,17 +37,18 @@ def releases():
     return found
 
 
-def build(release, *flags):
-    """Path of the server, built once a run."""
-    name = "-".join(["server", release.name, *(flag.strip("-").replace(" ", "") for flag in flags)])
+def build(release, *flags, with_c=False):
+    """Path of the server, built once a run; `with_c`: with code in C in it."""
+    name = "-".join(["server-c" if with_c else "server", release.name, *(flag.strip("-").replace(" ", "") for flag in flags)])
     path = os.path.join(_directory.name, name)
     if not os.path.exists(path):
         environment = dict(os.environ, GO111MODULE="off", GOFLAGS="", GOPROXY="off", GOTOOLCHAIN="local",
-                           GOCACHE=str(ROOT / ".build" / "go-cache"))
+                           GOCACHE=str(ROOT / ".build" / "go-cache"), CGO_ENABLED=str(int(with_c)))
         environment.pop("GOROOT", None)
         if release.root:
             environment["GOROOT"] = release.root
-        done = subprocess.run([release.command, "build", *flags, "-o", path, str(SOURCE)], env=environment,
+        sources = [str(SOURCE), *([str(WITH_C)] if with_c else [])]
+        done = subprocess.run([release.command, "build", *flags, "-o", path, *sources], env=environment,
                               capture_output=True, text=True)
         assert done.returncode == 0, "Go %s does not build the server: %s" % (release.name, done.stderr[-500:])
     return path

@@ -42,8 +42,14 @@ class Description:
             ("file:///tailrace-1.schema.json", resource(anonymous, default_specification=dialect))])
 
     def check_itself(self):
-        # By its place in the sources: what it refers to lies beside it.
+        """As the file in the sources, beside which lies what it refers to."""
         self.spec.validate(self.document, base_uri=FILES["openapi.json"].as_uri())
+
+    def check_alone(self):
+        """As it is served: with nothing beside it."""
+        self.spec.validate(self.document)
+        outside = {reference for reference in re.findall(r'"\$ref": "([^"]*)"', json.dumps(self.document)) if reference[0] != "#"}
+        assert not outside, "it refers to %s" % sorted(outside)[:3]
 
     def operation(self, target):
         """(path as described, its GET) of a request's target."""

@@ -34,6 +34,7 @@ class TookTooLong(BaseException):
 def discover(filters):
     for path in [path for directory in DIRECTORIES for path in sorted(directory.glob("test_*.py"))]:
         module = importlib.import_module(path.stem)
+        assert pathlib.Path(module.__file__) == path, "%s has the name of %s, which is run instead" % (path, module.__file__)
         for name, function in list(vars(module).items()):
             if not name.startswith("test_") or not callable(function) or function.__module__ != path.stem:
                 continue

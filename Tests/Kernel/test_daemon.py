@@ -15,7 +15,7 @@ from load_client import Connection
 from servers import TruthServer, wait_acknowledged
 from test_canary import AS_NOBODY
 from test_daemon_api import Stalled, matched
-from tracer import ROOT, require_command, require_tailrace, run_to_end
+from tracer import BINARY, ROOT, Skip, require_command, require_tailrace, run_to_end
 
 USAGE, FAILED = 64, 1
 STRESS_S = int(os.environ.get("STRESS_SECONDS", "8"))
@@ -30,6 +30,10 @@ WRONG = (
     ("metrics-listen = 9842", 1, ("ADDRESS:PORT",)), ("flight-segment = 1ms", 1, ("1s",)), ("max-connections = -1", 1, ("from 1",)),
     ("threshold = slow-consumer.age", 1, ("threshold",)), ("threshold = slow.age=1s", 1, ("threshold", "slow")),
     ("comm = a-name-that-is-too-long-for-a-comm", 1, ("15 bytes",)), ("pid = x", 1, ("process id",)),
+    ("metrics-listen = localhost:9842", 1, ("ADDRESS:PORT", "numbers", "localhost")), ("metrics-listen = 1.2.3:9842", 1, ("numbers",)),
+    ("port = 80\notlp-endpoint = http://127.0.0.1:99999", 2, ("http://HOST:PORT", "99999")), ("otlp-endpoint = http://a b", 1, ("http://",)),
+    ("otlp-header = a b=c", 1, ("NAME=VALUE", "a b")), ("otlp-header = x=1\notlp-header = X=2", 2, ("NAME=VALUE",)),
+    ("otlp-header = host=x", 1, ("fixed",)), ("task-probe = open=exe", 1, ("open=BIN:SYMBOL", "open=exe")), ("foo = 1", 1, ("no key",)),
     ("cgroup = relative", 1, ("path",)), ("= 5", 1, ("key",)), ("port = 80\n\x1b[31m = 5", 2, ("key",)))
 
 
@@ -46,7 +50,10 @@ def test_settings_that_are_wrong_are_refused_with_their_line():
                 assert "%s:%d: " % (name, line) in said and said.count("\n") == 1, "%r: %r" % (text, said)
                 assert all(word in said for word in words), "%r: %r lacks one of %s" % (text, said, words)
                 assert "\x1b" not in said, repr(said)
-        for path, word in ((directory + "/none", "No such file"), (directory, "cannot be read"), ("/dev/zero", "larger")):
+                assert text != "foo = 1" or "did you mean" not in said, said
+        os.mkfifo(directory + "/pipe")
+        for path, word in ((directory + "/none", "No such file"), (directory, "cannot be read"), ("/dev/zero", "larger"),
+                           (directory + "/pipe", "pipe")):
             done = run_to_end("daemon", "--config", path)
             assert done.returncode == USAGE and word in done.stderr.decode() and done.stderr.count(b"\n") == 1, (path, done.stderr)
     return "%d mistakes" % len(WRONG)
@@ -122,6 +129,28 @@ def test_settings_are_read_again():
         ask_for(second)
         wait_until(lambda: len(told(second.port)) == 2, what="a response after bad settings")
         daemon.stop()
+
+
+def test_a_cgroup_that_is_not_there_yet_is_said_and_traced_once_it_is():
+    require_tailrace()
+    roots = [root for root in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup") if os.path.exists(root + "/cgroup.procs")]
+    if not roots:
+        raise Skip("there is no cgroup2 at /sys/fs/cgroup")
+    name = "/tailrace-test-%d" % os.getpid()
+    with TruthServer() as server, Daemon(settings=["cgroup = " + name]) as daemon, daemon.listen(types="response") as stream:
+        sentence = "there is no cgroup %s: what runs in it is traced once it is there" % name
+        assert sentence in daemon.errors() and sentence in daemon.ask("/v1/health")["reasons"], (daemon.errors(), daemon.ask("/v1/health"))
+        os.mkdir(roots[0] + name)
+        try:
+            with open(roots[0] + name + "/cgroup.procs", "w") as file:
+                file.write(str(server.pid))
+            wait_until(lambda: daemon.ask("/v1/health")["status"] == "ok", what="the cgroup")
+            ask_for(server)
+            wait_until(lambda: stream.of_type("response"), what="a response of the cgroup")
+        finally:
+            with open(roots[0] + "/cgroup.procs", "w") as file:
+                file.write(str(server.pid))
+            os.rmdir(roots[0] + name)
 
 
 class Manager:
@@ -263,8 +292,28 @@ def test_it_gives_up_detail_step_by_step_and_says_so():
         # Back comes with a minute of calm; not so soon.
         health = daemon.ask("/v1/health")
         assert health["detail"]["level"] == 4 and health["target"]["ports"] == [server.port], health
+        check_said(daemon, stream)
         daemon.stop()
     return "changed %s" % climbed
+
+
+def check_said(daemon, stream):
+    """Wherever somebody looks: on the stream, in the snapshot, on the dashboard and in its text."""
+    levels = [item["detail"]["level"] for item in stream.of_type("detail")]
+    assert levels == [1, 2, 3, 4], levels
+    with daemon.listen() as late:
+        assert late.until(lambda stream: stream.of_type("detail"), 5)[0]["detail"]["name"] == LEVELS[4], late.objects
+    snapshot = daemon.ask("/v1/snapshot")
+    assert snapshot["detail"]["level"] == 4 and snapshot["verdict"].startswith("The daemon does less"), snapshot["verdict"]
+    with open(daemon.path("top"), "wb") as output:
+        top = subprocess.Popen([str(BINARY), "top", "--socket", daemon.socket, "--interval", "500ms"], stdout=output,
+                               stderr=subprocess.PIPE)
+        time.sleep(2)
+        top.send_signal(signal.SIGINT)
+        errors = top.communicate(timeout=20)[1]
+    with open(daemon.path("top")) as file:
+        text = file.read()
+    assert top.returncode == 0 and text.count("The daemon does less") >= 2, (top.returncode, errors, text)
 
 
 def climb(daemon, stream):
@@ -296,6 +345,22 @@ def check_level(daemon, health, level):
     metrics = daemon.get("/metrics").body.decode()
     assert re.search(r"^tailrace_\w*level\w* %d(\.0)?$" % level, metrics, re.MULTILINE), re.findall(r".*level.*", metrics)
     assert len(re.findall(r"of a core and .*limits are", daemon.errors())) == level, daemon.errors()
+
+
+def test_a_large_ring_is_no_memory_of_its_own():
+    """It is mapped, which is no reason to give up anything; its own memory is."""
+    require_tailrace()
+    with TruthServer() as server, Daemon(server.port, settings=["ring = 128MiB", "memory-limit = 120MiB"]) as daemon:
+        time.sleep(7)
+        health = daemon.ask("/v1/health")
+        assert health["own_cost"]["resident_bytes"] > 128 << 20, "the ring is not mapped: this shows nothing: %s" % health["own_cost"]
+        assert health["detail"]["level"] == 0 and health["status"] == "ok", (health["detail"], health["reasons"])
+        daemon.stop()
+    with TruthServer() as server, Daemon(server.port, settings=["memory-limit = 32MiB"]) as daemon:
+        own = daemon.ask("/v1/health")["own_cost"]["resident_bytes"] - (16 << 20)
+        if own > 34 << 20:
+            wait_until(lambda: daemon.ask("/v1/health")["detail"]["level"], 20, "a step to less for its own memory")
+    return "%d MiB resident" % (health["own_cost"]["resident_bytes"] >> 20)
 
 
 def test_it_runs_without_root():

@@ -12,7 +12,7 @@ from daemon import LINES, Daemon, wait_until
 from load_client import Connection
 from screen import Screen
 from servers import Client, TruthServer, die_with_parent, wait_acknowledged
-from tracer import BINARY, ENDS_WITHIN_S, READY_WITHIN_S, Report, run_to_end
+from tracer import BINARY, ENDS_WITHIN_S, READY_WITHIN_S, Report, Skip, run_to_end
 from truth import pairs
 
 NOBODY, STRANGER = 65534, 4321
@@ -105,6 +105,24 @@ def test_a_target_is_chosen_by_the_daemon():
         assert targets == ["/length/1x100/%d" % server.port] * 5, "%s: %s" % (name, targets)
 
 
+def test_who_asks_for_what_the_daemon_does_not_trace_is_told_so():
+    with TruthServer() as server, TruthServer() as other, Daemon(server.port) as daemon, Program() as program:
+        asked = {"it": ["--port", server.port], "everything": [], "another": ["--port", other.port],
+                 "both": ["--port", server.port, "--port", other.port], "a name": ["--comm", "python3"]}
+        reports = {}
+        for name, words in asked.items():
+            client = program.start("trace", "--json", "--socket", daemon.socket, *words)
+            time.sleep(0.3)
+            reports[name] = report_of(client)
+        for name, report in reports.items():
+            assert report.objects[0]["daemon_target"]["ports"] == [server.port], report.objects[0]
+            warned = [line for line in report.errors.splitlines() if "the daemon traces port %d only" % server.port in line]
+            assert len(warned) == (name not in ("it", "everything")), "%s: %s" % (name, report.errors)
+        assert str(other.port) in reports["another"].errors, reports["another"].errors
+        done = program.run("record", "-o", program.directory + "/x.trc", "--for", "1s", "--port", other.port, "--socket", daemon.socket)
+        assert "the daemon traces port" in done.stderr, done.stderr
+
+
 def test_a_recording_that_the_daemon_streams_says_what_a_trace_says():
     with TruthServer() as server, Daemon(server.port) as daemon, Program() as program:
         path = os.path.join(program.directory, "a.trc")
@@ -126,6 +144,82 @@ def test_a_recording_that_the_daemon_streams_says_what_a_trace_says():
     assert json.loads(summed.stdout)["servers"][0]["responses"]["ended"] == len(records), summed.stdout[:500]
 
 
+def lost_of(counts):
+    return sum(counts[name] for name in ("sockets", "reads", "heads", "flushes", "states"))
+
+
+def lose(daemon, server):
+    """Nobody drains a small ring for a while: what it has no room for is lost."""
+    daemon.notice(signal.SIGSTOP)
+    connection = Connection("127.0.0.1", server.port)
+    for _ in range(1500):
+        connection.request("/length/1x100")
+    connection.close()
+    daemon.notice(signal.SIGCONT)
+    return wait_until(lambda: lost_of(daemon.ask("/v1/health")["loss"]), what="a loss")
+
+
+def test_what_the_daemon_lost_before_is_no_loss_of_who_reads_along():
+    with TruthServer() as server, Daemon(server.port, settings=["ring = 64KiB"]) as daemon, Program() as program:
+        lost = lose(daemon, server)
+        health = daemon.ask("/v1/health")
+        assert health["status"] == "degraded" and "5 minutes" in health["reasons"][0], health["reasons"]
+        path = os.path.join(program.directory, "a.trc")
+        clients = [program.start(*words, "--socket", daemon.socket) for words in (("trace", "--json"), ("record", "-o", path))]
+        connection = Connection("127.0.0.1", server.port)
+        for _ in range(5):
+            connection.request("/length/1x100")
+        wait_acknowledged(server.port)
+        time.sleep(1.5)
+        [end] = report_of(clients[0]).of_type("end")
+        clients[1].send_signal(signal.SIGINT)
+        clients[1].wait(ENDS_WITHIN_S)
+        connection.close()
+        assert lost_of(end["loss"]) == 0 and 5 <= end["events"]["made"] < lost, (end, lost)
+        assert "none lost" in clients[1].said()[1].decode(), clients[1].said()[1]
+        objects = [json.loads(line) for line in program.run("export", path, "--format", "ndjson").stdout.splitlines()]
+        assert lost_of(objects[-1]["loss"]) == 0, objects[-1]
+        assert lost_of(daemon.ask("/v1/health")["loss"]) >= lost, "the daemon forgets"
+    return "%d lost before, %d events of its own" % (lost, end["events"]["made"])
+
+
+GREEDY = """
+import json, socket, sys, time
+sockets = []
+for _ in range(12):
+    sockets.append(socket.socket(socket.AF_UNIX))
+    sockets[-1].connect(sys.argv[1])
+    sockets[-1].sendall(b"GET /v1/stream HTTP/1.1\\r\\nHost: \\r\\n\\r\\n")
+    time.sleep(0.02)
+print(json.dumps([int(one.recv(16)[9:12]) for one in sockets]), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_member_does_not_take_the_places_of_all():
+    with TruthServer() as server, Daemon(server.port) as daemon:
+        users = [["setpriv", "--reuid", str(number), "--regid", str(NOBODY), "--clear-groups"] for number in (NOBODY, STRANGER)]
+        processes = []
+        try:
+            for user, places in zip(users, (8, 7)):
+                processes.append(subprocess.Popen([*user, "python3", "-c", GREEDY, daemon.socket], stdin=subprocess.PIPE,
+                                                  stdout=subprocess.PIPE, preexec_fn=die_with_parent))
+                told = json.loads(processes[-1].stdout.readline())
+                assert told.count(200) == places and told.count(503) == 12 - places, told
+            # Root is served beside them, and whoever asks about the health beside root. What was closed is seen a moment later.
+            time.sleep(1.2)
+            assert daemon.get("/v1/servers").status == 200
+            time.sleep(0.3)
+            with daemon.listen() as stream:
+                assert stream.status == 200, "root has no place"
+                assert daemon.get("/v1/health").status == 200, "no place for the health is left"
+                time.sleep(0.3)
+                assert daemon.get("/v1/servers").status == 503
+        finally:
+            for process in processes:
+                process.communicate()
+
+
 def test_who_is_not_in_the_group_is_refused_with_a_sentence_and_77():
     with TruthServer() as server, Daemon(server.port) as daemon, Program() as program:
         os.chmod(daemon.directory, 0o755)
@@ -135,6 +229,20 @@ def test_who_is_not_in_the_group_is_refused_with_a_sentence_and_77():
             assert "group" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
     done = run_to_end("trace", "--socket", "/nowhere/socket")
     assert done.returncode == 1 and b"start it" in done.stderr, (done.returncode, done.stderr)
+
+
+def test_who_cannot_even_see_the_socket_is_told_of_the_group():
+    """As systemd makes the directory: 0750. In a namespace of mounts, where /run is another one."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        raise Skip("no namespace of mounts can be made here")
+    with Program() as program:
+        for mode, group in (("0750", "nogroup"), ("0755", None)):
+            script = ("mount -t tmpfs none /run && mkdir -m %s /run/tailrace && chgrp %s /run/tailrace && exec %s %s trace" %
+                      (mode, group or "root", " ".join(as_user(STRANGER)), program.path))
+            done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=30)
+            assert done.returncode == 77 and len(done.stderr.splitlines()) == 1, (done.returncode, done.stderr)
+            # Where there is no daemon, the group is none of it.
+            assert ("usermod -aG nogroup" in done.stderr) == (group is not None), "%s: %s" % (mode, done.stderr)
 
 
 def test_what_only_a_run_of_our_own_can_do_is_refused():

@@ -78,8 +78,8 @@ class Pane:
 class Traffic:
     """A server with fast clients and a planted slow one: its port is what the dashboard must point at."""
 
-    def __init__(self, seconds=60):
-        self.seconds = seconds
+    def __init__(self, rate=RATE, step=2048):
+        self.rate, self.step = rate, step
 
     def __enter__(self):
         self.server = TruthServer().__enter__()
@@ -90,8 +90,24 @@ class Traffic:
 
     def begin(self):
         """Once the tracer is there."""
-        self.client = Client("slow_reader.py", "--port", self.port, "--target", SLOW, "--rate", RATE).__enter__()
+        self.client = Client("slow_reader.py", "--port", self.port, "--target", SLOW, "--rate", self.rate,
+                             "--step", self.step).__enter__()
         self.thread.start()
+
+    def stalled(self):
+        """The planted client's address, once its server writes nothing more: what `ss` says, not we."""
+        before = None
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            told = subprocess.run(["ss", "-Htn", "state", "established", "sport = :%d" % self.port], capture_output=True,
+                                  text=True, check=True).stdout
+            held = [line.split() for line in told.splitlines() if int(line.split()[1]) > 500_000]
+            now = [(fields[1], fields[3]) for fields in held]
+            if now and now == before:
+                return now[0][1]
+            before = now
+            time.sleep(1)
+        raise AssertionError("no client stalls:\n" + told)
 
     def ask(self):
         connection = Connection("127.0.0.1", self.port)
@@ -143,6 +159,49 @@ def test_the_planted_client_is_found_in_three_keys_at_every_size():
             pane.press("Escape")
             pane.press("1")
         return "%d sizes" % len(SIZES)
+
+
+def test_a_client_that_stalled_before_anybody_looked_is_found_in_three_keys():
+    """The usual case: one looks because something hangs. Nothing but the socket tells of it any more."""
+    with Traffic(rate=1, step=1) as traffic:
+        traffic.begin()
+        peer = traffic.stalled()
+        for columns, rows in SIZES:
+            with Pane("top", "--port", traffic.port, *OPTIONS, columns=columns, rows=rows) as pane:
+                text = pane.wait("▶.*client window", r"read.? too slowly|reads too slowly")
+                check_fits(text, columns, rows)
+                selected = next(line for line in text.split("\n") if "▶" in line)
+                assert peer in selected, "%s is not the selected row:\n%s" % (peer, text)
+                pane.press("3")
+                line = next(line for line in pane.wait("▶.*client window").split("\n") if "▶" in line)
+                assert peer in line and "idle" not in line, line
+                pane.press("Enter")
+                detail = pane.wait("begun unseen", "client window", "unsent +[1-9]", "waits +[1-9]")
+                assert peer in detail, detail
+                check_fits(detail, columns, rows)
+        return "%s at %d sizes" % (peer, len(SIZES))
+
+
+def test_a_key_is_answered_at_every_size_also_while_frozen():
+    with Traffic() as traffic, Pane("top", "--port", traffic.port, *OPTIONS, columns=80, rows=24) as pane:
+        pane.wait(r"ev/s", r"LIVE", "own ")
+        traffic.begin()
+        pane.wait("▶.*client window")
+        for columns, rows, freezes in ((80, 24, False), (60, 15, False), (80, 24, True), (120, 30, True)):
+            pane.resize(columns, rows)
+            time.sleep(1.2)  # some frames at that size
+            if freezes:
+                pane.press("Space")
+                pane.wait("FROZEN")
+            pane.press("R")
+            pane.wait("recording to .*R ends it", "● REC" if rows < 25 else "● recording")
+            pane.press("R")
+            pane.wait(r"\d+ records in ")
+            pane.press("y")
+            check_fits(pane.wait(r"the selected row saved in .*json"), columns, rows)
+            if freezes:
+                pane.press("Space")
+                assert "records in" not in pane.wait("LIVE"), "an old message is shown"
 
 
 def test_every_view_at_every_size_stays_in_its_frame():
@@ -234,16 +293,34 @@ def test_a_recording_is_shown_as_if_it_were_live():
                 for _ in range(4):
                     pane.press("+")
                 pane.wait("slow-consumer", "▶.*client window")
-                at_end = pane.text()
+                at_end = pane.wait("REPLAY end")
+                shown = [clock(at_end)]
+                pane.press("Left")
+                deadline = time.monotonic() + 3
+                while time.monotonic() < deadline:
+                    shown.append(clock(pane.text()))
+                assert min(shown) >= shown[0] - 2 and shown[-1] < shown[0], "moments on the way are shown: %s" % shown
                 for _ in range(20):
                     pane.press("Left")
-                time.sleep(1)
-                early = pane.text()
-                assert early != at_end, "it does not go back"
+                pane.wait(r"‖ x\d+ 0 %")
                 pane.press("Space")
                 pane.wait("slow-consumer", "▶.*client window")
+                pane.wait("REPLAY end")
+                pane.press("Space")
+                pane.wait("REPLAY ▶")
+                pane.press("f")
+                pane.wait("FROZEN .*REPLAY")
+                pane.press("f")
+                rates = re.findall(r"([\d.]+)([kMG]?) events/s", pane.text())
+                assert all(unit in ("", "k") for _, unit in rates), "events a second that never were: %s" % rates
                 pane.press("q")
                 pane.wait("ended with 0")
+
+
+def clock(text):
+    """Seconds of the day in the header."""
+    hours, minutes, seconds = re.search(r"(\d\d):(\d\d):(\d\d)", text.split("\n")[0]).groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
 def cpu_ticks(pid):
@@ -264,13 +341,16 @@ def test_its_own_cost_is_what_the_kernel_says():
         attached(pane)
         traffic.begin()
         pid = next(name for name in os.listdir("/proc") if name.isdigit() and is_our(name, pane.directory))
+        time.sleep(6)  # the header's is a mean over five seconds
         shown = []
         begin, ticks = time.monotonic(), cpu_ticks(pid)
-        while time.monotonic() < begin + 6:
+        while time.monotonic() < begin + 10:
             shown.append(float(re.search(r"own cost ([\d.]+) %", pane.text()).group(1)))
             time.sleep(0.25)
         share = (cpu_ticks(pid) - ticks) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - begin) * 100
         mean = sum(shown) / len(shown)
+        for one, other in zip(shown, shown[1:]):
+            assert max(one, other) < 1.6 * min(one, other) + 1, "the share jumps: %s" % shown
         assert abs(mean - share) < max(1.5, 0.4 * share), "the header says %.1f %%, the kernel %.1f %%" % (mean, share)
         return "header %.1f %%, kernel %.1f %% of a core" % (mean, share)
 

@@ -88,9 +88,12 @@ def test_a_full_disk_is_counted_and_it_goes_on_by_itself():
 
             full = wait_until(lambda: (lambda flight: flight["dropped"] and flight)(asked("full")), 40, "a dropped record")
             assert not full["recording"] and full["problem"] and full["dropped_since"], full
+            health = daemon.ask("/v1/health")
+            assert health["status"] == "degraded" and any("not recorded" in reason for reason in health["reasons"]), health["reasons"]
             os.unlink(ballast)
             again = wait_until(lambda: (lambda flight: flight["recording"] and flight)(asked("again")), 60, "it goes on")
             assert again["problem"] is None and again["gaps"] >= 1, again
+            assert not any("not recorded" in reason for reason in daemon.ask("/v1/health")["reasons"])
             connection.request("/length/1x10/after")
             wait_acknowledged(server.port)
             stream.until(lambda stream: any(item["target"].endswith("/after") for item in stream.of_type("response")))

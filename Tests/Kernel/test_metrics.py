@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """`tailrace daemon`: what it tells Prometheus, against the server's own log and what Prometheus itself makes of it."""
 import collections
+import http.client
 import math
+import socket
 import threading
 import time
 import urllib.parse
 
+from daemon import Daemon
 from load_client import Connection, drive
 from metrics_daemon import (OPENMETRICS, MetricsDaemon, Prometheus, check_metrics, read_openmetrics, require_daemon,
                             total)
@@ -217,3 +220,34 @@ def test_so_many_servers_have_series_and_the_others_are_counted_together():
     series = sum(not line.startswith("#") for line in plain.splitlines())
     return "%d series, %d bytes; %d as OpenMetrics, in %.0f ms; %.1f MB resident" % (
         series, len(plain), len(newer), took * 1000, total(families, "process_resident_memory_bytes") / 1e6)
+
+
+def test_connections_that_are_kept_open_shut_nobody_out():
+    """As a browser, a proxy or a careless scraper keeps them: who comes next is served, and so is the health."""
+    require_daemon()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with TruthServer() as server, Daemon(server.port, settings=["metrics-listen = 127.0.0.1:%d" % port]) as daemon:
+        kept = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(4)]
+        for connection in kept:
+            connection.request("GET", "/metrics")
+            assert connection.getresponse().read(), "no metrics"
+        time.sleep(0.3)
+        for target in ("/metrics", "/v1/health") * 3:
+            late = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            late.request("GET", target, headers={"Connection": "close"})
+            reply = late.getresponse()
+            assert reply.status == 200 and reply.read(), "%s: %d" % (target, reply.status)
+            late.close()
+        kept[-1].request("GET", "/metrics")
+        assert kept[-1].getresponse().status == 200, "the one that was used last was let go before the others"
+        # Connections that never ask anything.
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
+        time.sleep(1.2)
+        late = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        late.request("GET", "/v1/health")
+        assert late.getresponse().status == 200
+        assert daemon.ask("/v1/health")["clients"]["timed_out"] >= 1
+        for one in [*silent, *kept, late]:
+            one.close()

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 
+from daemon import Daemon, wait_until
 from load_client import Connection
 from metrics_daemon import MetricsDaemon, require_daemon, total
 from servers import TruthServer
@@ -28,7 +29,7 @@ UNITS = {"s": "_seconds", "By": "_bytes", "1": ""}
 class Collector:
     """Takes what is posted, and says that it did; `fails`: so many times it says first that it cannot now."""
 
-    def __init__(self, fails=0):
+    def __init__(self, fails=0, port=0):
         self.bodies, self.headers, self.fails = collections.defaultdict(list), [], fails
         outer = self
 
@@ -49,7 +50,7 @@ class Collector:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -175,3 +176,24 @@ def test_only_the_slow_are_spans_where_that_is_asked_for():
     # Of the others, the shared machine may hold some for long.
     assert len(cut) == 1 and len(spans) < 25, [span["tailrace.ended_by"] for span in spans]
     return "%d of 51" % len(spans)
+
+
+def test_a_collector_that_is_away_is_said_once_and_that_it_is_back():
+    with Collector() as collector:
+        port, endpoint = collector.server.server_address[1], collector.endpoint
+    with TruthServer() as server, Daemon(server.port, settings=["otlp-endpoint = " + endpoint, "otlp-interval = 1s"]) as daemon:
+        def reasons():
+            return [reason for reason in daemon.ask("/v1/health")["reasons"] if "OTLP" in reason]
+
+        wait_until(reasons, 20, "a reason in the health")
+        health = daemon.ask("/v1/health")
+        assert health["status"] == "degraded" and health["otlp"]["failure"] in health["reasons"][0], health
+        assert "\ntailrace_otlp_up 0" in daemon.get("/metrics").body.decode()
+        time.sleep(4)
+        assert daemon.errors().count("nothing is sent by OTLP") == 1, daemon.errors()
+        with Collector(port=port):
+            daemon.wait_log("OTLP is taken again", 60)
+            assert not reasons() and daemon.ask("/v1/health")["otlp"]["failure"] is None
+            assert "\ntailrace_otlp_up 1" in daemon.get("/metrics").body.decode()
+        log = daemon.stop()
+    assert log.count("OTLP is taken again") == 1, log

@@ -17,7 +17,9 @@ from test_completeness import drive_mixed
 # Of this version; the other types of the schema come from commands that do not exist yet.
 WRITTEN = ("meta", "response", "flush", "sample", "finding", "loss", "end", "report", "census")
 # Nothing in this version knows these, or nothing on this machine.
-NEVER_KNOWN = ("meta.unavailable.driver", "report.unavailable.driver",
+# Of a server in a container: test_containers.
+OF_CONTAINERS = tuple(name + "server.container" for name in ("response.", "sample.", "finding."))
+NEVER_KNOWN = (*OF_CONTAINERS, "meta.unavailable.driver", "report.unavailable.driver",
                "report.processes[].task_trend")
 # Only of a server that is saturated.
 OF_KNEES = tuple("report.processes[].correlations[]." + name for name in (
@@ -108,10 +110,12 @@ def flight_objects():
     with TruthServer() as server, tempfile.TemporaryDirectory(prefix="tailrace-flight-") as flight:
         for _ in range(2):
             with Daemon(server.port, settings=("flight-directory = " + flight,)) as daemon:
-                drive_mixed(server.port, 10)
+                with Tracer(server.port, "--socket", daemon.socket) as tracer:
+                    drive_mixed(server.port, 10)
+                    told = tracer.stop().objects
                 daemon.end()
             time.sleep(1)
-        return lines_of(run_to_end("export", flight), run_to_end("report", flight, "--format", "json"))
+        return told + lines_of(run_to_end("export", flight), run_to_end("report", flight, "--format", "json"))
 
 
 def changed_objects():

@@ -73,6 +73,25 @@ def test_goroutines_of_programs_that_are_loaded_anywhere():
 test_goroutines_of_programs_that_are_loaded_anywhere.limit_s = 400
 
 
+def test_goroutines_of_programs_with_c_in_them():
+    """What links them is not Go's own linker, and puts Go's tables elsewhere in those that are loaded anywhere."""
+    found = releases()
+    checked = []
+    for release in {found[0], found[-1]}:
+        for flags in ((), PIE, PIE + STRIPPED):
+            with GoServer(build(release, *flags, with_c=True)) as server:
+                server.ask("/spawn?n=100")
+                check_exact(server, "with C, %s" % (flags,))
+                told, _ = census(server.pid)
+                held = next(group for group in told["groups"] if group["count"] == 100)
+                assert held["created_by"]["function"] == "main.spawn" and held["waits_at"]["function"] == "main.hold", held
+                checked.append(server.version)
+    return "Go " + ", ".join(sorted(set(checked)))
+
+
+test_goroutines_of_programs_with_c_in_them.limit_s = 300
+
+
 def test_counts_while_goroutines_come_and_go():
     """10,000 that stay, and 10,000 a second that come and go: within 1 %."""
     for release in releases()[:1] + releases()[1:][-1:]:
@@ -161,6 +180,46 @@ def test_what_looks_like_a_leak_and_is_none():
             connection.close()
         server.settled(base)
         assert open_tasks(census(server.pid)[0]) == base
+
+
+# Handlers whose goroutines are created at one place, and of which most wait for a channel: how many are asked, and where they wait.
+PLACES = {
+    "/waits": (4, "main.waits", "<-done"),
+    "/patient": (3, "main.patient", "<-request.Context().Done()"),
+    "/upstream": (5, "main.upstream", "connection.Read("),
+    "/locked": (2, "main.locked", "taken.Lock()"),
+}
+
+
+def check_places(path, times):
+    with GoServer(path) as server:
+        idle = [server.open("/silent") for _ in range(10)]
+        clients = [server.open(target) for target, (count, *_) in PLACES.items() for _ in range(count * times)]
+        for client in clients:
+            client.recv(1)
+        total = server.settled()
+        told, _ = census(server.pid)
+        assert open_tasks(told) == grouped(told) == total, (open_tasks(told), grouped(told), total)
+        served = [group for group in told["groups"] if (group["created_by"] or {}).get("function") == "net/http.(*Server).Serve"]
+        found = {group["waits_at"]["function"]: group for group in served}
+        assert len(found) == len(served) == len(PLACES) + 1, served
+        for count, function, text in PLACES.values():
+            group = found.pop(function, None)
+            assert group and group["count"] == count * times, "%s: %s" % (function, served)
+            place = group["waits_at"]
+            assert place["file"].endswith("leaky_server.go") and place["line"] in line_of(text), place
+        [kept] = found.values()
+        assert kept["count"] == len(idle) and kept["waits_at"]["function"].startswith("net."), kept
+        for client in idle + clients:
+            client.close()
+        return server.version
+
+
+def test_who_waits_elsewhere_is_another_group():
+    """Also few of many, and where all of them are of one function that net/http starts."""
+    checked = [check_places(build(release, *STRIPPED), times)
+               for release in {releases()[0], releases()[-1]} for times in (1, 40)]
+    return "Go " + ", ".join(sorted(set(checked)))
 
 
 def test_the_runtime_is_told_apart():

@@ -9,7 +9,7 @@ from swift_programs import compiled
 from tracer import require_command, require_tailrace
 
 READINGS = 20
-STATES = ("begin", "tasks", "detached", "group", "async-let", "cancelled", "ended", "churn")
+STATES = ("begin", "tasks", "detached", "named", "group", "async-let", "cancelled", "ended", "churn", "worn", "over")
 # (count, created by, what they wait for) that must be among the groups at `async-let`
 GROUPS = {
     (1000, "closure #1 in main.leakTasks", None),
@@ -50,9 +50,7 @@ class SwiftProgram:
 def check_exact(program):
     for told in censuses(program.process.pid, READINGS, every="5ms"):
         counts = (open_tasks(told, "swift"), grouped(told, "swift"))
-        # What a hundred thousand tasks leave behind in freed memory was seen once to look like one that is open.
-        allowed = (program.open, program.open + (program.state == "churn"))
-        assert counts[0] == counts[1] and counts[0] in allowed, "%s: told %s, %d are open" % (program.state, counts, program.open)
+        assert counts == (program.open, program.open), "%s: told %s, %d are open" % (program.state, counts, program.open)
 
 
 def check_groups(program):

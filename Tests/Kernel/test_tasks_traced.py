@@ -95,6 +95,34 @@ def test_each_response_tells_the_tasks_that_it_left_behind():
 test_each_response_tells_the_tasks_that_it_left_behind.limit_s = 300
 
 
+def test_what_cannot_be_told_apart_is_not_known():
+    """A goroutine whose creator has ended, and two responses on one connection: the number that is true, or none."""
+    found = [release for release in releases() if release.root]
+    if not found:
+        raise Skip("needs a Go from 1.21 on (make go-versions): those before do not keep who created a goroutine")
+    with GoServer(build(found[-1], *STRIPPED)) as server, Tracer(server.port) as tracer:
+        disconnect(server, "/nested", reset, CLIENTS)
+        kept = []
+        for first, second in (("/silent", "/producer"), ("/silent", "/patient")):
+            connection = server.open(first)
+            while b"\r\n\r\n" not in connection.recv(65536):
+                pass
+            connection.sendall(b"GET %s HTTP/1.1\r\nHost: test\r\n\r\n" % second.encode())
+            connection.recv(1)
+            kept.append(connection)
+        time.sleep(0.3)
+        for connection in kept:
+            reset(connection)
+        time.sleep(4)
+        report = tracer.stop()
+    told = collections.defaultdict(list)
+    for response in report.ended:
+        told[response["target"]].append(response["left_behind"])
+    assert len(told["/nested"]) == CLIENTS and set(told["/nested"]) <= {1, None}, dict(told)
+    assert told["/producer"] == [None] and told["/patient"] == [0] and told["/silent"] == [None] * 2, dict(told)
+    return "nested: %s" % told["/nested"]
+
+
 def test_a_correct_server_leaves_nothing_behind():
     """A thousand clients that go away in the middle of their streams, by FIN and by RST."""
     release = releases()[-1]

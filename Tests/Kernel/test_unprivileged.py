@@ -2,16 +2,18 @@
 """Not as root: what `doctor` says of a user's rights is what happens with them, feature by feature."""
 import json
 import os
+import re
 import tempfile
 import time
 import urllib.request
 
+from daemon import Daemon, wait_until
 from go_servers import GoServer, build, releases
 from namespaces import SERVER_ADDRESS, Namespaces
 from servers import TruthServer
 from task_probes import JobServer, accepted
 from test_tasks_providers import SwiftServer
-from tracer import BINARY, NOT_FOR_THIS_USER, Tracer, require_command, require_tailrace, run_to_end
+from tracer import BINARY, NOT_FOR_THIS_USER, ROOT, Tracer, require_command, require_tailrace, run_to_end
 
 NOBODY = 65534
 TRACING = ("bpf", "perfmon")
@@ -134,3 +136,55 @@ def test_a_port_in_another_network_namespace_is_found_without_a_right():
         time.sleep(6)  # longer than a port may be without a listener
         assert tracer.process.poll() is None, tracer.errors()
         tracer.stop()
+
+
+def as_in_the_manifest():
+    """Root by name with the DaemonSet's capabilities, and never more."""
+    text = (ROOT / "packaging" / "kubernetes" / "tailrace.yaml").read_text()
+    [added] = re.findall(r"^ *add: \[(.*)\]$", text, re.MULTILINE)
+    assert 'drop: ["ALL"]' in text and "allowPrivilegeEscalation: false" in text
+    names = [name.strip(' "').lower() for name in added.split(",")]
+    return ["setpriv", "--bounding-set=-all" + "".join(",+" + name for name in names), "--inh-caps=-all", "--no-new-privs"]
+
+
+def readers(daemon):
+    """What /proc says of the processes that read executables for it."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                is_reader = file.read().startswith(b"tailrace\0read-image\0")
+            with open("/proc/%s/status" % pid) as file:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            with open("/proc/%s/status" % status["PPid"]) as file:
+                grandparent = re.search(r"^PPid:\t(\d+)$", file.read(), re.MULTILINE).group(1)
+        except OSError:
+            continue
+        if is_reader and int(grandparent) == daemon.pid:
+            found.append(status)
+    return found
+
+
+def test_goroutines_are_counted_with_the_capabilities_of_the_container():
+    require_tailrace()
+    require_command("setpriv")
+    prefix = as_in_the_manifest()
+    with GoServer(build(releases()[-1])) as go, Daemon(
+            go.port, prefix=prefix, settings=["socket-group = root"]) as daemon:
+        def counted():
+            go.ask("/gc")
+            samples = daemon.ask("/v1/samples")["samples"]
+            return [sample["tasks"]["go"] for sample in samples if sample["tasks"].get("go")]
+
+        wait_until(counted, 20, "a count of goroutines")
+        confined = readers(daemon)
+        assert confined, "nobody reads the executable"
+        for status in confined:
+            assert all(int(status[name], 16) == 0 for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")), status
+            assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1"), status
+        done = run_to_end("doctor", "--json", prefix=prefix, seconds=60)
+        assert json.loads(done.stdout)["features"]["goroutines"]["works"] is True, done.stdout
+        done = run_to_end("tasks", go.pid, "--json", prefix=prefix, seconds=60)
+        assert done.returncode == 0 and b'"provider":"go"' in done.stdout, (done.returncode, done.stderr)
+        daemon.stop()
+    return " ".join(prefix[1:])

@@ -10,6 +10,10 @@
 //	/writers         three writers take turns; the turn is lost with the client
 //	/hijacked        takes the connection over, ignores the errors of its writes and never closes it
 //	/fanout?n=10     starts n goroutines that all block in a channel send
+//	/nested          starts a goroutine that starts one that stays, and ends
+//	/upstream        waits for an upstream that never answers
+//	/patient         only waits until its client has gone: no leak
+//	/locked          waits for a lock that nobody gives back
 //	/spawn?n=1000    starts n goroutines that wait until /release
 //	/churn?n=10000   starts and ends n goroutines, a hundred at once
 //	/turnover?rate=10000&for=2s  the same, so many a second, for so long
@@ -153,6 +157,55 @@ func fanout(writer http.ResponseWriter, request *http.Request) {
 	<-request.Context().Done()
 }
 
+func nested(writer http.ResponseWriter, request *http.Request) {
+	flusher := begin(writer)
+	isStarted := make(chan struct{})
+	go func() {
+		go hold()
+		close(isStarted)
+	}()
+	<-isStarted
+	fmt.Fprintf(writer, "data: started\n\n")
+	flusher.Flush()
+	<-request.Context().Done()
+}
+
+// Takes connections, and never reads of them.
+var deaf = func() net.Listener {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	return listener
+}()
+
+func upstream(writer http.ResponseWriter, request *http.Request) {
+	flusher := begin(writer)
+	connection, err := net.Dial("tcp", deaf.Addr().String())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintf(writer, "data: asked\n\n")
+	flusher.Flush()
+	connection.Read(make([]byte, 1)) // for ever
+}
+
+func patient(writer http.ResponseWriter, request *http.Request) {
+	flusher := begin(writer)
+	fmt.Fprintf(writer, "data: hello\n\n")
+	flusher.Flush()
+	<-request.Context().Done()
+}
+
+var taken sync.Mutex
+
+func locked(writer http.ResponseWriter, request *http.Request) {
+	flusher := begin(writer)
+	fmt.Fprintf(writer, "data: hello\n\n")
+	flusher.Flush()
+	taken.Lock()
+}
+
 var held = make(chan struct{})
 
 func hold() { <-held }
@@ -206,11 +259,12 @@ func collect(writer http.ResponseWriter, request *http.Request) {
 func main() {
 	handlers := map[string]http.HandlerFunc{
 		"/good": good, "/silent": silent, "/waits": waits, "/producer": producer, "/writers": writers, "/hijacked": hijacked,
-		"/fanout": fanout, "/spawn": spawn, "/release": release, "/churn": churn, "/turnover": turnover, "/gc": collect,
+		"/fanout": fanout, "/nested": nested, "/upstream": upstream, "/patient": patient, "/locked": locked, "/spawn": spawn, "/release": release, "/churn": churn, "/turnover": turnover, "/gc": collect,
 	}
 	for path, handler := range handlers {
 		http.HandleFunc(path, handler)
 	}
+	taken.Lock()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)

@@ -33,7 +33,7 @@ struct SnapshotBuilderTests {
     }
 
     private func look(
-        _ cookie: UInt64, at: Nanoseconds, wait: Int64 = 0, unsent: UInt32 = 0, blocked: Int64 = 0
+        _ cookie: UInt64, at: Nanoseconds, wait: Int64 = 0, unsent: UInt32 = 0, blocked: Int64 = 0, isSeen: Bool = true
     ) -> ConnectionLook {
         var sample = SocketSample()
         (sample.socket, sample.at, sample.congestionWindow, sample.peerWindow) = (cookie, at, 100, 1 << 20)
@@ -45,7 +45,7 @@ struct SnapshotBuilderTests {
         looked.target = "/path/\(cookie % 7)"
         return ConnectionLook(
             connection: connection(cookie), server: server, sample: sample, acknowledged: 1000, clientFin: nil,
-            response: looked)
+            response: isSeen ? looked : nil)
     }
 
     private func round(_ looks: [ConnectionLook], at: Nanoseconds) -> RoundLook {
@@ -130,8 +130,10 @@ struct SnapshotBuilderTests {
         let held = looks.count { $0.sample.oldestUnsent >= 100_000_000 }
         #expect(snapshot.totals.held.reduce(0, +) == held)
         request.filter = "/path/3"
+        #expect(snapshot.openCount == 1500 && snapshot.connectionCount == 1500)
         let filtered = builder.snapshot(at: 100 * second, facts: RunFacts(), request: request)
         #expect(!filtered.open.isEmpty && filtered.open.allSatisfy { $0.request == "GET /path/3" })
+        #expect(filtered.openCount == looks.count { $0.response?.target == "/path/3" })
         request = SnapshotRequest()
         request.grouping = .path
         let groups = builder.snapshot(at: 100 * second, facts: RunFacts(), request: request).groups
@@ -153,10 +155,76 @@ struct SnapshotBuilderTests {
             let verdict = builder.snapshot(at: 3 * second, facts: RunFacts()).verdict
             #expect(verdict.clauses.contains { $0.subject == .holder(.client) } == isBlamed, "\(verdict.sentence)")
             if wait > second {
-                #expect(verdict.sentence.contains("1 client reads too slowly: 488KiB unsent, the longest for 3.00s."))
+                #expect(verdict.sentence.contains("1 client reads too slowly, 10.0.0.7:2 for 3.00s: 488KiB unsent."))
                 #expect(verdict.severity ?? .notice >= .warning)
             }
         }
+    }
+
+    @Test("bytes that wait are an open response, also where nobody saw it begin; what is not known is not 0")
+    func unseen() throws {
+        for (unsent, blocked, isOpen) in [(900_000, 0, true), (0, second, true), (0, 0, false)]
+            as [(UInt32, Int64, Bool)]
+        {
+            var builder = SnapshotBuilder()
+            for at in 1...3 {
+                let now = Int64(at) * second
+                let stalled = look(
+                    2, at: now, wait: unsent > 0 ? 5 * second : 0, unsent: unsent, blocked: blocked, isSeen: false)
+                tell(&builder, [look(1, at: now), stalled], at: now)
+            }
+            let snapshot = builder.snapshot(at: 3 * second, facts: RunFacts())
+            let socket = try #require(snapshot.connections.first { $0.connection.cookie == 2 })
+            #expect(socket.isIdle != isOpen && snapshot.totals.open == (isOpen ? 2 : 1))
+            guard isOpen else { continue }
+            let row = try #require(snapshot.open.first)
+            #expect(row.key == ResponseKey(cookie: 2, number: 0) && row.isUnseen && socket.response == row.key)
+            #expect(row.begin == nil && row.duration == nil && row.flushes == nil && row.wait >= second)
+            #expect(row.stage == (blocked > 0 ? .blocked : .queue) && row.holder != .nobody)
+            var request = SnapshotRequest()
+            request.detail = row.key
+            let detail = builder.snapshot(at: 3 * second, facts: RunFacts(), request: request).detail
+            #expect(detail?.response == nil && detail?.socket?.connection.cookie == 2)
+        }
+    }
+
+    @Test("connections come in the order that was asked for")
+    func connectionOrder() {
+        var random = SeededGenerator(state: 12)
+        var builder = SnapshotBuilder()
+        let looks = (1...400).map {
+            look(UInt64($0), at: second, wait: 1, unsent: UInt32.random(in: 1...1000, using: &random))
+        }
+        tell(&builder, looks, at: second)
+        var request = SnapshotRequest()
+        request.connectionOrder = .unsent
+        let snapshot = builder.snapshot(at: second, facts: RunFacts(), request: request)
+        let largest = looks.map(\.sample.unsentBytes).sorted(by: >).prefix(SnapshotBuilder.mostRows)
+        #expect(snapshot.connections.map(\.sample.unsentBytes) == Array(largest))
+        request.isConnectionReversed = true
+        let least = builder.snapshot(at: second, facts: RunFacts(), request: request).connections
+        #expect(least.first?.sample.unsentBytes == looks.map(\.sample.unsentBytes).min())
+    }
+
+    @Test("the curve is of the tasks that are counted, and so is what is open now")
+    func countedCurve() throws {
+        var builder = SnapshotBuilder()
+        var random = SeededGenerator(state: 13)
+        for number in 0..<200 {
+            let tasks = Int.random(in: 100...900, using: &random)
+            let app = Int64(tasks > 500 ? tasks * 100_000 : 5_000_000)
+            var response = response(UInt64(number + 1), end: second + Int64(number), app: app, network: 1)
+            response.tasks = TaskRange(provider: "go", begin: tasks, end: tasks, max: tasks)
+            tell(&builder, response)
+        }
+        for at in 2...3 {
+            var looked = round([look(1, at: Int64(at) * second)], at: Int64(at) * second)
+            looked.samples[0].tasks = [TaskCount(provider: "go", open: 700)]
+            Actions.look(looked) { builder.take($0) }
+        }
+        let curve = try #require(builder.snapshot(at: 3 * second, facts: RunFacts()).curve)
+        #expect(curve.provider == "go" && curve.now == 700 && curve.server === server)
+        #expect(curve.points.allSatisfy { $0.tasks >= 100 })
     }
 
     @Test("lost events are said first")

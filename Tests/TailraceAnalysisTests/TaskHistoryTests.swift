@@ -34,6 +34,10 @@ struct TaskHistoryTests {
         #expect(history.open(at: 160 * second) == 7)
         #expect(history.open(at: 161 * second) == nil)
         #expect(history.open(at: .max) == nil)
+        #expect(history.range(from: 150 * second, to: 155 * second) == (7, 7, 7))
+        #expect(history.range(from: 159 * second, to: 162 * second) == (7, nil, 7))
+        // What was long before is no largest.
+        #expect(history.range(from: 162 * second, to: 163 * second) == (nil, nil, nil))
     }
 
     @Test("memory is bounded, and what was forgotten is not known")

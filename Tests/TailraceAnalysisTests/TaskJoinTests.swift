@@ -94,6 +94,19 @@ struct TaskJoinTests {
         #expect(exchange.settled.count == 1)
     }
 
+    @Test("of two responses on a connection nobody knows whose tasks are left, only that none are", arguments: [0, 2])
+    func shared(left: Int) {
+        let exchange = Exchange()
+        exchange.told(counted(3, at: 50))
+        exchange.told(.serving(ServingTask(connection: 7, pid: 42, task: 9)))
+        serve(exchange, whole, at: 100)
+        interrupted(exchange, at: 1000)
+        exchange.told(.leftBehind(TasksLeft(connection: 7, at: 2_001_000_000, count: left)))
+        #expect(exchange.settled.map(\.leftBehind) == [nil, left == 0 ? 0 : nil])
+        exchange.look(from: 3 * second, to: 3 * second + 1, meets: true)
+        #expect(exchange.samples.last?.leftBehind ?? left == left)
+    }
+
     @Test("without an answer it is shown after a while, and at the end of the run", arguments: [false, true])
     func unanswered(endsRun: Bool) {
         let exchange = Exchange()

@@ -66,11 +66,26 @@ struct VerdictTests {
         for (now, rho, isTold) in [(5, 0.9, false), (50, 0.3, false), (50, 0.9, true)] {
             let told = verdict {
                 $0.responses = table(.app, share: 0.8, rho: rho)
-                $0.curve = TaskCurve(points: [], knee: 12, count: 100, now: now, server: server)
+                $0.curve = TaskCurve(points: [], knee: 12, count: 100, provider: "responses", now: now, server: server)
             }
             #expect(told.clauses.contains { $0.subject == .tasks } == isTold, "\(told.sentence)")
             #expect((told.severity == .warning) == isTold)
         }
+    }
+
+    @Test("the knee is told in what is counted")
+    func kneeOfTasks() {
+        let told = verdict {
+            $0.responses = table(.app, share: 0.8, rho: 0.9)
+            $0.curve = TaskCurve(points: [], knee: 12, count: 100, provider: "go", now: 50, server: server)
+        }
+        #expect(
+            told.sentence.contains("Beyond the knee: 50 open tasks (go), latency climbs from 12"), "\(told.sentence)")
+        let unknown = verdict {
+            $0.responses = table(.app, share: 0.8, rho: 0.9)
+            $0.curve = TaskCurve(points: [], knee: 12, count: 100, provider: "go", now: nil, server: server)
+        }
+        #expect(!unknown.clauses.contains { $0.subject == .tasks })
     }
 
     @Test("who holds most bytes is blamed, by its own words", arguments: [Holder.client, .path, .device, .unclear])
@@ -78,13 +93,16 @@ struct VerdictTests {
         let place = try #require(Holder.allCases.firstIndex(of: holder))
         let told = verdict {
             ($0.totals.held[place], $0.totals.heldBytes[place], $0.totals.wait) = (3, 3 << 20, 2_000_000_000)
+            let worst = Endpoint(ipv4: true, bytes: (0x0700_000a, 0), port: 81)
+            $0.totals.heldLongest[place] = HeldClient(remote: worst, wait: 2_000_000_000)
         }
         let words: [Holder: String] = [
-            .client: "3 clients read too slowly: 3.00MiB unsent", .path: "3 connections wait for the path",
+            .client: "3 clients read too slowly, ", .path: "3 connections wait for the path",
             .device: "3 connections wait at the device", .unclear: "3 connections wait for send-buffer room",
         ]
         #expect(told.sentence.hasPrefix(words[holder] ?? "?"), "\(told.sentence)")
         #expect(told.severity == .warning && told.clauses.first?.subject == .holder(holder))
+        #expect(told.sentence.contains(", 10.0.0.7:81 for 2.00s: 3.00MiB unsent."), "\(told.sentence)")
     }
 
     @Test("a finding is told unless a clause says it, a notice or a closed one never")

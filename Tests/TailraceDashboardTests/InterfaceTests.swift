@@ -102,6 +102,91 @@ struct InterfaceTests {
         #expect(state.responses(of: snapshot).allSatisfy { $0.server === SampleSnapshot.server })
     }
 
+    @Test("keys that arrange act on the list that keys go to, and on no other")
+    func focus() {
+        for view in ["4", "5"] {
+            let state = pressed(
+                [.character(Character(view)), .character("s"), .character("S"), .character("g")], on: snapshot)
+            #expect(state.request == pressed([.character(Character(view))], on: snapshot).request, "view \(view)")
+            #expect(!footer(state).contains("sort") && !footer(state).contains("group"))
+        }
+        var state = pressed([.character("3"), .character("s"), .character("g")], on: snapshot)
+        #expect(state.request.connectionOrder == .unsent && state.request.order == .wait)
+        #expect(state.request.grouping == .none && footer(state).contains("sort") && !footer(state).contains("group"))
+        _ = state.take(.character("S"), snapshot)
+        #expect(state.connections(of: snapshot).first?.sample.unsentBytes == 0)
+        #expect(state.request.isConnectionReversed && !state.request.isReversed)
+        state = pressed([.enter, .character("s"), .character("g"), .character("e"), .character("/")], on: snapshot)
+        #expect(state.request.order == .wait && state.request.grouping == .none && !state.isExpanded)
+        #expect(state.typing == nil)
+        state = pressed([.character("2"), .tab, .character("s")], on: snapshot)
+        #expect(state.focus == .ended && state.request.order == .wait)
+    }
+
+    private func footer(_ state: InterfaceState) -> String {
+        Dashboard.frame(snapshot, state, columns: 200, rows: 45, .text).lines[44]
+    }
+
+    @Test("only columns that are in sight are sorted by", arguments: [60, 80, 120, 160])
+    func sightedColumns(columns: Int) {
+        var state = InterfaceState()
+        state.columns = columns
+        var orders: Set<RowOrder> = []
+        for _ in 0..<RowOrder.allCases.count {
+            _ = state.take(.character("s"), snapshot)
+            orders.insert(state.request.order)
+            let lines = Dashboard.frame(snapshot, state, columns: columns, rows: 24, .text).lines
+            let sorted = lines.first { $0.contains("HELD BY") && $0.contains("UNSENT") } ?? ""
+            #expect(sorted.contains("v"), "\(state.request.order) is not in \(sorted)")
+        }
+        #expect(orders.contains(.wait) && orders.contains(.peer) && orders.contains(.rtt) == (columns >= 160))
+    }
+
+    @Test("a server's filter chooses its findings too, and every list says what it was chosen by")
+    func filteredFindings() throws {
+        var state = pressed([.character("4"), .enter], on: snapshot)
+        #expect(state.request.filter == "[918]" && state.view == .responses)
+        #expect(state.findings(of: snapshot).count == 3)
+        var other = snapshot
+        let symptom = Symptom(.warning, evidence: [], summary: "of another")
+        other.findings.append(
+            Finding(id: "task-leak-4121-1", anomaly: .taskLeak, at: other.at, server: SampleSnapshot.other, symptom))
+        #expect(state.findings(of: other).map(\.server.pid) == [918, 918, 918])
+        _ = state.take(.character("5"), other)
+        let frame = Dashboard.frame(other, state, columns: 120, rows: 30, .text).lines
+        #expect(frame.contains { $0.contains("findings 3 of 4, filter [918]") }, "\(frame)")
+        for (view, title) in [
+            ("2", "open responses 8 of 12, filter [918]"), ("2", "slowest 8 of 12, filter [918]"),
+            ("3", "connections 8 of 12, filter [918]"),
+        ] {
+            _ = state.take(.character(Character(view)), other)
+            let frame = Dashboard.frame(other, state, columns: 120, rows: 30, .text).lines
+            #expect(frame.contains { $0.contains(title) }, "\(title)\n\(frame.joined(separator: "\n"))")
+        }
+        // By its client, and by the request of its response.
+        for (filter, count) in [("10.12.0.0", 1), ("/stream/0", 1), ("slow-consumer", 1), ("nobody", 0)] {
+            state = pressed(
+                [.character("/")] + filter.map { Key.character($0) } + [.enter, .character("5")], on: snapshot)
+            #expect(state.findings(of: snapshot).count == count, "\(filter)")
+        }
+        let none = Dashboard.frame(snapshot, state, columns: 120, rows: 30, .text).lines
+        #expect(none.contains { $0.contains("None of 3 matches nobody. Esc clears the filter.") }, "\(none)")
+    }
+
+    @Test("the state of a replay is seen while the picture is frozen")
+    func frozenReplay() {
+        var replayed = snapshot
+        replayed.facts.mode = .replay(
+            ReplayPosition(begin: 0, end: 100, at: 43, speed: 64, isPlaying: true, isAtEnd: false))
+        let state = pressed([.character("f")], on: replayed)
+        let line = Dashboard.frame(replayed, state, columns: 80, rows: 24, .text).lines[0]
+        #expect(line.contains("FROZEN") && line.contains("x64") && line.contains("43 %"), "\(line)")
+        replayed.facts.mode = .replay(
+            ReplayPosition(begin: 0, end: 100, at: 43, speed: 1, isPlaying: false, isAtEnd: false, isSeeking: true))
+        let seeking = Dashboard.frame(replayed, InterfaceState(), columns: 80, rows: 24, .text).lines[0]
+        #expect(seeking.contains("REPLAY seeking 43 %"), "\(seeking)")
+    }
+
     @Test("an acknowledged finding leaves the count of the tab")
     func acknowledge() {
         let state = pressed([.character("5"), .character("a")], on: snapshot)

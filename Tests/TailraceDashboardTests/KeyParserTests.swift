@@ -18,7 +18,11 @@ import Testing
         ("\u{1b}[15~", [.function(5)]),
         ("\u{1b}OP", [.function(1)]), ("\u{1b}[M !!q", [.character("q")]), ("\u{1b}q", [.escape, .character("q")]),
         ("\u{1b}\u{1b}[A", [.escape, .up]), ("\u{1b}[999999999999999999999999999999999999999999~q", [.character("q")]),
-        ("\u{1b}[\u{3}", [.interrupt]), ("\u{202e}", []),
+        ("\u{1b}[\u{3}", [.interrupt]), ("\u{1b}]\u{3}", [.escape, .character("]"), .interrupt]),
+        ("\u{1b}]11;\u{3}q", [.interrupt, .character("q")]), ("\u{1b}P1\u{3}", [.interrupt]),
+        ("\u{1b}]q", [.escape, .character("]"), .character("q")]),
+        ("\u{1b}Pq", [.escape, .character("P"), .character("q")]),
+        ("\u{1b}_x\u{3}", [.interrupt]), ("\u{202e}", []),
     ]
 
     @Test(arguments: known.indices) func aSequenceIsItsKeyHoweverItIsTorn(_ index: Int) {
@@ -38,6 +42,10 @@ import Testing
         #expect(parser.patience == nil)
         #expect(parser.take("\u{1b}[".utf8).isEmpty)
         #expect(parser.giveUp().isEmpty)
+        #expect(parser.take("\u{1b}]".utf8).isEmpty && parser.patience == KeyParser.escapeDelay)
+        #expect(parser.giveUp() == [.escape, .character("]")])
+        #expect(parser.take("\u{1b}]1".utf8).isEmpty && parser.patience == KeyParser.stringDelay)
+        #expect(parser.giveUp().isEmpty)
         #expect(parser.take("A".utf8) == [.character("A")])
     }
 
@@ -50,7 +58,7 @@ import Testing
                 Bool.random(using: &random)
                 ? likely.randomElement(using: &random) ?? 0 : UInt8.random(in: 0...255, using: &random)
             let keys = parser.take([byte])
-            #expect(keys.count <= 2)
+            #expect(keys.count <= 3)
         }
         _ = parser.giveUp()
         #expect(parser.take("q".utf8) == [.character("q")])

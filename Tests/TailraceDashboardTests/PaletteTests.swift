@@ -44,24 +44,52 @@ import Testing
         }
     }
 
-    @Test(arguments: [false, true]) func everyInkIsSeenOnItsBackground(_ isLight: Bool) {
-        let inks: [Ink] =
-            [.dim, .title, .good, .key] + Stage.allCases.map { .stage($0) } + Severity.allCases.map { .severity($0) }
+    private static let texts: [Ink] =
+        [.dim, .title, .good, .key] + Stage.allCases.map { .stage($0) } + Severity.allCases.map { .severity($0) }
+
+    @Test(arguments: [false, true]) func everyTextIsReadOnItsBackgroundAndInTheSelectedRow(_ isLight: Bool) {
         for depth in [ColourDepth.palette256, .truecolor] {
             let palette = Palette(Capabilities(colours: depth, isLight: isLight))
-            for ink in inks {
+            for ink in Self.texts {
                 let lightness = Self.lightness(palette.colour(ink))
                 let contrast = isLight ? 1.05 / (lightness + 0.05) : (lightness + 0.05) / 0.05
-                let isBar = if case .stage = ink { true } else { false }
-                #expect(contrast >= (isBar ? 2.3 : 4), "\(ink), \(depth), \(isLight ? "light" : "dark")")
+                let isStage = if case .stage = ink { true } else { false }
+                #expect(contrast >= (isStage ? 3 : 4), "\(ink), \(depth), \(isLight ? "light" : "dark")")
+                // As a terminal is told it.
+                let rendition = Rendition(Style(ink).selected(), palette)
+                let ground = Self.lightness(rendition.ground)
+                let text = Self.lightness(rendition.ink)
+                let selected = (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
+                #expect(selected >= 3, "\(ink) selected, \(depth), \(isLight ? "light" : "dark"): \(selected)")
             }
         }
     }
 
-    @Test(arguments: [false, true]) func moreHeatIsFartherFromTheBackground(_ isLight: Bool) {
-        let palette = Palette(Capabilities(colours: .truecolor, isLight: isLight))
+    @Test func sixteenColoursAreReadOnWhite() {
+        let palette = Palette(Capabilities(colours: .sixteen, isLight: true))
+        for ink in Self.texts {
+            guard case .own(let index)? = palette.colour(ink) else { continue }
+            // Yellow, cyan, white and their bright ones, and bright green.
+            #expect(![3, 6, 7, 10, 11, 14, 15].contains(index), "\(ink)")
+        }
+        #expect(palette.colour(.severity(.warning)) != palette.colour(.severity(.critical)))
+        #expect(Set(Stage.allCases.map { palette.colour(.stage($0)) }).count == Stage.allCases.count)
+    }
+
+    @Test(arguments: [false, true], [ColourDepth.palette256, .truecolor])
+    func moreHeatIsFartherFromTheBackground(_ isLight: Bool, _ depth: ColourDepth) {
+        let palette = Palette(Capabilities(colours: depth, isLight: isLight))
         let levels = (0..<16).map { Self.lightness(palette.colour(.heat($0))) }
         for (less, more) in zip(levels, levels.dropFirst()) { #expect(isLight ? more < less : more > less) }
+        // The least one is seen.
+        #expect((isLight ? 1.05 / (levels[0] + 0.05) : (levels[0] + 0.05) / 0.05) >= 1.4)
+        guard depth == .palette256 else { return }
+        for level in 0..<15 {
+            let steps = [
+                Self.seen(palette.colour(.heat(level)), .normal), Self.seen(palette.colour(.heat(level + 1)), .normal),
+            ]
+            #expect(Self.difference(steps[0], steps[1]) < 90, "a jump after \(level)")
+        }
     }
 
     private static func seen(_ colour: Colour?, _ vision: Vision) -> [Double] {

@@ -8,6 +8,8 @@ enum SampleSnapshot {
     static let server = Server(pid: 918, started: 1, comm: "ws-fanout", executable: nil, cgroup: nil)
     static let other = Server(pid: 4121, started: 1, comm: hostile, executable: nil, cgroup: nil)
 
+    static let peer6 = Endpoint(ipv4: false, bytes: (0x0000_0000_b80d_0120, 0x3412_ffff_cdab_ef05), port: 40_000)
+
     static func endpoint(_ number: Int, port: UInt16) -> Endpoint {
         Endpoint(ipv4: true, bytes: (UInt64(0x0a | 0x0c << 8 | (number & 255) << 24), 0), port: port)
     }
@@ -21,14 +23,15 @@ enum SampleSnapshot {
         var snapshot = Snapshot(facts: facts, at: at)
         addTables(&snapshot)
         for number in 0..<open { add(number, to: &snapshot, at: at) }
-        snapshot.totals.open = open
-        snapshot.totals.connections = open
+        (snapshot.totals.open, snapshot.openCount) = (open, open)
+        (snapshot.totals.connections, snapshot.connectionCount) = (open, open)
+        (snapshot.totals.held[1], snapshot.totals.unsentBytes) = (min(9, open), 7_450_000)
         snapshot.totals.tasks = 5014
         snapshot.totals.endedPerSecond = 447
         snapshot.totals.bytesPerSecond = 22_000_000
         snapshot.verdict.severity = .critical
         snapshot.verdict.clauses = [
-            Verdict.Clause(.holder(.client), "9 clients read too slowly: 7.10MiB unsent, the longest for 5.24s."),
+            Verdict.Clause(.holder(.client), "9 clients read too slowly, 10.12.0.0:40000 for 5.24s: 7.10MiB unsent."),
             Verdict.Clause(.latency, "p99 473ms:"),
             Verdict.Clause(.stage(.blocked), "69 % of the slowest 20 is blocked."),
         ]
@@ -73,7 +76,7 @@ enum SampleSnapshot {
             let factor: Double = place < 12 ? 1 : Double(place - 10) * 4
             return TaskCurve.Point(tasks: Double(place) * 500, latency: 1e7 * factor)
         }
-        snapshot.curve = TaskCurve(points: points, knee: 6100, count: 480, now: 5014, server: server)
+        snapshot.curve = TaskCurve(points: points, knee: 6100, count: 480, provider: "go", now: 5014, server: server)
         snapshot.tasks.lines = [
             TaskPicture.Line(provider: "responses", counts: snapshot.series.open),
             TaskPicture.Line(provider: "go", counts: snapshot.series.tasks),

@@ -46,11 +46,13 @@ public struct ResponsePoints: Sendable {
     }
 
     /// The time up to the last byte's way through the network, by open tasks; nil: too few responses for a curve.
-    var curve: (line: LatencyCurve, responses: Int)? {
+    var curve: CountedCurve? {
         let points = ranges.flatMap(\.points).filter { $0.end >= newest - Self.longest }
         guard points.count >= 20 else { return nil }
         let latency = points.map { point in point.latencies.indices.reduce(0) { $0 + point.latencies[$1] } }
-        return (LatencyCurve(tasks: points.map(\.tasks), latency: latency), points.count)
+        return CountedCurve(
+            line: LatencyCurve(tasks: points.map(\.tasks), latency: latency), responses: points.count,
+            provider: provider)
     }
 
     /// How each stage goes with open tasks; stages that none spent 1 ms in are left out.
@@ -71,4 +73,16 @@ public struct ResponsePoints: Sendable {
                 }, curve: curve.points)
         }
     }
+}
+
+/// Latency by open tasks, and what is counted as one.
+public struct CountedCurve: Sendable {
+    /// The curve.
+    public let line: LatencyCurve
+    /// Responses that it is made of.
+    public let responses: Int
+    /// Who counts the tasks.
+    public let provider: String
+    /// Open tasks now, by the same; nil: not known.
+    public var now: Int?
 }

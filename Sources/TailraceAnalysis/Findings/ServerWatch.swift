@@ -14,7 +14,7 @@ struct ServerWatch {
     /// The newest end of a response that tells.
     private var newest: Nanoseconds = 0
     private var correlations: [StageCorrelation] = []
-    private var curve: (line: LatencyCurve, responses: Int)?
+    private var curve: CountedCurve?
     private var tasks = TaskSeries()
     private var trend: TaskTrend?
     private var stalls: StallWatch
@@ -98,6 +98,7 @@ struct ServerWatch {
         stalls.finishLook(at: at)
         if windows % Self.rarely == 0 { compute(at: at) } else { computeTrend() }
         windows += 1
+        if let provider = curve?.provider { curve?.now = Self.count(by: provider, in: sample) }
         let window = ServerWindow(
             server: server, at: at, length: max(0, at - last), connections: connections, held: others.held,
             waiting: others.waiting, inFlight: sample.inFlight, arrivals: arrivals, endedQdisc: endedQdisc,
@@ -110,6 +111,12 @@ struct ServerWatch {
         endedQdisc = (0, 0)
         last = at
         return window
+    }
+
+    /// Of what the curve is about.
+    private static func count(by provider: String, in sample: ServerSample) -> Int? {
+        if provider == StageCorrelation.responses { return sample.inFlight }
+        return sample.tasks.first { $0.provider == provider }?.open
     }
 
     private mutating func addGaps(of response: LookedResponse, since before: LookedResponse?) {

@@ -25,8 +25,8 @@ public struct ServerWindow: Sendable {
     public let correlations: [StageCorrelation]
     /// Open tasks now, as somebody counts them; nil: nobody does.
     public let counted: Int?
-    /// Latency by open tasks, of the same responses, and how many those are; nil: too few.
-    public let curve: (line: LatencyCurve, responses: Int)?
+    /// Latency by open tasks, of the same responses; nil: too few.
+    public let curve: CountedCurve?
     /// nil: nobody counts its tasks, or too few readings are there.
     public let tasks: TaskTrend?
     /// Tasks that wait in a write, in words; nil: not known. Untrusted.

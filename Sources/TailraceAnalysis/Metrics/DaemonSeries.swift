@@ -24,6 +24,10 @@ extension FamilyBook {
         for probe in account.probes {
             add(.probeUp, [MetricLabel(.probe, probe.name)], count: probe.isAttached ? 1 : 0)
         }
+        if let reader = account.taskReader {
+            add(.taskReaderUp, count: reader.isReading ? 1 : 0)
+            add(.taskReaderEnded, count: Int64(clamping: reader.ended))
+        }
         add(account.loss ?? facts.loss)
         if let service = account.service { add(service) }
         if let flight = account.flight { add(flight) }
@@ -69,6 +73,7 @@ extension FamilyBook {
     }
 
     private mutating func add(_ otlp: DaemonAccount.OTLPCounts) {
+        add(.otlpUp, count: otlp.failure == nil ? 1 : 0)
         add(.otlpSent, count: Int64(clamping: otlp.sent))
         add(.otlpRetried, count: Int64(clamping: otlp.retried))
         add(.otlpDropped, count: Int64(clamping: otlp.dropped))

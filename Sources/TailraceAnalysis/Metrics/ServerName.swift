@@ -4,7 +4,8 @@ import TailraceModel
 /// What series of a server are told apart by: never a path, a process id or a peer.
 struct ServerName: Hashable {
     let comm: String
-    /// The last name in the path of its cgroup; empty: none is known.
+    /// What its container is called, of a pod `NAMESPACE/POD/CONTAINER`; else the last name in the path of its cgroup; empty:
+    /// none is known.
     let cgroup: String
     /// That it listens on; 0: all of a program's.
     let port: UInt16
@@ -20,12 +21,15 @@ struct ServerName: Hashable {
 
     init(_ server: Server?, port: UInt16) {
         comm = Self.shown(server?.comm ?? "unknown")
-        cgroup = Self.shown(server?.cgroup.map(Self.cgroupName) ?? "")
+        let path = server?.cgroup.map(Self.cgroupName) ?? ""
+        // Of a host with cgroup v1, that may be all.
+        let own = path.isEmpty ? server?.container?.id.map { String($0.prefix(12)) } ?? "" : path
+        cgroup = Self.shown(server?.container?.label ?? own, longest: Self.longestCgroup)
         self.port = port
     }
 
     /// As it is exported: two texts that are shown alike are one name, because a series that is told twice spoils all others.
-    private static func shown(_ text: String) -> String {
+    private static func shown(_ text: String, longest: Int = Self.longest) -> String {
         let visible = Sanitizer.visible(text, longest: longest)
         guard visible.utf8.count > longest else { return visible }
         return String(String.UnicodeScalarView(visible.unicodeScalars.prefix(longest)))
@@ -33,6 +37,8 @@ struct ServerName: Hashable {
 
     /// In characters.
     private static let longest = 64
+    /// Names of Kubernetes are long.
+    private static let longestCgroup = 160
 
     /// `/system.slice/nginx.service`: `nginx.service`; `.../cri-containerd-<64 digits>.scope`: `cri-containerd-<12 digits>`.
     private static func cgroupName(_ path: String) -> String {

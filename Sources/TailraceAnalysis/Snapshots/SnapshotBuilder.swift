@@ -142,12 +142,13 @@ public struct SnapshotBuilder {
     private var curve: TaskCurve? {
         guard let best, let curve = best.curve, curve.line.points.count >= 2 else { return nil }
         let climbs = best.correlations.contains {
-            ($0.rho ?? 0) >= Verdict.climbing && ($0.probability ?? 1) < 0.001 && $0.knee != nil
+            $0.provider == curve.provider && ($0.rho ?? 0) >= Verdict.climbing && ($0.probability ?? 1) < 0.001
+                && $0.knee != nil
         }
         return TaskCurve(
             points: curve.line.points.map { TaskCurve.Point(tasks: $0.tasks, latency: $0.latency) },
-            knee: climbs ? curve.line.knee?.tasks : nil, count: curve.responses, now: best.inFlight,
-            server: best.server)
+            knee: climbs ? curve.line.knee?.tasks : nil, count: curve.responses,
+            provider: curve.provider, now: curve.now, server: best.server)
     }
 
     private var servers: [ServerRow] {

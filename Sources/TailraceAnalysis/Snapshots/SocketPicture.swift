@@ -36,7 +36,7 @@ struct SocketPicture {
         totals.unackedBytes += Int64(sample.unackedBytes)
         totals.wait = max(totals.wait, window.wait)
         if sample.blocked > 0 { totals.blockedWriters += 1 }
-        let row = window.look.response.map { Self.row(window, $0, holder, tasks: tasks) }
+        let row = Self.row(window, holder, tasks: tasks)
         if let row {
             open.append(row)
             totals.stages[row.stage.index] += 1
@@ -45,6 +45,9 @@ struct SocketPicture {
         if window.wait >= Self.moment, let place = Holder.allCases.firstIndex(of: holder) {
             totals.held[place] += 1
             totals.heldBytes[place] += Int64(sample.unsentBytes)
+            if window.wait > totals.heldLongest[place]?.wait ?? 0 {
+                totals.heldLongest[place] = HeldClient(remote: window.remote, wait: window.wait)
+            }
         }
         sockets.append(
             SocketRow(
@@ -54,30 +57,36 @@ struct SocketPicture {
                 response: row?.key, request: row?.request ?? ""))
     }
 
-    private static func row(
-        _ window: ConnectionWindow, _ looked: LookedResponse, _ holder: Holder, tasks: Int?
-    ) -> ResponseRow {
+    /// nil: no response is in the making. Bytes that wait are of one, also where nothing else is known of it: a server that is
+    /// stalled already when one begins to look tells nothing more.
+    private static func row(_ window: ConnectionWindow, _ holder: Holder, tasks: Int?) -> ResponseRow? {
         let look = window.look
         let sample = window.sample
+        guard look.response != nil || sample.unsentBytes > 0 || sample.blocked > 0 else { return nil }
+        let begin = look.response?.begin
         var row = ResponseRow(
-            number: looked.number, on: look.connection, server: look.server, begin: looked.begin,
-            duration: max(0, sample.at - looked.begin))
-        row.request = words(looked.method, looked.target)
-        row.isStreaming = looked.isStreaming
+            number: look.response?.number ?? 0, on: look.connection, server: look.server, begin: begin,
+            duration: begin.map { max(0, sample.at - $0) })
+        if let looked = look.response { tell(looked, of: &row, at: sample.at) }
         row.stage = stage(sample)
         row.holder = holder
         row.wait = window.wait
         row.blocked = sample.blocked
         row.unsentBytes = Int64(sample.unsentBytes)
         row.queuedBytes = Int64(sample.queuedBytes)
-        row.silence = looked.sent > 0 ? max(0, sample.at - looked.sent) : nil
-        row.gap = looked.gapSent.p50
-        row.flushes = looked.flushes
         row.rtt = window.rtt
         row.drained = window.drained
         row.tasks = tasks
         row.isClientGone = look.clientFin != nil
         return row
+    }
+
+    private static func tell(_ looked: LookedResponse, of row: inout ResponseRow, at time: Nanoseconds) {
+        row.request = words(looked.method, looked.target)
+        row.isStreaming = looked.isStreaming
+        row.silence = looked.sent > 0 ? max(0, time - looked.sent) : nil
+        row.gap = looked.gapSent.p50
+        row.flushes = looked.flushes
     }
 
     /// Where its newest bytes are.
@@ -98,6 +107,7 @@ struct SocketPicture {
         let matching = filter.isEmpty ? open : open.filter { $0.matches(filter) }
         if request.grouping != .none { snapshot.groups = GroupRow.groups(of: matching, by: request.grouping) }
         let most = SnapshotBuilder.mostRows
+        snapshot.openCount = matching.count
         snapshot.open = request.order.sorted(matching, isReversed: request.isReversed, most: most)
         if let key = request.detail, !snapshot.open.contains(where: { $0.key == key }),
             let row = open.first(where: { $0.key == key })
@@ -105,12 +115,8 @@ struct SocketPicture {
             snapshot.open.append(row)
         }
         let chosen = filter.isEmpty ? sockets : sockets.filter { $0.matches(filter) }
-        let places = chosen.indices.sorted { left, right in
-            if chosen[left].wait != chosen[right].wait { return chosen[left].wait > chosen[right].wait }
-            let queued = (chosen[left].sample.queuedBytes, chosen[right].sample.queuedBytes)
-            return queued.0 != queued.1
-                ? queued.0 > queued.1 : chosen[left].connection.cookie < chosen[right].connection.cookie
-        }
-        snapshot.connections = places.prefix(most).map { chosen[$0] }
+        snapshot.connectionCount = chosen.count
+        snapshot.connections = request.connectionOrder.sorted(
+            chosen, isReversed: request.isConnectionReversed, most: most)
     }
 }

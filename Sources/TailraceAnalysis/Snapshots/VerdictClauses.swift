@@ -15,6 +15,7 @@ extension Verdict {
     init(of snapshot: Snapshot) {
         self.init()
         let table = snapshot.isAboutFlushes ? snapshot.flushes : snapshot.responses
+        addDetail(snapshot)
         addLoss(snapshot)
         addHolders(snapshot)
         addLatency(table, snapshot)
@@ -25,8 +26,15 @@ extension Verdict {
 
     private mutating func raise(_ to: Severity) { severity = max(severity ?? to, to) }
 
+    /// What is not told cannot be seen in any other way.
+    private mutating func addDetail(_ snapshot: Snapshot) {
+        guard let level = snapshot.facts.detail, level > .full else { return }
+        raise(level >= .noConnections ? .warning : .notice)
+        clauses.append(Clause(.loss, "The daemon does less, to cost no more than it may: \(level.words)."))
+    }
+
     private mutating func addLoss(_ snapshot: Snapshot) {
-        let unseen = snapshot.facts.loss.unseen
+        let unseen = snapshot.facts.recentlyUnseen ?? snapshot.facts.loss.unseen
         guard unseen > 0 else { return }
         raise(.notice)
         clauses.append(Clause(.loss, "\(Quantity.count(Int64(clamping: unseen))) events lost: numbers are incomplete."))
@@ -50,12 +58,13 @@ extension Verdict {
     }
 
     private mutating func addTasks(_ table: StageTable, _ snapshot: Snapshot) {
-        guard let curve = snapshot.curve, let knee = curve.knee, Double(curve.now) > knee,
+        guard let curve = snapshot.curve, let knee = curve.knee, let now = curve.now, Double(now) > knee,
             table.rows.contains(where: \.isClimbing)
         else { return }
         raise(.warning)
+        let what = curve.provider == StageCorrelation.responses ? "in flight" : "open tasks (\(curve.provider))"
         clauses.append(
-            Clause(.tasks, "Beyond the knee: \(curve.now) in flight, latency climbs from \(Phrase.digits(knee)) on."))
+            Clause(.tasks, "Beyond the knee: \(now) \(what), latency climbs from \(Phrase.digits(knee)) on."))
     }
 
     private mutating func addHolders(_ snapshot: Snapshot) {
@@ -67,19 +76,19 @@ extension Verdict {
             })
         else { return }
         let count = totals.held[worst]
-        let bytes = Quantity.size(totals.heldBytes[worst])
-        let text =
+        let words =
             switch Holder.allCases[worst] {
-            case .client: "\(Phrase.count(count, "client reads", "clients read")) too slowly: \(bytes) unsent"
-            case .path: "\(Phrase.count(count, "connection waits", "connections wait")) for the path: \(bytes) unsent"
+            case .client: "\(Phrase.count(count, "client reads", "clients read")) too slowly"
+            case .path: "\(Phrase.count(count, "connection waits", "connections wait")) for the path"
             case .device:
-                "\(Phrase.count(count, "connection waits", "connections wait")) at the device: \(bytes) unsent"
+                "\(Phrase.count(count, "connection waits", "connections wait")) at the device"
             case .nobody, .unclear:
-                "\(Phrase.count(count, "connection waits", "connections wait")) for send-buffer room: \(bytes) unsent"
+                "\(Phrase.count(count, "connection waits", "connections wait")) for send-buffer room"
             }
         raise(totals.wait >= 1_000_000_000 ? .warning : .notice)
-        let longest = totals.wait > 0 ? ", the longest for \(Quantity.duration(totals.wait))." : "."
-        clauses.append(Clause(.holder(Holder.allCases[worst]), text + longest))
+        let longest = totals.heldLongest[worst].map { ", \($0.remote) for \(Quantity.duration($0.wait))" } ?? ""
+        let bytes = Quantity.size(totals.heldBytes[worst])
+        clauses.append(Clause(.holder(Holder.allCases[worst]), "\(words)\(longest): \(bytes) unsent."))
     }
 
     private mutating func addFinding(_ snapshot: Snapshot) {

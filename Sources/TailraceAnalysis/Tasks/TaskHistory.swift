@@ -37,7 +37,8 @@ struct TaskHistory {
 
     /// The counts at both, and the largest between; nil: not known. Most of what is asked is short and of now.
     func range(from begin: Nanoseconds, to end: Nanoseconds) -> (begin: Int?, end: Int?, max: Int?) {
-        guard let last = place(of: end) else { return (nil, nil, nil) }
+        // Nothing was read since long before.
+        guard let last = place(of: end), begin < newest || isFresh(at: begin) else { return (nil, nil, nil) }
         var first = last
         if changes[last].at > begin {
             guard let place = place(of: begin), place <= last else { return (nil, open(at: end), nil) }
@@ -46,7 +47,7 @@ struct TaskHistory {
         let atEnd = end < newest || isFresh(at: end) ? changes[last].open : nil
         var most = changes[first].open
         for place in first...last { if let open = changes[place].open { most = Swift.max(most ?? open, open) } }
-        return (begin < newest || isFresh(at: begin) ? changes[first].open : nil, atEnd, most)
+        return (changes[first].open, atEnd, most)
     }
 
     private func place(of time: Nanoseconds) -> Int? {

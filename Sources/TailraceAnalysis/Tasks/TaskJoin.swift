@@ -30,7 +30,8 @@ struct TaskJoin {
             serving[task.connection] = task
         case .leftBehind(let left):
             if gone.contains(left.connection) { answers[left.connection] = left }
-            for response in held.take(answeredBy: left) { settle(response, left, tell) }
+            let answered = held.take(answeredBy: left)
+            for response in answered { settle(response, left, isOnly: answered.count == 1, tell) }
         }
     }
 
@@ -75,7 +76,7 @@ struct TaskJoin {
     /// Tells on, with what is known of tasks.
     mutating func join(_ actions: borrowing Actions, _ tell: (borrowing Actions) -> Void) {
         if var look = actions.look {
-            for response in held.takeOverdue(at: look.at) { settle(response, nil, tell) }
+            for response in held.takeOverdue(at: look.at) { settle(response, nil, isOnly: false, tell) }
             for place in look.samples.indices { add(to: &look.samples[place]) }
             return Actions.look(look, tell)
         }
@@ -86,7 +87,7 @@ struct TaskJoin {
         let cookie = response.pointee.connection.cookie
         guard response.pointee.serving != nil, gone.contains(cookie) else { return tell(actions) }
         if let answer = answers[cookie], answer.at >= response.pointee.end {
-            note(&response.pointee, answer)
+            note(&response.pointee, answer, isOnly: true)
             tell(actions)
         } else if held.add(response.pointee) {
             tell(actions.unsettled)
@@ -102,14 +103,15 @@ struct TaskJoin {
             guard let place = place(of: response.server) else { return response }
             var response = response
             add(to: &response, place)
-            response.leftBehind = response.serving.flatMap { _ in answers[response.connection.cookie]?.count }
+            let left = response.serving.flatMap { _ in answers[response.connection.cookie]?.count }
+            response.leftBehind = Self.share(of: response, in: left, isOnly: true)
             return response
         }
     }
 
     /// Nothing more comes: what waits is told without an answer.
     mutating func finish(_ tell: (borrowing Actions) -> Void) {
-        for response in held.takeAll() { settle(response, nil, tell) }
+        for response in held.takeAll() { settle(response, nil, isOnly: false, tell) }
     }
 
     /// Where the tasks of that process are; nil: nobody tells them. Most responses come from the server of the one before.
@@ -133,15 +135,23 @@ struct TaskJoin {
         if let place = place(of: sample.server) { servers[place].tell(&sample) }
     }
 
-    private mutating func settle(_ response: Response, _ left: TasksLeft?, _ tell: (borrowing Actions) -> Void) {
+    private mutating func settle(
+        _ response: Response, _ left: TasksLeft?, isOnly: Bool, _ tell: (borrowing Actions) -> Void
+    ) {
         var response = response
-        if let left { note(&response, left) }
+        if let left { note(&response, left, isOnly: isOnly) }
         Actions.settle(&response, tell)
     }
 
-    private mutating func note(_ response: inout Response, _ left: TasksLeft) {
-        response.leftBehind = left.count
+    private mutating func note(_ response: inout Response, _ left: TasksLeft, isOnly: Bool) {
+        response.leftBehind = Self.share(of: response, in: left.count, isOnly: isOnly)
         guard let place = place(of: response.server), let count = left.count else { return }
         servers[place].add(left: count, at: left.at)
+    }
+
+    /// What is left is known of a connection. It is the response's where that was the only one; where there were others, only nothing is
+    /// surely nothing of each.
+    private static func share(of response: Response, in left: Int?, isOnly: Bool) -> Int? {
+        left == 0 || isOnly && response.number == 1 ? left : nil
     }
 }

@@ -26,6 +26,21 @@ extension Palette {
         return (UInt8(16)...255).min { distance($0) < distance($1) } ?? 16
     }
 
+    /// 24 bits of what a terminal is told; nil: the terminal's own, which nobody knows.
+    static func rgb(_ colour: Colour) -> UInt32? {
+        switch colour {
+        case .rgb(let rgb): rgb
+        case .table(let index): index < 16 ? nil : rgb(ofTable: index)
+        case .own: nil
+        }
+    }
+
+    /// How well one is read on the other, roughly: 1...21.
+    static func contrast(_ one: UInt32, _ other: UInt32) -> Double {
+        let (a, b) = (luminance(one), luminance(other))
+        return (max(a, b) + 0.05) / (min(a, b) + 0.05)
+    }
+
     /// Relative luminance, roughly: 0...1.
     static func luminance(_ rgb: UInt32) -> Double {
         func linear(_ shift: UInt32) -> Double {

@@ -60,17 +60,25 @@ extension InterfaceState {
         case "k": move(by: -1, in: snapshot)
         case "j": move(by: 1, in: snapshot)
         case "G": move(by: Int.max / 2, in: snapshot)
-        case "/": typing = wanted.filter
+        case "/" where details.isEmpty: typing = wanted.filter
         case "n": move(by: 1, in: snapshot)
         case "N": move(by: -1, in: snapshot)
-        case "s": sort(by: 1)
-        case "S", "r": wanted.isReversed.toggle()
-        case "g": group()
-        case "e": isExpanded.toggle()
         case "a": acknowledge(in: snapshot)
-        default: break
+        default: if details.isEmpty { arrange(character) }
         }
         return []
+    }
+
+    /// Keys that arrange the rows of the list that keys go to; others are left as they are.
+    private mutating func arrange(_ character: Character) {
+        switch character {
+        case "s" where isSortable: sort()
+        case "S" where isSortable, "r" where isSortable:
+            if focus == .connections { wanted.isConnectionReversed.toggle() } else { wanted.isReversed.toggle() }
+        case "g" where focus == .responses: group()
+        case "e": isExpanded.toggle()
+        default: break
+        }
     }
 
     /// Keys that mean something else while a recording is shown; nil: this one does not.
@@ -113,7 +121,7 @@ extension InterfaceState {
         self.view = view
         details = []
         isExpanded = false
-        if !view.panes.contains(focus) { focus = view.panes[0] }
+        if !view.panes.contains(focus) || focus == .charts { focus = view.panes[0] }
         if view == .responses { focus = .responses }
     }
 
@@ -143,11 +151,17 @@ extension InterfaceState {
         places[focus] = place
     }
 
-    private mutating func sort(by step: Int) {
-        let all = RowOrder.allCases
-        let place = all.firstIndex(of: wanted.order) ?? 0
-        wanted.order = all[(place + step) % all.count]
-        wanted.isReversed = false
+    /// By the next column of those that are in sight.
+    private mutating func sort() {
+        if focus == .connections {
+            let orders = ConnectionsList.orders(width: columns)
+            let place = orders.firstIndex(of: wanted.connectionOrder) ?? -1
+            (wanted.connectionOrder, wanted.isConnectionReversed) = (orders[(place + 1) % orders.count], false)
+        } else {
+            let orders = OpenList.orders(width: columns)
+            let place = orders.firstIndex(of: wanted.order) ?? -1
+            (wanted.order, wanted.isReversed) = (orders[(place + 1) % orders.count], false)
+        }
     }
 
     private mutating func group() {

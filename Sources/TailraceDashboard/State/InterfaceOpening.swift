@@ -58,6 +58,16 @@ extension InterfaceState {
 }
 
 extension Finding {
+    /// Whether it, its server, its client or its response holds that text, which is in lower case.
+    func matches(_ filter: String, in snapshot: Snapshot) -> Bool {
+        if anomaly.rawValue.contains(filter) || summary.lowercased().contains(filter) { return true }
+        if "\(server.comm)[\(server.pid)]".lowercased().contains(filter) { return true }
+        if connection?.remote.description.contains(filter) ?? false { return true }
+        guard let key = response(in: snapshot) else { return false }
+        return snapshot.open.first { $0.key == key }?.matches(filter)
+            ?? snapshot.ended.first { $0.key == key }?.matches(filter) ?? false
+    }
+
     /// The response that it is about; nil: no single one, or it is not known.
     func response(in snapshot: Snapshot) -> ResponseKey? {
         for evidence in evidence where evidence.name.description == "response" {

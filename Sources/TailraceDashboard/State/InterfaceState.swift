@@ -19,7 +19,7 @@ public enum DashboardView: Int, CaseIterable, Sendable {
     /// Lists of it that keys can go to, the usual one first.
     var panes: [Pane] {
         switch self {
-        case .overview: [.responses, .findings]
+        case .overview: [.responses, .findings, .charts]
         case .responses: [.responses, .ended]
         case .connections: [.connections]
         case .tasks: [.servers, .taskGroups]
@@ -28,8 +28,18 @@ public enum DashboardView: Int, CaseIterable, Sendable {
     }
 }
 
-/// A list with a selected row.
-public enum Pane: Hashable, Sendable { case responses, ended, connections, servers, taskGroups, findings }
+/// A list with a selected row, or pictures.
+public enum Pane: Hashable, Sendable {
+    case responses, ended, connections, servers, taskGroups, findings, charts
+
+    /// Whether the filter chooses its rows.
+    var isFiltered: Bool {
+        switch self {
+        case .responses, .ended, .connections, .findings: true
+        case .servers, .taskGroups, .charts: false
+        }
+    }
+}
 
 /// A row, however rows are sorted.
 public enum RowID: Hashable, Sendable {
@@ -88,6 +98,8 @@ public struct InterfaceState: Sendable {
     var kept: [Snapshot] = []
     /// Snapshots that are kept for looking back.
     static let mostKept = 60
+    /// Width of the picture, in cells: what is not in it is not sorted by.
+    public var columns = 160
     /// Longest filter, in characters.
     static let longestFilter = 64
     /// Findings whose acknowledgement is remembered.
@@ -145,14 +157,21 @@ extension InterfaceState {
 
     func connections(of snapshot: Snapshot) -> [SocketRow] {
         let filter = request.filter.lowercased()
-        return snapshot.connections.filter { $0.matches(filter) }
+        return wanted.connectionOrder.sorted(
+            snapshot.connections.filter { $0.matches(filter) }, isReversed: wanted.isConnectionReversed)
     }
+
+    /// How many rows there are of the filter, of which a snapshot has the first only.
+    func count(_ rows: Int, _ told: Int, in snapshot: Snapshot) -> Int {
+        snapshot.request.filter == request.filter ? max(rows, told) : rows
+    }
+
+    /// Whether the list that keys go to has an order to choose.
+    var isSortable: Bool { focus == .connections || focus == .responses && wanted.grouping == .none }
 
     func findings(of snapshot: Snapshot) -> [Finding] {
         let filter = request.filter.lowercased()
-        return snapshot.findings.filter {
-            filter.isEmpty || $0.anomaly.rawValue.contains(filter) || $0.summary.lowercased().contains(filter)
-        }
+        return filter.isEmpty ? snapshot.findings : snapshot.findings.filter { $0.matches(filter, in: snapshot) }
     }
 
     /// The rows of a list, in the order that they are drawn in.
@@ -167,6 +186,7 @@ extension InterfaceState {
         case .servers: snapshot.servers.map { .server($0.server.pid) }
         case .taskGroups: snapshot.tasks.groups.map { .taskGroup($0.id) }
         case .findings: findings(of: snapshot).map { .finding($0.id) }
+        case .charts: []
         }
     }
 

@@ -34,7 +34,8 @@ public struct KeyParser: Sendable {
         switch state {
         case .ground: nil
         case .escape, .control, .single, .oldMouse: Self.escapeDelay
-        case .string, .paste: Self.stringDelay
+        case .string: held.isEmpty ? Self.stringDelay : Self.escapeDelay
+        case .paste: Self.stringDelay
         }
     }
 
@@ -48,9 +49,15 @@ public struct KeyParser: Sendable {
     /// Nothing came for `patience`.
     public mutating func giveUp() -> [Key] {
         defer { reset() }
-        if case .escape = state { return [.escape] }
-        return []
+        switch state {
+        case .escape: return [.escape]
+        // Nothing followed it: it was Escape, and then this key.
+        case .string where held.count == 1: return [.escape] + (Self.key(ascii: held[0]).map { [$0] } ?? [])
+        default: return []
+        }
     }
+
+    private var isPasting: Bool { if case .paste = state { true } else { false } }
 
     private mutating func reset() {
         state = .ground
@@ -59,6 +66,8 @@ public struct KeyParser: Sendable {
     }
 
     private mutating func take(_ byte: UInt8, _ keys: inout [Key]) {
+        // Whatever is waited for: Ctrl-C ends it, unless it was pasted.
+        if byte == 0x03, !isPasting { return interrupt(&keys) }
         switch state {
         case .ground: takeGround(byte, &keys)
         case .escape: takeEscaped(byte, &keys)
@@ -68,6 +77,15 @@ public struct KeyParser: Sendable {
             if let key = Self.single[byte] { keys.append(key) } else if byte < 0x20 { take(byte, &keys) }
         case .oldMouse(let rest): if rest > 1 { state = .oldMouse(rest - 1) } else { reset() }
         case .string(let isEscaped):
+            if isUnlikely(byte) {
+                // No terminal sends that: it was Escape, and then these two keys.
+                let first = held
+                reset()
+                keys.append(.escape)
+                for byte in first + [byte] { take(byte, &keys) }
+                return
+            }
+            held.removeAll(keepingCapacity: true)
             // ESC before anything but \ begins something new.
             if isEscaped, byte != 0x5c {
                 reset()
@@ -85,6 +103,25 @@ public struct KeyParser: Sendable {
         }
     }
 
+    private mutating func interrupt(_ keys: inout [Key]) {
+        // An introducer that nothing followed was two keys.
+        if case .string = state, held.count == 1 { keys += giveUp() }
+        reset()
+        keys.append(.interrupt)
+    }
+
+    /// The first byte of a string that no terminal's reply begins with: replies to OSC begin with a digit, to DCS with one of
+    /// `0-9 > ! |`.
+    private func isUnlikely(_ byte: UInt8) -> Bool {
+        guard held.count == 1, byte != 0x1b, byte != 0x07 else { return false }
+        let isDigit = (0x30..<0x3a).contains(byte)
+        switch held[0] {
+        case 0x5d: return !isDigit
+        case 0x50: return !isDigit && ![0x3e, 0x21, 0x7c].contains(byte)
+        default: return false
+        }
+    }
+
     private mutating func takeGround(_ byte: UInt8, _ keys: inout [Key]) {
         if byte >= 0x80 { return takeCharacter(byte, &keys) }
         character.removeAll(keepingCapacity: true)
@@ -96,7 +133,9 @@ public struct KeyParser: Sendable {
         switch byte {
         case 0x5b: state = .control  // [
         case 0x4f: state = .single  // O
-        case 0x5d, 0x50, 0x58, 0x5e, 0x5f: state = .string(isEscaped: false)  // ] P X ^ _
+        case 0x5d, 0x50, 0x58, 0x5e, 0x5f:  // ] P X ^ _
+            state = .string(isEscaped: false)
+            held = [byte]
         case 0x1b: keys.append(.escape)
         default:
             // Escape, and a key soon after.

@@ -30,7 +30,7 @@ struct Rendition: Hashable, Sendable {
         if style.isSelected {
             ground = palette.selection
             // Not the terminal's own: of its background we may have been told nothing.
-            if ink == nil { ink = palette.selectedInk }
+            ink = style.ground == nil ? palette.selectedColour(style.ink) : ink ?? palette.selectedInk
         }
     }
 

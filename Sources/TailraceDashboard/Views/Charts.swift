@@ -8,7 +8,11 @@ enum Charts {
         let isFlushes = snapshot.isAboutFlushes
         let map = isFlushes ? snapshot.flushHeat : snapshot.responseHeat
         let title = isFlushes ? "flush deliveries by latency" : "responses by latency"
-        let inside = canvas.box(area, title: title, note: "brighter is more, last \(map.columns.count) s")
+        let note = canvas.note(
+            ["\(more(canvas.capabilities)) is more, last \(map.columns.count) s", "last \(map.columns.count) s"],
+            beside: title,
+            in: area)
+        let inside = canvas.box(area, title: title, note: note)
         guard let used = map.used, inside.width > 14, inside.height > 1 else {
             return canvas.say("Nothing ended yet.", in: inside)
         }
@@ -19,13 +23,41 @@ enum Charts {
         var (low, high) = (max(0, used.lowerBound - 1), min(HeatMap.rows - 1, used.upperBound + 1))
         if high - low < 13 { (low, high) = (max(0, (low + high) / 2 - 6), min(HeatMap.rows - 1, (low + high) / 2 + 7)) }
         canvas.heat(cells(map, low, high, height, width: plot.width), in: plot)
-        for row in 0..<plot.height where row % 2 == 0 || row == plot.height - 1 {
-            let share = (Double(plot.height - row) - 0.5) / Double(plot.height)
-            let half = low + Int(share * Double(high - low + 1))
+        for (exponent, row) in decades(low, high, height: plot.height) {
             canvas.put(
-                Quantity.duration(HeatMap.lowerEdge(of: half)), row: labels.row + row, column: labels.column, width: 7,
-                style: .dim, alignRight: true)
+                Wording.decade(exponent), row: labels.row + row, column: labels.column, width: 7, style: .dim,
+                alignRight: true)
         }
+    }
+
+    /// What density looks like: on a light background the dense is dark, and without colours it is a fuller shade.
+    private static func more(_ capabilities: Capabilities) -> String {
+        guard capabilities.colours >= .palette256 else { return "denser" }
+        return capabilities.isLight ? "darker" : "brighter"
+    }
+
+    /// Powers of ten, and their rows from the top.
+    private static func decades(_ low: Int, _ high: Int, height: Int) -> [(exponent: Int, row: Int)] {
+        var edge: Int64 = 1
+        return (0...12).compactMap { exponent in
+            defer { edge *= 10 }
+            // The half octave that it lies in.
+            guard let half = (low...high).last(where: { HeatMap.lowerEdge(of: $0) <= edge }),
+                edge < HeatMap.lowerEdge(of: half + 1)
+            else { return nil }
+            let place = Double(high - half) + 0.5
+            return (exponent, min(height - 1, Int(place / Double(high - low + 1) * Double(height))))
+        }
+    }
+
+    /// All of them, where they take the place of lists.
+    static func all(_ snapshot: Snapshot, on canvas: inout Canvas, _ area: Area) {
+        var lower = area
+        var upper = lower.takeTop((area.height + 1) / 2)
+        heat(snapshot, on: &canvas, upper.takeLeft(area.width / 2))
+        latency(snapshot, on: &canvas, upper)
+        curve(snapshot, on: &canvas, lower.takeLeft(area.width / 2))
+        pressure(snapshot, on: &canvas, lower)
     }
 
     /// From the top; the logarithm of each count, so that the few slow ones are seen.
@@ -96,17 +128,23 @@ enum Charts {
 
     /// Latency by open tasks, with the knee.
     static func curve(_ snapshot: Snapshot, on canvas: inout Canvas, _ area: Area) {
-        let knee = snapshot.curve?.knee.map { "knee \(canvas.glyphs.about) \(Wording.digits($0))" } ?? "no knee"
-        let note = snapshot.curve == nil ? "" : knee
-        let inside = canvas.box(area, title: "server latency by responses in flight", note: note)
+        let knee = snapshot.curve?.knee.map { "knee \(canvas.glyphs.about) \(Wording.short($0))" } ?? "no knee"
+        let counted = snapshot.curve?.provider ?? "responses"
+        let title = counted == "responses" ? "latency by responses in flight" : "latency by open tasks (\(counted))"
+        let name = snapshot.curve.map { "\($0.server.comm)[\($0.server.pid)]" } ?? ""
+        let notes = snapshot.curve == nil ? [] : ["\(name), \(knee)", knee]
+        let note = canvas.note(notes, beside: title, in: area)
+        let inside = canvas.box(area, title: title, note: note)
         guard let curve = snapshot.curve, curve.points.count >= 2, inside.width > 16, inside.height > 2,
             let left = curve.points.first?.tasks, let right = curve.points.last?.tasks, right > left
-        else { return canvas.say("Needs responses that began with different numbers in flight.", in: inside) }
+        else { return canvas.say("Needs responses that began with different numbers of them.", in: inside) }
         var plot = inside
         let axis = plot.takeBottom(1)
         let labels = plot.takeLeft(8)
         let highest = max(1, curve.points.map(\.latency).max() ?? 1)
-        let range = left...max(right, Double(curve.now))
+        let range = min(left, Double(curve.now ?? .max))...max(right, Double(curve.now ?? 0))
+        // Above the low end of the curve there is room.
+        if note == knee { canvas.put(name, row: plot.row, column: plot.column, width: plot.width / 2, style: .dim) }
         if let knee = curve.knee { canvas.marker(at: knee, in: plot, xRange: range, style: Style(.severity(.warning))) }
         canvas.line(
             [interpolated(curve.points, over: range, count: canvas.lineCapacity(plot.width))], in: plot,
@@ -114,11 +152,11 @@ enum Charts {
         let corner = Quantity.duration(Int64(nearest: highest))
         canvas.put(corner, row: labels.row, column: labels.column, width: 7, style: .dim, alignRight: true)
         canvas.put("0", row: labels.endRow - 1, column: labels.column, width: 7, style: .dim, alignRight: true)
-        canvas.put(Wording.digits(left), row: axis.row, column: plot.column, style: .dim)
-        let now = "now \(curve.now), n \(curve.count)"
+        canvas.put(Wording.short(range.lowerBound), row: axis.row, column: plot.column, style: .dim)
+        let now = "now \(curve.now.map { Wording.short(Double($0)) } ?? "-"), n \(curve.count)"
         canvas.put(now, row: axis.row, column: plot.column + plot.width / 2 - now.count / 2, style: .plain)
         canvas.put(
-            Wording.digits(range.upperBound), row: axis.row, column: plot.column, width: plot.width, style: .dim,
+            Wording.short(range.upperBound), row: axis.row, column: plot.column, width: plot.width, style: .dim,
             alignRight: true)
     }
 

@@ -21,14 +21,14 @@ public enum Dashboard {
         let snapshot = state.shown(newest)
         var body = canvas.area
         Header.draw(snapshot, newest: newest, state, on: &canvas, &body)
-        Footer.draw(snapshot, state, on: &canvas, body.takeBottom(1))
+        Footer.draw(snapshot, newest: newest, state, on: &canvas, body.takeBottom(1))
         if state.isHelpShown {
             HelpView.draw(newest, on: &canvas, body)
             return canvas
         }
         VerdictLine.draw(snapshot.verdict, on: &canvas, &body)
         switch state.details.last {
-        case .response(let key)?: ResponseDetailView.draw(key, snapshot, state, on: &canvas, body)
+        case .response(let key)?: ResponseDetailView.draw(key, snapshot, newest: newest, on: &canvas, body)
         case .finding(let id)?: FindingDetailView.draw(id, snapshot, state, on: &canvas, body)
         case nil: draw(snapshot, state, on: &canvas, body)
         }
@@ -59,6 +59,7 @@ enum Lists {
         case .servers: ServersList.draw(snapshot, state, on: &canvas, area)
         case .taskGroups: TaskGroupsList.draw(snapshot, state, on: &canvas, area)
         case .findings: FindingsList.draw(snapshot, state, on: &canvas, area)
+        case .charts: Charts.all(snapshot, on: &canvas, area)
         }
     }
 }

@@ -24,25 +24,39 @@ enum FindingsList {
         Column(title: "SERVER", width: 12, isRight: false, rank: 2, grows: true, most: 20),
         Column(title: "WHAT IT SAYS", width: 20, isRight: false, rank: 1, grows: true, most: 300),
     ]
+    private static let lasted = 2
 
     static func draw(_ snapshot: Snapshot, _ state: InterfaceState, on canvas: inout Canvas, _ area: Area) {
         let rows = state.findings(of: snapshot)
         let open = rows.count { $0.end == nil }
         let isFocused = state.focus == .findings
-        let note = rows.isEmpty ? "" : "a acknowledges, Enter explains"
-        let inside = canvas.box(
-            area, title: "findings \(open) open, \(rows.count - open) over", note: note, isFocused: isFocused)
-        guard !rows.isEmpty else { return canvas.say("Nothing was found.", in: inside) }
+        let (all, filter) = (snapshot.findings.count, state.request.filter)
+        let title =
+            filter.isEmpty
+            ? "findings \(open) open, \(rows.count - open) over"
+            : Wording.title("findings", rows.count, of: all, filter)
         let selected = state.selectedPlace(.findings, in: rows.map { .finding($0.id) })
+        let hasHeadings = area.height >= 5
+        let shown = canvas.shown(
+            rows.count, selected: isFocused ? selected : nil, height: area.height - (hasHeadings ? 3 : 2))
+        let keys = "a acknowledges, Enter explains"
+        let notes = rows.isEmpty ? [] : Wording.notes(shown, of: rows.count, of: rows.count, keys)
+        let note = canvas.note(notes, beside: title, in: area)
+        let inside = canvas.box(area, title: title, note: note, isFocused: isFocused)
+        guard !rows.isEmpty else {
+            return canvas.say(Wording.nothing("Nothing was found.", all, filter), in: inside)
+        }
         let glyphs = canvas.glyphs
-        let draw = { (row: Int, column: Int) in cell(rows[row], column, snapshot, state, glyphs) }
-        if inside.height < 3 {
+        // How long an open one lasts is since when it is there.
+        let places = Self.columns.indices.filter { $0 != lasted || open < rows.count }
+        let columns = places.map { Self.columns[$0] }
+        let draw = { (row: Int, column: Int) in cell(rows[row], places[column], snapshot, state, glyphs) }
+        if !hasHeadings {
             // No room for headings.
             let above = Area(row: inside.row - 1, column: inside.column, width: inside.width, height: inside.height + 1)
             var scratch = canvas
             scratch.table(columns, in: above, rows: rows.count, selected: isFocused ? selected : nil, cell: draw)
-            scratch.box(
-                area, title: "findings \(open) open, \(rows.count - open) over", note: note, isFocused: isFocused)
+            scratch.box(area, title: title, note: note, isFocused: isFocused)
             canvas = scratch
             return
         }
@@ -60,7 +74,7 @@ enum FindingsList {
             return .text(
                 word.isEmpty ? "\(glyphs.mark(finding.severity)) \(glyphs.word(finding.severity))" : "  \(word)", ink)
         case 1: return .text(Wording.age(max(0, snapshot.at - finding.begin)), isQuiet ? .dim : .plain)
-        case 2: return .text(Wording.age(max(0, (finding.end ?? finding.at) - finding.begin)), .dim)
+        case 2: return .text(finding.end.map { Wording.age(max(0, $0 - finding.begin)) } ?? "", .dim)
         case 3: return .text(finding.anomaly.rawValue, ink)
         case 4: return .text("\(finding.server.comm)[\(finding.server.pid)]", isQuiet ? .dim : .plain)
         default: return .text(finding.summary, isQuiet ? .dim : .plain)

@@ -6,6 +6,7 @@ enum OverviewView {
     static func draw(_ snapshot: Snapshot, _ state: InterfaceState, on canvas: inout Canvas, _ body: Area) {
         var body = body
         if body.height >= 14 { Tiles.draw(snapshot, on: &canvas, body.takeTop(2)) }
+        if state.focus == .charts { return Charts.all(snapshot, on: &canvas, body) }
         let stages = StageList.rows(snapshot).count
         let isWide = body.width >= 110
         let isTall = body.height >= 34
@@ -14,10 +15,14 @@ enum OverviewView {
         drawUpper(snapshot, on: &canvas, upper, isWide: isWide)
         if isTall, isWide { drawCharts(snapshot, on: &canvas, body.takeTop(max(7, body.height / 3))) }
         let open = snapshot.findings.count
-        let findings = min(max(3, min(open, body.height / 3) + 2), max(3, body.height / 3 + 1))
-        if body.height >= 8 {
-            FindingsList.draw(snapshot, state, on: &canvas, body.takeBottom(findings))
+        // Its frame, its headings, and a row for each, as far as a third of the room or what is spare reaches.
+        let spare = body.height - state.rows(of: .responses, in: snapshot).count - 3
+        let findings = min(max(3, open + 3), max(3, body.height / 3 + 1, spare))
+        guard body.height >= 8 else {
+            // Room for one list: the one that keys go to.
+            return Lists.draw(state.focus, snapshot, state, on: &canvas, body)
         }
+        FindingsList.draw(snapshot, state, on: &canvas, body.takeBottom(findings))
         OpenList.draw(snapshot, state, on: &canvas, body)
     }
 
@@ -68,21 +73,23 @@ enum Tiles {
         let table = snapshot.isAboutFlushes ? snapshot.flushes : snapshot.responses
         let held = totals.held.reduce(0, +)
         let what = snapshot.isAboutFlushes ? "DELIVERY" : "RESPONSE"
+        let isHeld = held > 0
+        let heldStyle = Style(isHeld ? .severity(.warning) : .good, isBold: true)
+        let p99 = table.total.p99
+        // What is wrong first: in little room only the first ones are shown.
         return [
-            Tile(title: "OPEN RESPONSES", value: Wording.short(Double(totals.open)), series: series.open),
-            Tile(
-                title: "HELD > 100 ms", value: Wording.short(Double(held)),
-                style: held > 0 ? Style(.severity(.warning), isBold: true) : Style(.good, isBold: true)),
-            Tile(
-                title: "OPEN TASKS", value: totals.tasks.map { Wording.short(Double($0)) } ?? "-", series: series.tasks),
-            Tile(title: "\(what) p50", value: Quantity.duration(table.total.p50), series: series.p50),
-            Tile(
-                title: "\(what) p99", value: table.total.p99.map { Quantity.duration($0) } ?? "n<100",
-                style: table.total.p99 == nil ? .dim : .bold, series: series.p99),
+            Tile(title: "HELD > 100 ms", value: Wording.short(Double(held)), style: heldStyle),
             Tile(
                 title: "UNSENT", value: Wording.size(totals.unsentBytes),
                 style: bold(Wording.unsent(totals.unsentBytes)),
                 series: series.unsent),
+            Tile(
+                title: "\(what) p99", value: p99.map { Quantity.duration($0) } ?? "n<100",
+                style: p99 == nil ? .dim : .bold, series: series.p99),
+            Tile(title: "OPEN RESPONSES", value: Wording.short(Double(totals.open)), series: series.open),
+            Tile(
+                title: "OPEN TASKS", value: totals.tasks.map { Wording.short(Double($0)) } ?? "-", series: series.tasks),
+            Tile(title: "\(what) p50", value: Quantity.duration(table.total.p50), series: series.p50),
             Tile(title: "ENDED/s", value: Wording.short(totals.endedPerSecond), series: series.ended),
             Tile(title: "OUT", value: Wording.rate(totals.bytesPerSecond), series: series.bytes),
             Tile(title: "SENT AGAIN/s", value: Wording.short(totals.retransmitsPerSecond), series: series.retransmits),

@@ -77,6 +77,59 @@ enum Wording {
         }
     }
 
+    /// Of a list: how many rows, and which filter chose them.
+    static func title(_ name: String, _ count: Int, of all: Int, _ filter: String) -> String {
+        let total = Quantity.count(Int64(max(count, all)))
+        return filter.isEmpty
+            ? "\(name) \(total)" : "\(name) \(Quantity.count(Int64(count))) of \(total), filter \(filter)"
+    }
+
+    /// Of a list: which rows are in sight, and how many are not told at all; the long form first.
+    static func notes(_ shown: Range<Int>, of rows: Int, of count: Int, _ rest: String) -> [String] {
+        let range = shown.count < rows && !shown.isEmpty ? "\(shown.lowerBound + 1)-\(shown.upperBound)" : ""
+        guard count > rows else {
+            return range.isEmpty ? [rest] : ["\(range) of \(rows), \(rest)", "\(range) of \(rows)"]
+        }
+        let first = "first \(rows) of \(Quantity.count(Int64(count)))"
+        return [range.isEmpty ? "\(first), \(rest)" : "\(range) of the \(first), \(rest)", first]
+    }
+
+    /// In an empty list: there is nothing, or the filter lets nothing through.
+    static func nothing(_ sentence: String, _ count: Int, _ filter: String) -> String {
+        guard !filter.isEmpty, count > 0 else { return sentence }
+        return "None of \(Quantity.count(Int64(count))) matches \(filter). Esc clears the filter."
+    }
+
+    /// Method and path, or why there is none.
+    static func request(_ row: ResponseRow) -> String {
+        row.request.isEmpty ? row.isUnseen ? unseen : "-" : row.request
+    }
+
+    /// The same of a connection.
+    static func request(_ row: SocketRow) -> String {
+        guard row.request.isEmpty else { return row.request }
+        return row.isIdle ? "idle" : row.response.map { $0.number > 0 } ?? false ? "-" : unseen
+    }
+
+    /// It began before anybody looked.
+    static let unseen = "(head not seen)"
+
+    /// The same as the colour of a bar.
+    static func holderInk(_ holder: Holder) -> Ink {
+        let ink = Wording.holder(holder).ink
+        return ink == .plain || ink == .dim ? .stage(.blocked) : ink
+    }
+
+    /// `1 flush`, `153 flushes`.
+    static func flushes(_ count: Int64) -> String { "\(Quantity.count(count)) \(count == 1 ? "flush" : "flushes")" }
+
+    /// `10ms`: a power of ten, ns.
+    static func decade(_ exponent: Int) -> String {
+        let units = ["ns", "us", "ms", "s"]
+        let unit = min(units.count - 1, exponent / 3)
+        return "1" + String(repeating: "0", count: exponent - 3 * unit) + units[unit]
+    }
+
     /// The parts of a timeline.
     static func parts(_ times: StageTimes) -> [BarPart] {
         let total = Double(max(1, times.total))

@@ -157,7 +157,8 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "memory-limit", "256MiB", "Own resident memory: beyond it detail is given up, step by step.",
+            "memory-limit", "256MiB",
+            "Own resident memory, without the ring: beyond it detail is given up, step by step.",
             "a size from 32MiB"
         ) { Self.size(from: 32 << 20, \.memoryLimit)(&$0, $1) },
         ConfigurationKey(

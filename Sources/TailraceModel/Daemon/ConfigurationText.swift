@@ -6,29 +6,30 @@ extension DaemonConfiguration {
     /// - Parameters:
     ///   - text: of the file.
     ///   - file: its name, for the error.
+    ///   - refusal: what those who use a value say against it, by key and value; nil: nothing.
     /// - Throws: the first line that is not understood, and what was expected there.
-    public init(text: String, file: String) throws(ConfigurationError) {
+    public init(
+        text: String, file: String, refusal: (_ key: String, _ value: String) -> String? = { _, _ in nil }
+    ) throws(ConfigurationError) {
         self.init()
         var seen: [String: Int] = [:]
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let line = line.trimmed
             guard !line.isEmpty, line.first != "#" else { continue }
-            do throws(ConfigurationError) { try set(line, number: index + 1, &seen) } catch {
+            do throws(ConfigurationError) { try set(line, number: index + 1, &seen, refusal) } catch {
                 throw ConfigurationError("\(file):\(index + 1): \(error.description)")
             }
         }
     }
 
-    private mutating func set(_ line: String, number: Int, _ seen: inout [String: Int]) throws(ConfigurationError) {
+    private mutating func set(
+        _ line: String, number: Int, _ seen: inout [String: Int], _ refusal: (String, String) -> String?
+    ) throws(ConfigurationError) {
         let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(\.trimmed)
-        let shown = Sanitizer.visible(parts[0], longest: 40)
         guard let key = ConfigurationKey.all.first(where: { $0.name == parts[0] }) else {
-            let near = ConfigurationKey.all.map(\.name).min {
-                Self.distance($0, parts[0]) < Self.distance($1, parts[0])
-            }
-            let hint = near.map { Self.distance($0, parts[0]) <= 3 ? "; did you mean \($0)?" : "" } ?? ""
             throw ConfigurationError(
-                "there is no key \"\(shown)\"\(hint) (`tailrace daemon --default-config` explains each)")
+                "there is no key \"\(Sanitizer.visible(parts[0], longest: 40))\"\(Self.hint(parts[0])) "
+                    + "(`tailrace daemon --default-config` explains each)")
         }
         guard parts.count == 2 else {
             throw ConfigurationError("expected \(key.name) = VALUE, and there is no `=`")
@@ -45,6 +46,16 @@ extension DaemonConfiguration {
             let value = Sanitizer.visible(parts[1], longest: 60)
             throw ConfigurationError("\(key.name) takes \(key.expected); \"\(value)\" is none")
         }
+        if let why = refusal(key.name, parts[1]) {
+            throw ConfigurationError("\(key.name) takes \(key.expected): \(Sanitizer.visible(why, longest: 400))")
+        }
+    }
+
+    /// The key that is nearest to what was written, if it is near: few letters, and not most of them.
+    private static func hint(_ name: String) -> String {
+        let near = ConfigurationKey.all.map(\.name).min { distance($0, name) < distance($1, name) }
+        guard let near, distance(near, name) <= min(3, max(near.utf8.count, name.utf8.count) / 2) else { return "" }
+        return "; did you mean \(near)?"
     }
 
     /// The default, every key with its meaning, as it is installed.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// How much the daemon does, from everything to the least: what costs most and is missed least goes first.
-public enum DetailLevel: Int, CaseIterable, Sendable, Comparable {
+public enum DetailLevel: Int, CaseIterable, Codable, Sendable, Comparable {
     /// Everything.
     case full
     /// No spans; live streams only of findings and samples.

@@ -27,6 +27,9 @@ final class ClientHandler: ChannelInboundHandler {
     private let peer: Peer
     /// The only ones for it; nil: all.
     private let paths: Set<String>?
+    let place: Admission.Place
+    /// Where nothing else may be asked.
+    private static let health = "/v1/health"
 
     var context: ChannelHandlerContext?
     var phase = Phase.listening
@@ -42,14 +45,16 @@ final class ClientHandler: ChannelInboundHandler {
     /// The taker's reply, not one of our own.
     var isCounted = false
     var isFlushDue = false
+    /// Its place is somebody else's while it reads why.
+    private var hasGivenUp = false
     private var verdict: RequestRules.Verdict?
     private var timer: Scheduled<Void>?
 
     private static let noHead = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
 
-    init(reception: Reception, peer: Peer, paths: Set<String>?) {
-        (self.reception, self.peer, self.paths) = (reception, peer, paths)
-        watch = ClientWatch(limits: reception.limits)
+    init(reception: Reception, peer: Peer, paths: Set<String>?, place: Admission.Place) {
+        (self.reception, self.peer, self.paths, self.place) = (reception, peer, paths, place)
+        watch = ClientWatch(limits: reception.limits, isBrief: place.isForHealth)
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -68,7 +73,10 @@ final class ClientHandler: ChannelInboundHandler {
         self.context = nil
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { reception.left(peer) }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        reception.left(place.number)
+        if hasGivenUp { reception.parted() }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch (unwrapInboundIn(data), phase) {
@@ -111,9 +119,10 @@ final class ClientHandler: ChannelInboundHandler {
 extension ClientHandler {
     private func judge(_ head: HTTPRequestHead) {
         self.head = head
-        isLast = isLast || !head.isKeepAlive || head.version != .http1_1
+        isLast = isLast || !head.isKeepAlive || head.version != .http1_1 || place.isForHealth
         phase = .judged
         watch.heard()
+        reception.asked(place.number)
         let verdict = RequestRules.verdict(on: head, paths: paths)
         self.verdict = verdict
         if case .malformed(let answer) = verdict { refuse(answer) }
@@ -129,6 +138,8 @@ extension ClientHandler {
         switch verdict {
         case .malformed: break
         case .absent(let answer): write(answer, isCounted: true)
+        case .taken(let target) where place.isForHealth && target.path != Self.health:
+            giveUpPlace()
         case .taken(let target):
             let accept = head.headers["accept"].joined(separator: ", ")
             let request = ServiceRequest(target, accept: accept, peer: peer, reply: reply)
@@ -141,6 +152,14 @@ extension ClientHandler {
         reception.tally.add { $0.turnedAway += 1 }
         reply?.isGone()
         write(Answer(refusal: 503, "there are too many requests; ask less often"), isCounted: false)
+    }
+
+    /// There was one for a question about the health only.
+    private func giveUpPlace() {
+        reception.tally.add { $0.turnedAway += 1 }
+        reply?.isGone()
+        hasGivenUp = reception.parts(from: place.number)
+        if hasGivenUp { write(Reception.tooMany, isCounted: false) } else { leave() }
     }
 
     /// The last that it hears.

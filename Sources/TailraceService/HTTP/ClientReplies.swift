@@ -102,6 +102,7 @@ extension ClientHandler {
             // Before the end is written: it brings the next request, when that is there already.
             phase = .listening
             watch.listen(at: Clock.now)
+            reception.listens(place.number, at: Clock.now)
             keepWatch()
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)

@@ -19,7 +19,10 @@ struct ClientWatch {
     /// Pieces that its socket has not taken.
     private(set) var pieces = 0
 
-    init(limits: ServiceLimits) { (idle, stalled) = (limits.idle, limits.stalled) }
+    /// `isBrief`: its place is one that others wait for.
+    init(limits: ServiceLimits, isBrief: Bool = false) {
+        (idle, stalled) = (isBrief ? min(limits.firstRest, limits.idle) : limits.idle, limits.stalled)
+    }
 
     /// It is its turn to send a head.
     mutating func listen(at now: Nanoseconds) { listens = now }

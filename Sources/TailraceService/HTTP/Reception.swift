@@ -15,8 +15,9 @@ final class Reception: Sendable {
     }
 
     private struct Counts {
-        var locals = 0
-        var remotes = 0
+        var admission: Admission
+        /// By their places: to be let go for others.
+        var channels: [UInt64: any Channel] = [:]
         var parting = 0
         var budget: RequestBudget
     }
@@ -29,7 +30,7 @@ final class Reception: Sendable {
     init(inbox: Inbox, limits: ServiceLimits) {
         (self.inbox, self.limits) = (inbox, limits)
         let budget = RequestBudget(perSecond: limits.requestsPerSecond, at: Clock.now)
-        counts = NIOLockedValueBox(Counts(budget: budget))
+        counts = NIOLockedValueBox(Counts(admission: Admission(limits: limits), budget: budget))
     }
 
     /// Sets up a connection that was accepted.
@@ -47,23 +48,38 @@ final class Reception: Sendable {
             try handlers.addHandler(ByteToMessageHandler(decoder, maximumBufferSize: 2 * limits.headBytes))
             try handlers.addHandlers([HTTPResponseEncoder(), OverflowHandler(), HTTPServerPipelineHandler(), client])
         case .failure(let refusal):
-            let mayRead = counts.withLockedValue { counts in
-                guard counts.parting < limits.parted else { return false }
-                counts.parting += 1
-                return true
-            }
+            let mayRead = parts()
             try handlers.addHandler(RefusalHandler(refusal.answer, reception: self, mayRead: mayRead))
         }
     }
 
     /// A client that was admitted is gone.
-    func left(_ peer: Peer) {
+    func left(_ place: UInt64) {
         tally.add { account in
             account.open -= 1
             account.closed += 1
         }
         counts.withLockedValue { counts in
-            if case .local = peer { counts.locals -= 1 } else { counts.remotes -= 1 }
+            counts.admission.left(place)
+            counts.channels[place] = nil
+        }
+    }
+
+    /// A client has its reply, and may ask again.
+    func listens(_ place: UInt64, at now: Nanoseconds) {
+        counts.withLockedValue { $0.admission.listens(place, at: now) }
+    }
+
+    /// A client has asked.
+    func asked(_ place: UInt64) { counts.withLockedValue { $0.admission.asked(place) } }
+
+    /// Whether one that is refused has time to read why; then it has left its place, and `parted` follows.
+    func parts(from place: UInt64? = nil) -> Bool {
+        counts.withLockedValue { counts in
+            guard counts.parting < limits.parted else { return false }
+            counts.parting += 1
+            if let place { counts.admission.left(place) }
+            return true
         }
     }
 
@@ -84,8 +100,9 @@ extension Reception {
         switch door {
         case .remote(let paths):
             let address = channel.remoteAddress.map { "\($0.ipAddress ?? ""):\($0.port ?? 0)" } ?? ""
-            guard enter(\.remotes, most: limits.remoteClients) else { return refuseClient() }
-            return .success(ClientHandler(reception: self, peer: .remote(address: address), paths: paths))
+            guard let place = enter(.remote, channel) else { return refuseClient() }
+            return .success(
+                ClientHandler(reception: self, peer: .remote(address: address), paths: paths, place: place))
         case .local(let group):
             let found = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self)
             {
@@ -95,28 +112,36 @@ extension Reception {
                 tally.add { $0.refusedUsers += 1 }
                 return .failure(Refusal(answer: Self.notYou))
             }
-            guard enter(\.locals, most: limits.clients) else { return refuseClient() }
+            let isOwner = peer.uid == 0 || peer.uid == geteuid()
+            guard let place = enter(.local(uid: peer.uid, isOwner: isOwner), channel) else { return refuseClient() }
             let local = Peer.local(uid: peer.uid, gid: peer.gid, pid: peer.pid)
-            return .success(ClientHandler(reception: self, peer: local, paths: nil))
+            return .success(ClientHandler(reception: self, peer: local, paths: nil, place: place))
         }
     }
+
+    static let tooMany = Answer(
+        refusal: 503, "there are too many clients, of all users or of this one; close some, or come back later")
 
     private static let notYou = Answer(
         refusal: 403,
         "this user may not ask the service: be root, or a member of the group of its socket (and log in again after you were "
             + "added)")
 
-    private func enter(_ count: WritableKeyPath<Counts, Int>, most: Int) -> Bool {
-        counts.withLockedValue { counts in
-            guard counts[keyPath: count] < most else { return false }
-            counts[keyPath: count] += 1
-            return true
+    private func enter(_ applicant: Admission.Applicant, _ channel: any Channel) -> Admission.Place? {
+        let (place, evicted) = counts.withLockedValue { counts -> (Admission.Place?, (any Channel)?) in
+            guard let place = counts.admission.enter(applicant, at: Clock.now) else { return (nil, nil) }
+            counts.channels[place.number] = channel
+            return (place, place.evicted.flatMap { counts.channels.removeValue(forKey: $0) })
         }
+        if let evicted {
+            tally.add { $0.idled += 1 }
+            evicted.close(promise: nil)
+        }
+        return place
     }
 
     private func refuseClient() -> Result<ClientHandler, Refusal> {
         tally.add { $0.refusedClients += 1 }
-        let answer = Answer(refusal: 503, "there are too many clients; close some, or come back later")
-        return .failure(Refusal(answer: answer))
+        return .failure(Refusal(answer: Self.tooMany))
     }
 }

@@ -31,6 +31,13 @@ struct RemoteListener {
         self.port = Self.port(of: socket)
     }
 
+    /// Whether it is one in numbers, of IPv4 or IPv6.
+    static func isNumeric(_ address: String) -> Bool {
+        var v4 = in_addr()
+        var v6 = in6_addr()
+        return inet_pton(AF_INET, address, &v4) == 1 || inet_pton(AF_INET6, address, &v6) == 1
+    }
+
     private static func listener<Name>(
         _ family: CInt, _ name: Name, _ what: String, _ advice: String
     ) throws(ServiceError) -> CInt {

@@ -32,6 +32,9 @@ public final class Service: Sendable {
         }
     }
 
+    /// Whether an address is one in numbers, which alone can be bound.
+    public static func isNumeric(_ address: String) -> Bool { RemoteListener.isNumeric(address) }
+
     /// Binds a TCP socket on an address in numbers, where only `paths` are served. `port`: 0...65535; 0: any, which is returned.
     @discardableResult
     public func listen(

@@ -3,10 +3,16 @@ import TailraceModel
 
 /// What the service gives its clients at most.
 public struct ServiceLimits: Sendable {
-    /// Clients of the unix socket at once; one more is refused with 503.
+    /// Clients of the unix socket at once; one more is refused with 503, unless another one has nothing to ask.
     public var clients = 16
-    /// The same over TCP, on top.
+    /// Of these, clients of one user who is neither root nor the service's own; one of all is kept for those two.
+    public var clientsPerUser = 8
+    /// The same over TCP, on top. Beside each of the two there is one place more for whoever asks about the health alone.
     public var remoteClients = 4
+    /// Silent for so long after a reply, a client makes room for a new one where there is none.
+    public var rest: Nanoseconds = 250_000_000
+    /// The same for one that has never asked.
+    public var firstRest: Nanoseconds = 1_000_000_000
     /// Of a request's line and fields: what is longer is refused with 431.
     public var headBytes = 8 << 10
     /// How long a client may take for a head, and be silent between two requests.

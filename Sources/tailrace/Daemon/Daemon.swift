@@ -28,8 +28,10 @@ final class Daemon {
     var samples: [Int32: ServerSample] = [:]
     let begin: ClockAnchor
     private var nextSecond: Nanoseconds = 0
-    private var cgroupNumbers: [UInt64?] = []
+    private(set) var cgroupNumbers: [UInt64?] = []
     private var toldLoss = Loss()
+    var recentLoss = RecentLoss()
+    private var exportOutage = Outage()
     private var requests = RequestDesk()
 
     /// Binds, loads and attaches: everything that needs a right.
@@ -88,6 +90,7 @@ final class Daemon {
         flight = try flightRecorder()
         try service.serve()
         export?.start()
+        for cgroup in missingCgroups { complain(Self.sentence(missing: cgroup)) }
         try isReady()
         Systemd.notify("READY=1\nSTATUS=\(status)")
         run.pause = { [unowned self] in pause($0) }
@@ -173,13 +176,17 @@ final class Daemon {
 
     private func eachSecond(at now: Nanoseconds) {
         facts.loss = run.loss()
+        recentLoss.take(facts.loss, at: now)
         facts.anchor = run.anchor
+        if cost.helpers != run.helpers { cost.helpers = run.helpers }
+        if let export, let change = exportOutage.take(export.account.failure) { complain(Self.sentence(change)) }
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
             facts.ownBytes = cost.residentBytes
-            if let sentence = breaker.take(share: facts.ownShare, bytes: facts.ownBytes, at: now) {
+            if let sentence = breaker.take(share: facts.ownShare, bytes: cost.ownBytes, at: now) {
                 complain(sentence)
                 giveUp(breaker.level, at: now)
+                feeds.tell(breaker.level, at: run.anchor.wall(at: now))
             }
         }
         if facts.loss.unseen > toldLoss.unseen {

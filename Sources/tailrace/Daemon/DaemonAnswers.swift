@@ -10,7 +10,8 @@ extension Daemon {
     /// As it stands now.
     func snapshot(_ request: SnapshotRequest, at now: Nanoseconds) -> Snapshot {
         facts.loss = run.loss()
-        facts.anchor = run.anchor
+        facts.recentlyUnseen = recentLoss.of(facts.loss, at: now).unseen
+        (facts.anchor, facts.detail) = (run.anchor, breaker.level)
         for census in run.censuses(asks: request.wantsTaskGroups) { builder.take(census, at: now) }
         return builder.snapshot(at: now, facts: facts, request: request) { [run] in run.openResponsesWithFlushes(on: $0)
         }
@@ -27,18 +28,17 @@ extension Daemon {
     func metricSet(at now: Nanoseconds) -> MetricSet { metrics.metrics(at: now, facts: facts, account: account) }
 
     func listen(_ feed: Feed, kinds: Set<LiveFeeds.Kind>, isLines: Bool) {
-        feeds.add(feed, kinds: kinds, isLines: isLines)
+        feeds.add(feed, kinds: kinds, isLines: isLines, at: run.anchor.wall(at: run.now))
     }
 
     /// Why not, in one sentence; nil: from now on it is given what belongs to `target`.
     func record(_ request: ServiceRequest, _ target: Target) -> String? {
         guard breaker.level < .noStreams else { return "the daemon has given up detail: \(breaker.level.words)" }
-        guard recordingFeeds.count < RecordingFeeds.most else {
-            return "\(RecordingFeeds.most) clients read along already; end one of them"
-        }
+        if let sentence = recordingFeeds.refusal(of: request.peer) { return sentence }
         let feed = request.stream(type: RequestDesk.recordingType)
         do throws(CaptureError) {
-            try recordingFeeds.add(feed, target, run.recordingDescription, hub, at: run.now)
+            try recordingFeeds.add(
+                feed, of: request.peer, target, run.recordingDescription, hub, loss: run.loss(), at: run.now)
         } catch { complain(error.description) }
         return nil
     }
@@ -61,6 +61,7 @@ extension Daemon {
         account.probes = run.source.attached.map { .init($0, isAttached: true) }
         account.service = .init(service.account)
         account.flight = flight?.account
+        account.taskReader = run.taskReader
         account.otlp = export?.account
         account.breaker = .init(level: breaker.level.rawValue, name: breaker.level.name, changes: breaker.steps)
         return account

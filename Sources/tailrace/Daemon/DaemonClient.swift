@@ -2,6 +2,7 @@
 import Glibc
 import TailraceCapture
 import TailraceModel
+import TailraceService
 
 /// Asks a daemon on its socket: HTTP/1.1, one question a connection.
 struct DaemonClient {
@@ -24,8 +25,9 @@ struct DaemonClient {
         var body: [UInt8]
     }
 
-    /// Whether there is a socket that this user could be meant to use.
-    var isThere: Bool { access(path, F_OK) == 0 }
+    /// Whether there is a socket that this user could be meant to use: also in a directory that is closed to who is not in
+    /// the group, and is told so.
+    var isThere: Bool { access(path, F_OK) == 0 || errno == EACCES }
 
     /// The whole body.
     ///
@@ -100,11 +102,24 @@ struct DaemonClient {
         case EACCES, EPERM:
             return ExitFailure(
                 code: 77,
-                description: why + "; run as root, or as a member of the daemon's group (usermod -aG tailrace USER)")
+                description: why
+                    + "; be in the daemon's group (as root: usermod -aG \(group) USER, then log in again), or run tailrace as root"
+            )
         case ENOENT, ECONNREFUSED:
             return Failure(why + "; start it (systemctl start tailrace), or run as root without it")
         default: return Failure(why + "; see that it is at work")
         }
+    }
+
+    /// As whose members users may ask: of the directory, or of the socket; what is standard where neither is told.
+    private var group: String {
+        let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        for file in [path, directory] {
+            var status = stat()
+            guard stat(file, &status) == 0, status.st_gid != 0 else { continue }
+            if let name = GroupFile.name(of: status.st_gid) { return Sanitizer.visible(name, longest: 40) }
+        }
+        return DaemonConfiguration().socketGroup
     }
 
     private func silence() -> Failure {

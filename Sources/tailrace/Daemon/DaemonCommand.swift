@@ -55,7 +55,10 @@ struct DaemonCommand: ParsableCommand {
     static func settings(in file: String?) throws -> DaemonConfiguration {
         guard let file else { return DaemonConfiguration() }
         do throws(ConfigurationError) {
-            return try DaemonConfiguration(text: text(of: file), file: Sanitizer.visible(file))
+            var check = SettingsCheck()
+            return try DaemonConfiguration(text: text(of: file), file: Sanitizer.visible(file)) {
+                check.refusal($0, $1)
+            }
         } catch {
             throw ExitFailure(code: 64, description: error.description)
         }
@@ -63,19 +66,26 @@ struct DaemonCommand: ParsableCommand {
 
     private static let mostBytes = 1 << 18
 
+    /// Not waiting: a pipe could have nobody at its other end.
     private static func text(of path: String) throws(ConfigurationError) -> String {
-        guard let file = fopen(path, "re") else {
+        let shown = Sanitizer.visible(path)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0, let file = fdopen(descriptor, "r") else {
             throw ConfigurationError(
-                "cannot read the settings in \(Sanitizer.visible(path)): \(String(cString: strerror(errno))); "
+                "cannot read the settings in \(shown): \(String(cString: strerror(errno))); "
                     + "give a file that may be read (--config)")
         }
         defer { fclose(file) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, ![S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT) else {
+            throw ConfigurationError(
+                "the settings in \(shown) cannot be read: it is a pipe, which cannot be read again; give a text file")
+        }
         var bytes = [UInt8](repeating: 0, count: mostBytes)
         let count = fread(&bytes, 1, bytes.count, file)
         guard ferror(file) == 0, count < mostBytes else {
             throw ConfigurationError(
-                "the settings in \(Sanitizer.visible(path)) cannot be read, or are larger than \(mostBytes) bytes; give a text file"
-            )
+                "the settings in \(shown) cannot be read, or are larger than \(mostBytes) bytes; give a text file")
         }
         return String(decoding: bytes.prefix(count), as: UTF8.self)
     }

@@ -11,6 +11,8 @@ final class DaemonRun: LiveRun {
     private let source: StreamSource
     private let target: Target
     private let client: DaemonClient
+    /// What the daemon traces; nil: it did not say.
+    private let daemonTarget: TracedTarget?
     private var correlator: Correlator
     /// What came is looked at that often, ns; the daemon sends five times a second.
     private static let drainInterval: Nanoseconds = 50_000_000
@@ -19,11 +21,17 @@ final class DaemonRun: LiveRun {
     init(_ client: DaemonClient, target: Target, tellsFlushes: Bool) throws {
         self.client = client
         self.target = target
+        daemonTarget = ServiceJSON.target(inHealth: try client.get("/v1/health"))
         let reply = try client.stream("/v1/recording" + target.query)
         source = try StreamSource(
             descriptor: reply.descriptor, initial: reply.body, isChunked: true, name: "the stream of \(client.path)")
         correlator = Correlator(tellsFlushes: tellsFlushes)
         StopSignals.block()
+        if let daemonTarget, !daemonTarget.covers(TracedTarget(target)) {
+            complain(
+                "the daemon traces \(Target(daemonTarget).description) only, and of \(target.description) it tells no more: "
+                    + "change its settings and reload it, or run as root without --socket")
+        }
     }
 
     deinit { close(source.descriptor) }
@@ -42,9 +50,11 @@ final class DaemonRun: LiveRun {
 
     var description: RunDescription {
         let told = source.description
-        return RunDescription(
+        var description = RunDescription(
             version: told.version, host: told.host, kernel: told.kernel, backend: told.backend, target: target,
             anchor: anchor)
+        description.daemonTarget = daemonTarget
+        return description
     }
 
     var anchor: ClockAnchor { source.anchor }
@@ -113,7 +123,19 @@ final class DaemonRun: LiveRun {
     private static let patience: Nanoseconds = 2_000_000_000
 }
 
+extension TracedTarget {
+    init(_ target: Target) {
+        self.init()
+        (ports, pids, comms, cgroups) = (target.ports, target.pids, target.comms, target.cgroups)
+    }
+}
+
 extension Target {
+    init(_ target: TracedTarget) {
+        self.init()
+        (ports, pids, comms, cgroups) = (target.ports, target.pids, target.comms, target.cgroups)
+    }
+
     /// `?port=80,443&comm=nginx`; empty: everything.
     var query: String {
         let lists = [

@@ -8,7 +8,7 @@ import TailraceService
 /// written once for all of them.
 struct LiveFeeds {
     /// What can be listened to.
-    enum Kind: String, CaseIterable { case response, flush, sample, finding, loss }
+    enum Kind: String, CaseIterable { case response, flush, sample, finding, loss, detail }
 
     private struct Listener {
         let feed: Feed
@@ -18,6 +18,7 @@ struct LiveFeeds {
     private var listeners: [Listener] = []
     private var wanted: Set<Kind> = []
     private var format: NDJSON
+    private var detail = DetailLevel.full
     /// What the first line says.
     var run: RunDescription { didSet { format = NDJSON(run: run) } }
     private var nextSign: Nanoseconds = 0
@@ -37,11 +38,13 @@ struct LiveFeeds {
     var count: Int { listeners.count { $0.feed.isOpen } }
 
     /// From now on it is told these kinds, after the first line.
-    mutating func add(_ feed: Feed, kinds: Set<Kind>, isLines: Bool) {
+    mutating func add(_ feed: Feed, kinds: Set<Kind>, isLines: Bool, at wall: Int64) {
         let listener = Listener(feed: feed, kinds: kinds, isLines: isLines)
         listeners.append(listener)
         wanted.formUnion(kinds)
         _ = feed.send(Self.framed(format.begin(), "meta", isLines: isLines))
+        guard detail > .full, kinds.contains(.detail) else { return }
+        _ = feed.send(Self.framed(format.detail(detail, at: wall), Kind.detail.rawValue, isLines: isLines))
     }
 
     /// What an event led to. At less detail only samples, findings and loss are told.
@@ -65,6 +68,12 @@ struct LiveFeeds {
     /// A loss that grew.
     mutating func tell(_ loss: Loss, at wall: Int64) {
         if wanted.contains(.loss) { send(.loss, format.loss(loss, at: wall)) }
+    }
+
+    /// The daemon does less, or more again.
+    mutating func tell(_ level: DetailLevel, at wall: Int64) {
+        detail = level
+        if wanted.contains(.detail) { send(.detail, format.detail(level, at: wall)) }
     }
 
     /// After each drain.

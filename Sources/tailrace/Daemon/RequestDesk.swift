@@ -41,14 +41,10 @@ struct RequestDesk {
 
     private func answerHealth(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
         let account = daemon.account
-        var reasons: [String] = []
-        if let loss = account.loss, loss.unseen > 0 { reasons.append(loss.words) }
-        if let level = account.breaker.flatMap({ DetailLevel(rawValue: $0.level) }), level > .full {
-            reasons.append("to cost no more than it may, it does less: \(level.words)")
-        }
         request.answer(
             status: 200, type: Self.json,
-            ServiceJSON.health(account, daemon.facts, daemon.description, reasons: reasons, at: now))
+            ServiceJSON.health(
+                account, daemon.facts, daemon.description, reasons: daemon.reasons(account, at: now), at: now))
     }
 
     /// False: that was refused.
@@ -168,7 +164,7 @@ struct RequestDesk {
         guard daemon.feeds.count < LiveFeeds.most else {
             return request.refuse(status: 503, "\(LiveFeeds.most) clients listen already; end one of them")
         }
-        var kinds: Set<LiveFeeds.Kind> = [.response, .sample, .finding, .loss]
+        var kinds: Set<LiveFeeds.Kind> = [.response, .sample, .finding, .loss, .detail]
         if let wanted = request.query["types"] {
             let names = wanted.split(separator: ",").map(String.init)
             kinds = Set(names.compactMap { LiveFeeds.Kind(rawValue: $0) })

@@ -28,10 +28,7 @@ struct TelemetryExport {
     /// nil: there is no endpoint.
     init?(_ settings: DaemonConfiguration, run: RunDescription) throws(ServiceError) {
         guard !settings.otlpEndpoint.isEmpty else { return nil }
-        let headers = settings.otlpHeaders.map { text in
-            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            return (name: parts[0], value: parts.count > 1 ? parts[1] : "")
-        }
+        let headers = settings.otlpHeaders.map(SettingsCheck.header)
         sender = try OTLPSender(endpoint: try OTLPEndpoint(settings.otlpEndpoint), headers: headers)
         self.run = run
         metrics = OTLPMetrics(run: run)
@@ -105,6 +102,7 @@ struct TelemetryExport {
         (counts.sent, counts.retried, counts.dropped) = (account.sent, account.retried, account.dropped)
         (counts.queuedBytes, counts.sentBytes) = (Int64(account.queuedBytes), account.sentBytes)
         counts.unsentSpans = unsent
+        counts.failure = account.failure
         return counts
     }
 }

@@ -68,9 +68,20 @@ final class GaugeApart {
     /// A millisecond each.
     private static let looksForEnd = 300
 
+    /// It does not tell any more, and never will again.
+    private(set) var hasEnded = false
+
+    /// Once it has ended, nothing is left of it: its number may be another one's.
+    func reap() {
+        guard hasEnded, process > 0 else { return }
+        // One that told what makes no sense is there still.
+        kill(process, SIGKILL)
+        if waitpid(process, nil, WNOHANG) != 0 { process = 0 }
+    }
+
     /// A stopped process spends nothing.
     func pause(_ wanted: Bool) {
-        guard wanted != isPaused, process > 0 else { return }
+        guard wanted != isPaused, process > 0, !hasEnded else { return }
         isPaused = wanted
         kill(process, wanted ? SIGSTOP : SIGCONT)
     }
@@ -99,7 +110,7 @@ final class GaugeApart {
     }
 
     /// From now on that server is read too.
-    func watch(_ server: Server) { send(.watch(pid: server.pid, started: server.started)) }
+    func watch(pid: Int32, started: Nanoseconds) { send(.watch(pid: pid, started: started)) }
 
     /// As `TaskGauge.ask`.
     func ask(_ root: ServingTask, at due: Nanoseconds) { send(.ask(root, due: due)) }
@@ -188,7 +199,6 @@ final class GaugeApart {
         close(connection)
         connection = -1
         pending = []
-        refusals.append(
-            TaskError(.failed, "the process that reads the servers' tasks has ended; from now on none are counted"))
+        hasEnded = true
     }
 }

@@ -69,6 +69,7 @@ private final class TaskReader {
             kinds: [.go, .swift] + [try options.probe.kind].compactMap { $0 } + [.threads],
             found: { pid, idOffset in serving?.look(atGoProcess: pid, idOffset: idOffset) },
             ended: { pid in serving?.forget(process: pid) },
+            serving: { pid in serving?.all(of: pid) ?? [] },
             told: {
                 var byte: UInt8 = 0
                 write(bell, &byte, 1)

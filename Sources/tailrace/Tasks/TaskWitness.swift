@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CProcess
 import Glibc
 import TailraceAnalysis
 import TailraceCapture
@@ -8,7 +9,17 @@ import TailraceTasks
 /// Puts what is told of the servers' tasks into the stream of a live run: their counts, who serves a connection, and what it
 /// left behind.
 final class TaskWitness {
-    private let gauge: GaugeApart
+    private var gauge: GaugeApart
+    private let options: TargetOptions
+    /// What we might when it was begun: another one needs as much.
+    private let rights = cprocess_capabilities()
+    private var isPaused = false
+    /// How often it has ended by itself.
+    private(set) var ended: UInt64 = 0
+    private var nextBegin: Nanoseconds = 0
+    private var isEndTold = false
+    /// From one that ended to the next, ns.
+    private static let pauseBetween: Nanoseconds = 10_000_000_000
     private var questions = TaskQuestions()
     /// Servers that were met, and of them those whose goroutines are told, or never will be.
     private var met: Set<Met> = []
@@ -37,16 +48,25 @@ final class TaskWitness {
     ///
     /// - Throws: `TaskError`, where servers are known, and `--task-probe` counts the tasks of none of them.
     init(_ options: TargetOptions) throws {
-        if let rights = TaskRights.tried(), !rights.readsMemory || !rights.readsProgram {
-            tailrace.complain(
-                "without CAP_SYS_PTRACE goroutines and Swift tasks of other users' servers are not counted, their threads are, and "
-                    + "executables are not named; `tailrace doctor` says what works with this user's rights")
-        }
+        if let rights = TaskRights.tried() { Self.complain(of: rights) }
+        self.options = options
         gauge = try GaugeApart(options)
         gauge.settle(patience: Self.patience)
         let refusals = gauge.takeRefusals()
         if let first = refusals.first, gauge.counted ?? 0 == 0, !options.probe.pairs.isEmpty { throw first }
         refusals.forEach(complain)
+    }
+
+    private static func complain(of rights: TaskRights) {
+        if !rights.readsMemory || !rights.readsProgram {
+            tailrace.complain(
+                "without CAP_SYS_PTRACE goroutines and Swift tasks of other users' servers are not counted, their threads are, and "
+                    + "executables are not named; `tailrace doctor` says what works with this user's rights")
+        } else if !rights.confinesReaders {
+            tailrace.complain(
+                "goroutines and Swift tasks are not counted, threads are: the process that reads executables cannot be confined "
+                    + "here; let it use seccomp and prctl, or set tasks = off")
+        }
     }
 
     private func complain(_ refusal: TaskError) {
@@ -57,8 +77,35 @@ final class TaskWitness {
     /// Of the one that reads.
     var process: pid_t { gauge.process }
 
+    /// Whether there is one that reads.
+    var isReading: Bool { !gauge.hasEnded }
+
     /// While it is paused, nothing is read.
-    func pause(_ isPaused: Bool) { gauge.pause(isPaused) }
+    func pause(_ isPaused: Bool) {
+        self.isPaused = isPaused
+        gauge.pause(isPaused)
+    }
+
+    /// Another one, where we still have the right to; else counts are not known from now on.
+    private func replace() {
+        gauge.reap()
+        let now = readClock(CLOCK_MONOTONIC)
+        let mayBegin = cprocess_capabilities() & rights == rights
+        if !isEndTold {
+            (isEndTold, ended, nextBegin) = (true, ended + 1, max(nextBegin, now))
+            tailrace.complain(
+                mayBegin
+                    ? "the process that reads the servers' tasks has ended: another one is begun"
+                    : "the process that reads the servers' tasks has ended, and the rights to begin another one were given up: "
+                        + "tasks are not counted any more; restart the service")
+        }
+        guard mayBegin, now >= nextBegin, let next = try? GaugeApart(options) else { return }
+        nextBegin = now + Self.pauseBetween
+        gauge = next
+        gauge.pause(isPaused)
+        (isEndTold, told, silent, unserved) = (false, [], [], [:])
+        for server in met { gauge.watch(pid: server.pid, started: server.started) }
+    }
 
     /// After the event was handled. Where no server tells of its tasks, this costs a comparison.
     func hear(_ event: borrowing KernelEvent, _ tell: (KernelEvent) -> Void) {
@@ -79,6 +126,7 @@ final class TaskWitness {
 
     /// Before each drain: what was read meanwhile.
     func tell(_ tell: (KernelEvent) -> Void) {
+        if gauge.hasEnded { replace() }
         let (events, silent) = gauge.take()
         for event in events {
             if case .counted(let reading) = event { note(reading) }
@@ -112,7 +160,7 @@ final class TaskWitness {
         if met.insert(Met(pid: pid, started: use.server.started)).inserted {
             if met.count > Self.mostMet { met = [] }
             silent.remove(pid)
-            gauge.watch(use.server)
+            gauge.watch(pid: pid, started: use.server.started)
         }
         guard gauge.serving != nil, unserved.count < Self.mostUnserved, !silent.contains(pid) else { return }
         unserved[use.connection.cookie] = pid

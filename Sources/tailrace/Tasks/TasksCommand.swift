@@ -105,7 +105,7 @@ struct TasksCommand: ParsableCommand {
                 let census = try subject.census(responses: TaskCount(provider: "responses", open: open.count))
                 gone.keep(thoseIn: census.groups)
                 try write(census, columns)
-            }, isDone: { kill(pid, 0) != 0 && errno == ESRCH })
+            }, isDone: { subject.hasEnded })
     }
 
     /// Where this kernel or user cannot trace.
@@ -116,7 +116,7 @@ struct TasksCommand: ParsableCommand {
             try write(subject.census(responses: TaskCount(provider: "responses", open: nil, remark: remark)), columns)
             var pause = timespec(tv_sec: Int(interval / 1_000_000_000), tv_nsec: Int(interval % 1_000_000_000))
             nanosleep(&pause, nil)
-            if kill(pid, 0) != 0, errno == ESRCH { return }
+            if subject.hasEnded { return }
         }
     }
 }
@@ -124,12 +124,14 @@ struct TasksCommand: ParsableCommand {
 /// A process and all who can tell of its tasks.
 struct CensusSubject {
     private let pid: Int32
+    private let process: WatchedProcess
     private var providers: [any TaskProvider] = []
     private var silent: [TaskCount] = []
 
     /// - Throws: `TaskError` where there is no such process, or nobody may look into it.
     init(pid: Int32, watches: Bool, probe: TaskProviderKind?) throws {
         self.pid = pid
+        process = try WatchedProcess(pid: pid)
         let threads = try Threads(pid: pid)
         try add(Goroutines.name) { () throws(TaskError) in
             let goroutines = try Goroutines(pid: pid)
@@ -153,6 +155,9 @@ struct CensusSubject {
             silent.append(TaskCount(provider: name, open: nil, remark: error.description))
         }
     }
+
+    /// Nothing more comes.
+    var hasEnded: Bool { process.hasEnded }
 
     /// Responses whose client has gone, by the task that serves them: theirs are told apart from now on.
     func look(for gone: [UInt64: String]) {

@@ -15,6 +15,8 @@ final class ReplayPass {
     private(set) var facts: RunFacts
     private var lastRate: (at: Nanoseconds, delivered: UInt64) = (0, 0)
     private static let mostFindings = 10_000
+    /// Shortest time that a rate is made of, ns.
+    private static let shortest: Int64 = 100_000_000
 
     /// What cannot be read is refused with exit code 65.
     init(_ choice: RecordingChoice, limits: Thresholds) throws {
@@ -45,7 +47,7 @@ final class ReplayPass {
         var facts = facts
         facts.loss = source.loss()
         facts.anchor = source.anchor
-        if now > lastRate.at {
+        if now - lastRate.at >= Self.shortest {
             let events = facts.loss.delivered &- min(facts.loss.delivered, lastRate.delivered)
             if lastRate.at > 0 { facts.eventsPerSecond = Double(events) / Double(now - lastRate.at) * 1e9 }
             self.facts.eventsPerSecond = facts.eventsPerSecond

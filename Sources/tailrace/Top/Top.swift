@@ -54,6 +54,13 @@ struct Top: ParsableCommand {
         if let client = options.daemon.client, let terminal = appearance.terminal() {
             return try look(client, terminal)
         }
+        if let client = options.daemon.client, options.target == Target(), thresholds.isEmpty {
+            // Who may not ask is told so before anything begins.
+            _ = try client.get("/v1/health")
+            StopSignals.block()
+            try ReadyFile.create(options.readyFile)
+            return try TopText.print(client, interval: textInterval)
+        }
         guard options.daemon.client == nil else { return try printTables(of: options.liveRun(tellsFlushes: true)) }
         let run = try TracingRun(
             target: options.target, backend: options.choice.backend, ringBytes: options.ringBytes,

@@ -18,6 +18,8 @@ final class TopLive {
     private let recorder: TopRecorder
     private var nextSnapshot: Nanoseconds = 0
     private var isQuitting = false
+    /// Our own share of a core is a mean over so long, ns: looks at all sockets come once a second, pictures twice.
+    private static let costSpan: Nanoseconds = 5_000_000_000
 
     init(
         _ run: TracingRun, target: Target, screen: TopScreen, interval: Nanoseconds,
@@ -29,7 +31,7 @@ final class TopLive {
         self.files = files
         self.recorder = recorder
         builder = SnapshotBuilder(limits: limits)
-        cost = OwnCost(at: run.now)
+        cost = OwnCost(at: run.now, meanOver: Self.costSpan)
         cost.helpers = run.helpers
         facts = RunFacts(run.description, target: target.description)
     }

@@ -45,11 +45,7 @@ final class TopRemote {
 
     private func look(at now: Nanoseconds) throws {
         let request = SnapshotLine.text(screen.state.request)
-        guard var snapshot = SnapshotLine.snapshot(try client.get("/v1/top?request=" + request.percentEncoded)) else {
-            throw Failure(
-                "the daemon at \(Sanitizer.visible(client.path)) is not of this version (\(Tailrace.version)); "
-                    + "restart it, or use the tailrace that it was installed with")
-        }
+        var snapshot = try client.snapshot("/v1/top?request=" + request.percentEncoded)
         snapshot.facts.message = screen.message(at: now)
         snapshot.facts.recordingFile = recorder.file
         screen.show(snapshot)
@@ -69,6 +65,18 @@ final class TopRemote {
     private func save(_ bytes: [UInt8]?, _ what: String, _ now: Nanoseconds) {
         guard let bytes else { return screen.say("nothing is selected, so nothing was saved", at: now) }
         screen.say(files.save(bytes, what: what, wall: ClockAnchor.now().wall(at: now)), at: now)
+    }
+}
+
+extension DaemonClient {
+    /// What is shown at this moment, by a daemon of this version.
+    func snapshot(_ target: String) throws -> Snapshot {
+        guard let snapshot = SnapshotLine.snapshot(try get(target)) else {
+            throw Failure(
+                "the daemon at \(Sanitizer.visible(path)) is not of this version (\(Tailrace.version)); "
+                    + "restart it, or use the tailrace that it was installed with")
+        }
+        return snapshot
     }
 }
 

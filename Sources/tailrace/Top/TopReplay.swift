@@ -24,6 +24,8 @@ final class TopReplay {
     private var nextLook: Nanoseconds = 0
     /// Ends where the next finding is told, if it is after this many.
     private var awaitedFinding: Int?
+    /// On the way to a moment that a key chose: what lies between is not shown.
+    private var isSeeking = false
     private var isQuitting = false
     /// Longest time between two looks at the keyboard while much is replayed, ns.
     private static let patience: Nanoseconds = 30_000_000
@@ -53,6 +55,7 @@ final class TopReplay {
             lastClock = clock
             let isThere = try advance()
             if isThere, pass.isAtEnd { isPlaying = false }
+            if isThere, isSeeking { (isSeeking, nextLook) = (false, 0) }
             if clock >= nextLook || isThere && awaitedFinding == nil && !isPlaying && nextLook > clock + interval {
                 look(at: clock)
             }
@@ -64,7 +67,9 @@ final class TopReplay {
     /// On to `goal`, for a moment at most. True: it is reached.
     private func advance() throws -> Bool {
         let deadline = readClock(CLOCK_MONOTONIC) + Self.patience
-        while !pass.isAtEnd, pass.now < goal || awaitedFinding != nil {
+        // Its end is only known to have been reached when nothing more comes.
+        let isToEnd = goal >= end ?? .max
+        while !pass.isAtEnd, isToEnd || pass.now < goal || awaitedFinding != nil {
             try pass.step()
             if let awaited = awaitedFinding, pass.findings > awaited {
                 awaitedFinding = nil
@@ -85,9 +90,13 @@ final class TopReplay {
         facts.message = screen.message(at: clock)
         facts.mode = .replay(
             ReplayPosition(
-                begin: pass.begin, end: end, at: pass.now, speed: speed, isPlaying: isPlaying,
-                isAtEnd: pass.isAtEnd))
-        screen.show(pass.snapshot(facts, screen.state.request))
+                begin: pass.begin, end: end, at: isSeeking ? goal : pass.now, speed: speed, isPlaying: isPlaying,
+                isAtEnd: pass.isAtEnd, isSeeking: isSeeking))
+        guard isSeeking, var before = screen.snapshot else {
+            return screen.show(pass.snapshot(facts, screen.state.request))
+        }
+        (before.facts.mode, before.facts.message) = (facts.mode, facts.message)
+        screen.show(before)
     }
 
     private func take(_ action: InterfaceAction) throws {
@@ -118,6 +127,7 @@ final class TopReplay {
         awaitedFinding = nil
         goal = max(pass.begin, min(time, end ?? time))
         if goal < pass.now { pass = try ReplayPass(choice, limits: limits) }
+        isSeeking = true
     }
 
     /// Where the finding before the newest one was told.

@@ -90,6 +90,7 @@ final class TopScreen {
     private func take(_ key: Key) -> [InterfaceAction] {
         guard let snapshot else { return key == .interrupt || key == .character("q") ? [.quit] : [] }
         var wanted: [InterfaceAction] = []
+        state.columns = terminal.size.columns
         for action in state.take(key, snapshot) {
             switch action {
             case .suspend: terminal.suspend()

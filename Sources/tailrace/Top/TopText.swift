@@ -34,6 +34,19 @@ final class TopText {
         try table(run, at: run.now)
     }
 
+    /// What the daemon shows, until a signal, which is blocked: also where it gives nobody its stream.
+    static func print(_ client: DaemonClient, interval: Nanoseconds) throws {
+        var output = Output(STDOUT_FILENO)
+        let question = "/v1/top?request=" + SnapshotLine.text(SnapshotRequest()).percentEncoded
+        var isOver = false
+        while !isOver {
+            isOver = StopSignals.wait(interval)
+            output.append(SnapshotText.table(try client.snapshot(question)))
+            try output.flush()
+        }
+        StopSignals.unblock()
+    }
+
     private func table(_ run: any ResponseRun, at now: Nanoseconds) throws {
         facts.loss = run.loss()
         facts.anchor = run.anchor
