@@ -18,7 +18,7 @@ TEST_PACKAGES := python3 gcc libc6-dev tcpdump nginx-light iproute2 nftables cur
 VM_PACKAGES := qemu-system-x86 busybox-static kmod xz-utils iproute2 python3 gcc libc6-dev
 BENCH_PACKAGES := nginx-light wrk tcpdump bpftrace bpftool python3
 
-.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes openapi-checker openmetrics-reader fuzz \
+.PHONY: build release bpf demo test unit-test kernel-test scenarios short-scenarios scenarios-long day test-kernels kernel-table nio-server go-versions go-release go-servers otlp-classes openapi-checker openmetrics-reader fuzz \
 	sanitize check lint layers reproducible bench bench-tasks bench-dashboard deps test-deps vm-deps bench-deps install install-documents clean
 .DELETE_ON_ERROR:
 
@@ -56,6 +56,10 @@ scenarios: build go-release test-deps
 # Of these a few, with each anomaly once: two minutes.
 short-scenarios: build go-release test-deps
 	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py --short
+
+# Those that take minutes: ten of them of healthy mixed load, streams that live for long.
+scenarios-long: build go-release test-deps
+	$(Q)TAILRACE="$$($(SWIFT) build --show-bin-path)/tailrace" python3 Tests/Findings/run.py ten_minutes ninety_seconds
 
 # In guests with stock kernels: what this machine's kernel refuses or lacks. KERNELS="6.1 latest", TESTS="send_calls".
 # Without QEMU it is skipped, and said so; with REQUIRE_KERNEL=1 (CI) that is a failure, as is a required kernel that cannot be had.
@@ -163,6 +167,14 @@ bench-tasks: release test-deps
 bench-dashboard: deps
 	$(Q)$(SWIFT) build -c release --static-swift-stdlib --product tailrace-day
 	$(Q)TAILRACE_DAY_WITH_PICTURES=1 "$$($(SWIFT) build -c release --show-bin-path)/tailrace-day" 13400 60 10000
+
+# What the analysis costs a response, and its memory: events of a day, 50,000 responses a second for two minutes and 500 for a day.
+# DAYS="50000:86400" is all of it, on one core an hour and more.
+DAYS ?= 50000:120 500:86400
+day: deps
+	$(Q)$(SWIFT) build -c release --static-swift-stdlib --product tailrace-day
+	$(Q)for day in $(DAYS); do echo "== $$day"; \
+	"$$($(SWIFT) build -c release --show-bin-path)/tailrace-day" $${day%:*} $${day#*:} || exit 1; done
 
 deps:
 	$(Q)sh scripts/packages.sh $(BUILD_PACKAGES)

@@ -111,6 +111,7 @@ static __always_inline void request_read(struct sock *sk, int bytes)
 	if (!used_by_current(sk, state, now))
 		return;
 	state->read_ns = now;
+	state->untold_reads = 0;
 	if ((settings.hooks & EV_HOOK_SPARES) && state->told_read == tp->copied_seq)
 		return;
 	state->told_read = tp->copied_seq;

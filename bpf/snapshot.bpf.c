@@ -136,18 +136,26 @@ static __always_inline bool tell_held(struct bpf_iter__bpf_sk_storage_map *ctx, 
 /* What waits for less is on its way to be taken. */
 #define WAITING_NS 10000000ull
 
-/* Since when nothing of what the client sent was read. What was there before tracing began: since it was found. */
-static __always_inline __u64 unread_since(struct socket_state *state, struct tcp_sock *tp, __u64 now)
+/*
+ * Since when nothing of what the client sent was read; 0: nothing is unread. What was there before tracing began, or goes by ways
+ * that tell nothing: since a look found it.
+ */
+static __always_inline __u64 unread_since(struct socket_state *state, struct tcp_sock *tp, __u32 unread, __u64 now)
 {
-	__u64 readable_ns = READ_ONCE(state->readable_ns);
+	__u64 readable_ns = READ_ONCE(state->readable_ns), looked_ns = state->looked_ns;
+	bool went = looked_ns && state->unread_seq != tp->copied_seq;
 
-	if (readable_ns)
-		return readable_ns > state->read_ns ? readable_ns : state->read_ns;
-	if (!state->unread_ns || state->unread_seq != tp->copied_seq) {
-		state->unread_seq = tp->copied_seq;
+	if (went && state->read_ns < looked_ns)
+		state->untold_reads = 1;
+	if (!unread)
+		state->unread_ns = 0;
+	else if (!state->unread_ns || went)
 		state->unread_ns = now;
-	}
-	return state->unread_ns;
+	state->unread_seq = tp->copied_seq;
+	state->looked_ns = now;
+	if (!unread || !readable_ns || state->untold_reads)
+		return state->unread_ns;
+	return readable_ns > state->read_ns ? readable_ns : state->read_ns;
 }
 
 /* Since when it waits to be accepted, or to be read; 0: it does not. */
@@ -165,10 +173,7 @@ static __always_inline __u64 waits_since(struct sock *sk, struct socket_state *s
 	*is_accepted = state->owner_pid || sk->sk_socket;
 	if (!*is_accepted)
 		return state->established_ns;
-	if (*unread)
-		return unread_since(state, tp, now);
-	state->unread_ns = 0;
-	return 0;
+	return unread_since(state, tp, *unread, now);
 }
 
 static __always_inline void fill_listener(struct ev_socket *record, struct sock *sk)

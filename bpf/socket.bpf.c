@@ -172,6 +172,8 @@ static __always_inline void begin_connection(struct sock *sk)
 		return count_untracked();
 	state->judged = target;
 	state->established_ns = bpf_ktime_get_ns();
+	state->looked_ns = state->established_ns;
+	state->unread_seq = tp->copied_seq;
 	state->acked_seq = tp->write_seq;
 	state->xmit_seq = tp->write_seq;
 	state->cookie = bpf_get_socket_cookie(sk);

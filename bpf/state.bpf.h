@@ -105,9 +105,10 @@ struct socket_state {
 	__u64 xmit_ns;
 	__u64 readable_ns;
 	__u64 read_ns;		/* bytes were read last */
-	__u64 unread_ns;	/* of an adopted one: since when a look has found the same bytes unread */
-	__u32 unread_seq;	/* tcp_sock.copied_seq at that look */
-	__u32 pad;
+	__u64 looked_ns;	/* when a look met it last, or it was established */
+	__u64 unread_ns;	/* since when looks have found the same bytes unread; 0: the last one found none */
+	__u32 unread_seq;	/* tcp_sock.copied_seq then */
+	__u32 untold_reads;	/* bytes went without a read that was told (splice): readable_ns means nothing until one is */
 	/* the send call in progress */
 	__u64 call_ns;
 	__u64 call_blocked_ns;

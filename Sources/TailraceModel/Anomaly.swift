@@ -54,7 +54,11 @@ extension Anomaly: Explained {
         case .congestedPath:
             "The cause congestion_window, retransmits, and the smoothed round trip against its minimum."
         case .qdiscPressure: "The stage qdisc, and the cause qdisc of blocked and queue."
-        case .receivePressure: "The stages read and accept."
+        case .receivePressure:
+            """
+            The stages read and accept of what the server took, and, at each look, connections that nobody has accepted and \
+            requests that nobody has read: a server that takes nothing is told while it does not.
+            """
         case .stalledStream:
             """
             The time since its last flush against the response's own gap percentiles; with bytes unsent it is the path, \
@@ -68,7 +72,10 @@ extension Anomaly: Explained {
         case .taskLeak:
             "Open tasks minus what responses in flight explain, over several windows; the census group that grows."
         case .orphanedTasks:
-            "FIN or RST from the peer, older than the grace, while the task that sent the response is still there."
+            """
+            FIN or RST from the peer, older than the grace, while the task that sent the response is still there. A FIN that \
+            came before the connection was accepted or followed counts from when it was found.
+            """
         case .coalescedStream: "The gap distribution at the server (sent) against that of the ACKs (acked)."
         }
     }

@@ -90,7 +90,8 @@ extension Threshold {
         .queuePressure, "sum", .bytes, 67_108_864, "unsent bytes of all connections of a server: critical")
     /// Of one connection.
     public static let slowUnsent = Threshold(
-        .slowConsumer, "unsent", .bytes, 16_384, "unsent bytes of one connection, where its writer is not blocked")
+        .slowConsumer, "unsent", .bytes, 16_384,
+        "unsent bytes of one connection, where its writer is not blocked; of fewer, twice the age")
     /// Of one connection.
     public static let slowAge = Threshold(
         .slowConsumer, "age", .duration, 1e9, "how long its oldest unsent byte, or its writer, waits")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Healthy load, some of it of a kind that could be mistaken for a fault: no finding above a notice."""
 import socket
+import subprocess
 import time
 
 from go_program import go_server
@@ -10,6 +11,7 @@ from nginx_site import Nginx
 from peers import PROXY, slow
 from scenario import Expected, Summed, crowd, faulty, long, scenario, short
 from servers import Client
+from tracer import require_command
 
 NONE = Expected()
 
@@ -132,6 +134,62 @@ def a_proxy_that_buffers_takes_what_its_slow_client_does_not(scene):
     with faulty() as server, Nginx(server=PROXY % (server.port, "on")) as proxy, scene.traced(server):
         with slow(proxy.port, "/body/count=300/size=65536", 60_000):
             time.sleep(8)
+
+
+@scenario(NONE)
+def uploads_that_are_spliced(scene):
+    """No read tells of it: since when something is readable says nothing then."""
+    with faulty("--splice") as server, scene.traced(server):
+        connections = [Connection("127.0.0.1", server.port).open() for _ in range(4)]
+        for _ in range(300):
+            for connection in connections:
+                connection.socket.sendall(b"u" * 1000)
+            time.sleep(0.02)
+        for connection in connections:
+            connection.close()
+
+
+@scenario(NONE)
+def a_proxy_that_gathers_a_stream(scene):
+    """nginx keeps small events until a buffer is full, and then writes it: its sockets never knew of more, nor does its upstream's."""
+    with faulty() as server, Nginx(server=PROXY % (server.port, "on")) as proxy, scene.traced(server, proxy):
+        with crowd(proxy.port, "/events/count=300/gap=20", 3, 7) as client:
+            client.results()
+
+
+@scenario(NONE)
+def a_tiny_send_buffer_and_readers_that_read(scene):
+    """Each write waits for room, and never for long."""
+    with faulty("--sndbuf", "4096") as server, scene.traced(server):
+        with crowd(server.port, "/body/count=200/size=8192", 3, 6, "--pause", 50) as client:
+            client.results()
+
+
+@scenario(NONE)
+def an_upstream_that_dies_ends_its_streams(scene):
+    """The proxy hears of it, and closes: its clients know, and nothing is left."""
+    with faulty() as server, Nginx(server=PROXY % (server.port, "off")) as proxy, scene.traced(proxy):
+        with crowd(proxy.port, "/events/count=900/gap=20", 3, 6):
+            time.sleep(2)
+            server.process.kill()
+            time.sleep(5)
+
+
+@scenario(NONE)
+def short_requests_at_full_load(scene):
+    """As many as the machine takes; what the ring loses is counted, and is no finding."""
+    require_command("wrk")
+    with Nginx() as server, scene.traced(server, kind=Summed):
+        subprocess.run(["wrk", "-t1", "-c32", "-d5s", "http://127.0.0.1:%d/small.html" % server.port], check=True,
+                       stdout=subprocess.DEVNULL)
+
+
+@long(200)
+@scenario(NONE)
+def streams_that_live_for_ninety_seconds(scene):
+    with go_server() as go, faulty() as python, scene.traced(go, python, kind=Summed):
+        with crowd(go.port, "/sse/1800/50", 20, 90), crowd(python.port, "/events/count=900/gap=100/jitter=1", 10, 90) as client:
+            client.results(120)
 
 
 @scenario(NONE)

@@ -50,8 +50,10 @@ def judge(scene, expected, known):
         check_evidence(verdict, anomaly, entries, {**evidence, **(known or {}).get(anomaly, {})})
         if seconds < -1.5:
             verdict.notes.append("%s %.1f s before the fault" % (anomaly, -seconds))
-        if len(entries) > 1:
-            verdict.notes.append("%s opened %d times" % (anomaly, len(entries)))
+        servers = [entry["last"]["server"]["pid"] for entry in entries]
+        times = max(servers.count(pid) for pid in servers)
+        if times > 1:
+            verdict.notes.append("%s opened %d times" % (anomaly, times))
     allowed = set(expected.must) | expected.may
     verdict.wrong = ["%s: %s" % (entry["anomaly"], entry["last"]["summary"]) for entry in opened
                      if entry["anomaly"] not in allowed]

@@ -11,9 +11,12 @@ LIMIT_S = 90
 
 
 class Expected:
-    """`must`: anomaly -> what its evidence says (a value, or a function of it). `may`: anomalies that can go along with it."""
+    """
+    `must`: anomaly -> what its evidence says (a value, or a function of it). `may`: anomalies that can go along with it.
+    `within_s`: after the fault was planted; more where its condition takes time to be one.
+    """
 
-    def __init__(self, must=None, may=(), within_s=5.0):
+    def __init__(self, must=None, may=(), within_s=3.0):
         self.must = must or {}
         self.may = set(may)
         self.within_s = within_s

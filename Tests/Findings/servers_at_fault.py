@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Faults of servers: they read late, fall silent, take on too much, or let TCP gather what they stream."""
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 
 from load_client import Connection
+from nginx_site import Nginx
+from peers import PROXY, stalled
 from scenario import Expected, address, crowd, faulty, scenario, short
+from tracer import require_command
 
 
 @scenario(Expected({"receive-pressure": {"late_requests": lambda value: value >= 2}}, ("task-saturation",)))
@@ -140,3 +146,56 @@ def gathered(scene, how):
         peer = address(connection.local)
         connection.close()
         return {"coalesced-stream": {"peer": peer}}
+
+
+@contextlib.contextmanager
+def hogs(cpu, count=2):
+    """Processes that want all of a processor."""
+    loop = ["taskset", "-c", str(cpu), sys.executable, "-c", "while True: pass"]
+    running = [subprocess.Popen(loop) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+@scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 100_000_000}},
+                   ("task-saturation", "stalled-stream", "coalesced-stream"), within_s=5))
+def a_server_gets_no_processor(scene):
+    """Others of a far higher priority run on the only one that it may use: it reads late, and its threads are all well."""
+    require_command("chrt")
+    cpu = max(os.sched_getaffinity(0))
+    with faulty("--workers", "64", prefix=["taskset", "-c", str(cpu), "chrt", "--idle", "0"]) as server, scene.traced(server):
+        with crowd(server.port, "/wait/ms=1", 8, 9, "--pause", 20):
+            time.sleep(1.5)
+            with hogs(cpu):
+                scene.plant()
+                time.sleep(6)
+
+
+@scenario(Expected({"stalled-stream": {"cause": "app", "stalled_responses": lambda value: value >= 1}}, within_s=6))
+def an_upstream_dies_without_a_word(scene):
+    """The proxy's streams stay open, and nothing comes any more: it is not the clients who do not read."""
+    with faulty() as server, Nginx(server=PROXY % (server.port, "off")) as proxy, scene.traced(proxy):
+        with crowd(proxy.port, "/events/count=900/gap=20", 3, 9):
+            time.sleep(2)
+            os.kill(server.process.pid, signal.SIGSTOP)
+            scene.plant()
+            time.sleep(6)
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+@scenario(Expected({"blocked-writers": {"sndbuf_bytes": lambda value: value <= 16_384}, "slow-consumer": {}}, ("queue-pressure",)))
+def a_tiny_send_buffer_and_a_reader_that_stops(scene):
+    """4 KiB of it: hardly a byte waits in the kernel, and the writer does."""
+    with faulty("--sndbuf", "4096") as server, scene.traced(server):
+        with crowd(server.port, "/events/count=300/gap=20", 5, 7):
+            time.sleep(1)
+            scene.plant()
+            connection = stalled(server.port, "/body/count=2000/size=8192", 2304)
+            time.sleep(5)
+            peer = address(connection.getsockname())
+            connection.close()
+            return {"blocked-writers": {"peer": peer}}

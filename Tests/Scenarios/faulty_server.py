@@ -10,10 +10,12 @@ An HTTP/1.1 server with faults to choose from; without any it is a healthy one. 
     /wait/ms=3000                        a small answer after that long, whatever the client does meanwhile
 
 --nagle leaves TCP_NODELAY off; --cork sets TCP_CORK and never takes it away; --serial serves one connection after the other; --blocking-loop handles all connections in one
-loop that sleeps where it works; --leave-open never closes a connection whose client has gone; --accepts N: accepts no more than that.
+loop that sleeps where it works; --leave-open never closes a connection whose client has gone; --accepts N: accepts no more than
+that; --splice takes what comes by splice() every 40 ms, and says nothing.
 """
 import argparse
 import json
+import os
 import random
 import select
 import socket
@@ -77,8 +79,16 @@ class Server:
         if self.options.congestion:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, self.options.congestion.encode())
 
+    def swallow(self, connection):
+        taken, given = os.pipe()
+        while os.splice(connection.fileno(), given, 65536):
+            os.read(taken, 65536)
+            time.sleep(0.04)
+
     def serve(self, connection):
         self.prepare(connection)
+        if self.options.splice:
+            return self.swallow(connection)
         buffer = b""
         try:
             while True:
@@ -141,7 +151,7 @@ def main():
     arguments.add_argument("--sndbuf", type=int, default=0)
     arguments.add_argument("--congestion")
     arguments.add_argument("--accepts", type=int, default=-1)
-    for name in ("nagle", "cork", "serial", "blocking-loop", "leave-open"):
+    for name in ("nagle", "cork", "serial", "blocking-loop", "leave-open", "splice"):
         arguments.add_argument("--" + name, action="store_true")
     try:
         Server(arguments.parse_args()).run()

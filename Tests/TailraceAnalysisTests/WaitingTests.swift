@@ -112,6 +112,39 @@ struct WaitingTests {
         #expect(told.found.isEmpty && told.samples.allSatisfy { $0.unread == 0 })
     }
 
+    @Test("of TLS bytes those are a request that waits that came after all that was sent")
+    func encrypted() {
+        for (since, isWaiting) in [(Int64(3), true), (1, false)] {
+            let told = Told()
+            told.take(.socketUsed(SocketUse(connection: connection(1), server: server, at: 1)))
+            let hello: [UInt8] = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]
+            hello.withUnsafeBytes { head in
+                var read = RequestRead()
+                (read.socket, read.readable, read.at, read.bytes) = (1, 1, 2, Int64(head.count))
+                (read.isFirst, read.head, read.sequenceEnd) = (true, head, UInt32(head.count))
+                withUnsafePointer(to: read) { told.take(.requestRead($0)) }
+            }
+            var flush = FlushMarks()
+            (flush.socket, flush.at, flush.writes, flush.sequenceEnd) = (1, 2 * second + 4, 1, 900)
+            (flush.firstEnter, flush.enter, flush.exit) = (2 * second, 2 * second, 2 * second + 1)
+            (flush.queued, flush.transmitted, flush.acked) = (2 * second + 2, 2 * second + 3, 2 * second + 4)
+            withUnsafePointer(to: flush) { told.take(.flushLeft($0)) }
+            for at in 3...10 {
+                let at = Int64(at)
+                var sample = SocketSample()
+                (sample.socket, sample.at) = (1, at * second)
+                withUnsafePointer(to: sample) { told.take(.socketSampled($0)) }
+                told.take(
+                    .connectionWaits(
+                        WaitingConnection(
+                            connection: connection(1), server: server, since: since * second, at: at * second,
+                            unreadBytes: 80, isAccepted: true)))
+                told.take(.roundEnded(SamplingRound(begin: at * second, end: at * second + 1)))
+            }
+            #expect(told.found.isEmpty == !isWaiting, "\(told.found.map(\.summary))")
+        }
+    }
+
     @Test("two late requests of eighty-four on connections that have gone are no pressure")
     func fewLate() {
         var window = ServerWatch(server: server, at: 0, limits: Thresholds())
