@@ -9,7 +9,7 @@ struct FlightOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Of what the daemon recorded around this time: 03:12, 03:12:30, 2026-11-24T03:12, -15m, now. Local time, or UTC with a Z behind it; of a time of day, the last one.",
+            "Of what the daemon recorded around this time: 03:12, 03:12:30, '2026-11-24 03:12', -15m, now. Local time, or UTC with a Z behind it; of a time of day, the last one.",
             valueName: "time"))
     var at: PastTime?
 
@@ -61,7 +61,7 @@ struct RecordingChoice {
     }
 }
 
-/// A time that was: `03:12`, `03:12:30`, `2026-11-24T03:12`, `-15m`, `now`; with a Z behind it in UTC.
+/// A time that was: `03:12`, `03:12:30`, `2026-11-24T03:12` or with a blank, `-15m`, `now`; with a Z behind it in UTC.
 struct PastTime: ExpressibleByArgument {
     private enum Form {
         case ago(Int64)
@@ -78,7 +78,8 @@ struct PastTime: ExpressibleByArgument {
             form = .ago(span.nanoseconds)
         } else {
             let isUTC = argument.hasSuffix("Z")
-            let parts = argument.dropLast(isUTC ? 1 : 0).split(separator: "T", omittingEmptySubsequences: false)
+            let parts = argument.dropLast(isUTC ? 1 : 0).split(
+                omittingEmptySubsequences: false, whereSeparator: { $0 == "T" || $0 == " " })
             guard parts.count <= 2, let time = parts.last.flatMap({ Self.numbers($0, ":", 2...3, digits: 2) }),
                 time[0] < 24, time[1] < 60, time.count == 2 || time[2] < 60
             else { return nil }
@@ -100,7 +101,9 @@ struct PastTime: ExpressibleByArgument {
         var numbers: [Int] = []
         for (place, part) in parts.enumerated() {
             let wanted = place == 0 && digits == 4 ? 4 : 2
-            guard part.utf8.count == wanted, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            // As people write it: 3:12.
+            let isShort = place == 0 && digits == 2 && part.utf8.count == 1
+            guard part.utf8.count == wanted || isShort, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
                 let number = Int(part)
             else { return nil }
             numbers.append(number)

@@ -27,19 +27,19 @@ struct Tailrace: ParsableCommand {
             var command = try parseAsRoot()
             try command.run()
         } catch let error as CaptureError {
-            complain(error.description)
+            complain(error.description, .error)
             Glibc.exit(error.kind.rawValue)
         } catch let error as TaskError {
-            complain(error.description)
+            complain(error.description, .error)
             Glibc.exit(error.kind.rawValue)
         } catch let error as ServiceError {
-            complain(error.description)
+            complain(error.description, .error)
             Glibc.exit(1)
         } catch let failure as ExitFailure {
-            complain(failure.description)
+            complain(failure.description, .error)
             Glibc.exit(failure.code)
         } catch let failure as Failure {
-            complain(failure.description)
+            complain(failure.description, .error)
             Glibc.exit(1)
         } catch is OutputClosed {
             Glibc.exit(0)
@@ -49,7 +49,27 @@ struct Tailrace: ParsableCommand {
     }
 }
 
+/// How much a sentence matters, as syslog(3) and the journal count.
+enum LogPriority: Int {
+    case error = 3
+    case warning = 4
+    case info = 6
+
+    /// Whether stderr is the journal's, which then takes `<N>` in front of a line.
+    private static let isJournal: Bool = {
+        var status = stat()
+        guard let stream = getenv("JOURNAL_STREAM"), fstat(STDERR_FILENO, &status) == 0 else { return false }
+        return String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
+    }()
+
+    /// In front of a line.
+    var mark: String { Self.isJournal ? "<\(rawValue)>" : "" }
+}
+
 /// One sentence on stderr.
-func complain(_ sentence: String) {
-    Output.write(Array("tailrace: \(sentence)\n".utf8), to: STDERR_FILENO)
+func complain(_ sentence: String) { complain(sentence, .warning) }
+
+/// The same, where it matters more or less.
+func complain(_ sentence: String, _ priority: LogPriority) {
+    Output.write(Array("\(priority.mark)tailrace: \(sentence)\n".utf8), to: STDERR_FILENO)
 }

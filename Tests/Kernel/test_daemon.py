@@ -245,6 +245,23 @@ def test_no_thread_has_a_right_also_after_many_requests():
     return "up to %d threads, looked at %d times" % (most, seen)
 
 
+def test_the_journal_is_told_how_much_a_sentence_matters():
+    """Where stderr is its stream, and nowhere else."""
+    require_tailrace()
+    with TruthServer() as server:
+        for is_journal in (True, False):
+            daemon = Daemon(server.port)
+            open(daemon.path("stderr"), "w").close()
+            status = os.stat(daemon.path("stderr"))
+            daemon.environment = {"JOURNAL_STREAM": "%d:%d" % (status.st_dev, status.st_ino + (not is_journal))}
+            with daemon:
+                daemon.reload(server.port)
+                daemon.reload(server.port, settings=["tasks = maybe"])
+                lines = daemon.stop().splitlines()
+            marks = [line.partition("tailrace: ")[0] for line in lines]
+            assert marks == (["<6>", "<3>", "<6>"] if is_journal else [""] * 3), lines
+
+
 def test_it_ends_in_order_and_there_is_one_on_a_socket():
     require_tailrace()
     with TruthServer() as server, Daemon(server.port) as daemon:

@@ -12,12 +12,14 @@ from daemon import LINES, Daemon, wait_until
 from load_client import Connection
 from screen import Screen
 from servers import Client, TruthServer, die_with_parent, wait_acknowledged
-from tracer import BINARY, ENDS_WITHIN_S, READY_WITHIN_S, Report, Skip, run_to_end
+from tracer import BINARY, ENDS_WITHIN_S, READY_WITHIN_S, Report, Skip, nanoseconds, run_to_end
 from truth import pairs
 
 NOBODY, STRANGER = 65534, 4321
 # Of the tasks, a client knows what was told since it began.
 LATER = {"tasks", "serving", "left_behind"}
+# Each has the newest anchor that it was told; a clock that is disciplined meanwhile makes nanoseconds of difference.
+TIMES, CLOCK_NS = ("begin", "end", "at"), 10_000
 
 
 def as_user(number):
@@ -65,7 +67,17 @@ def report_of(process, how=signal.SIGINT):
 
 
 def told(item):
-    return {name: value for name, value in item.items() if name not in LATER}
+    """Without what may differ: (all else, the times)."""
+    rest = {name: value for name, value in item.items() if name not in LATER and name not in TIMES}
+    return json.dumps(rest, sort_keys=True), [nanoseconds(item[name]) for name in TIMES if item.get(name)]
+
+
+def check_same(kind, items, others):
+    pairs = list(zip(sorted(map(told, items)), sorted(map(told, others)), strict=True))
+    assert pairs
+    for (one, times), (other, again) in pairs:
+        assert one == other, "%s: told %s, by the daemon %s" % (kind, other, one)
+        assert all(abs(time - same) < CLOCK_NS for time, same in zip(times, again, strict=True)), (kind, times, again)
 
 
 def test_who_may_not_trace_is_told_what_the_daemon_tells():
@@ -79,12 +91,12 @@ def test_who_may_not_trace_is_told_what_the_daemon_tells():
             wait_acknowledged(server.port)
             stream.until(lambda stream: stream.kinds.count("response") == 80)
             apart = report_of(client)
-            own = {kind: sorted(json.dumps(told(item), sort_keys=True) for item in stream.of_type(kind)) for kind in ("response", "flush")}
+            own = {kind: stream.of_type(kind) for kind in ("response", "flush")}
         records = server.log()
     apart.check_frame()
     pairs(apart.ended, records)
     for kind, items in own.items():
-        assert items == sorted(json.dumps(told(item), sort_keys=True) for item in apart.of_type(kind)), "%s: not what the daemon tells" % kind
+        check_same(kind, items, apart.of_type(kind))
     return "%d responses, %d flushes" % (len(own["response"]), len(own["flush"]))
 
 

@@ -138,6 +138,11 @@ def test_what_happened_then_is_told_later_and_its_surroundings_are_kept():
         pinned = os.listdir(os.path.join(flight, "pinned"))
         done = run_to_end("report", "--at", then.strftime("%H:%M:%S"), "--within", "20s", "--directory", flight, "--format", "json")
         early = run_to_end("report", "--at", (then - datetime.timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"), "--directory", flight)
+        written = [run_to_end("report", "--at", text, "--directory", flight) for text in ("2020-01-02 04:25", "2020-01-02 4:25:30")]
+        short = run_to_end("report", "--at", (then - datetime.timedelta(hours=2)).strftime("%-H:%M"), "--directory", flight)
+        for other in (*written, short):
+            assert other.returncode == 65 and b"nothing was recorded" in other.stderr, (other.returncode, other.stderr)
+        assert run_to_end("report", "--at", "2020-01-02 ", "--directory", flight).returncode == 64
     assert any(name.endswith(".trc") for name in pinned), "nothing is pinned: %s" % pinned
     assert any(finding["id"] in name or name.endswith(".json") for name in pinned), pinned
     assert done.returncode == 0, done.stderr

@@ -137,17 +137,18 @@ def test_a_hundred_silent_clients_change_nothing():
         ended = stream.until(lambda stream: len(stream.objects) > 2 * requests)
         assert ended, "%d responses told" % (len(stream.objects) - 1)
         grown = resident_kib(daemon.pid) - before
-        # Nobody else gets in, and that is said.
-        crowded = read_all(connect(daemon))
-        assert crowded.startswith(b"HTTP/1.1 503 ") and b"too many clients" in crowded, crowded
+        # Whoever asks about the health gets in beside them.
+        time.sleep(1.2)
+        assert daemon.get("/v1/health").status == 200
         replies = [read_all(client) for client in silent]
+        assert any(b"too many clients" in reply for reply in replies), replies[:2]
         waited = time.monotonic() - began
         refused = sum(reply.startswith(b"HTTP/1.1 503 ") for reply in replies)
         closed = sum(reply == b"" for reply in replies)
-        assert refused + closed == 100 and closed == 15, "%d refused, %d closed" % (refused, closed)
+        assert refused + closed == 100 and closed == 16, "%d refused, %d closed" % (refused, closed)
         assert waited >= 5, "closed after %.1f s: they had no time" % waited
         now = clients(daemon)
-        assert now["refused_for_room"] - told["refused_for_room"] == refused + 1, (told, now)
+        assert now["refused_for_room"] - told["refused_for_room"] == refused, (told, now)
         assert now["timed_out"] - told["timed_out"] == closed, (told, now)
         lost = [(path, count) for path, count in loss_numbers(daemon.ask("/v1/health")["loss"]) if count]
         assert not lost, lost

@@ -87,4 +87,23 @@ import Testing
         let changed = try read("port = 80\nthreshold = slow-consumer.age=2s\nring = 1MiB\nsocket = /x")
         #expect(changed.needsRestart(from: DaemonConfiguration()) == ["socket", "ring"])
     }
+
+    @Test func theManualSaysWhichKeysNeedNone() throws {
+        let others = [
+            "socket": "/x", "socket-group": "7", "metrics-listen": "127.0.0.1:1", "otlp-endpoint": "http://x",
+            "otlp-header": "a=b", "flight-directory": "/x", "flight-size": "2MiB", "flight-pinned-size": "2MiB",
+            "flight-segment": "2s", "tasks": "off", "task-probe": "open=a:b,close=c:d", "show-paths": "off",
+            "ring": "1MiB", "max-connections": "7",
+        ]
+        for (key, value) in others {
+            #expect(try read("\(key) = \(value)").needsRestart(from: DaemonConfiguration()) == [key])
+        }
+        // In the same words in man/tailrace.conf.mdoc.
+        let free = Set(ConfigurationKey.all.map(\.name)).subtracting(others.keys)
+        #expect(
+            free == [
+                "port", "comm", "cgroup", "pid", "threshold", "cpu-limit", "memory-limit", "otlp-spans",
+                "otlp-interval",
+            ])
+    }
 }

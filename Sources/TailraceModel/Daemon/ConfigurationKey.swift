@@ -78,7 +78,7 @@ public struct ConfigurationKey: Sendable {
             return true
         },
         ConfigurationKey(
-            "metrics-listen", "", "Serve metrics over TCP too, to everybody who reaches the address.",
+            "metrics-listen", "", "Serve /metrics and /v1/health over TCP too, to everybody who reaches the address.",
             "ADDRESS:PORT, such as 127.0.0.1:9842, or nothing"
         ) { settings, text in
             guard text.isEmpty || Self.address(text) != nil else { return false }

@@ -102,7 +102,7 @@ final class Daemon {
         service.stop()
         let last = metricSet(at: run.now)
         export?.end(anchor: run.anchor, metrics: last)
-        complain("ended; \(run.loss().words)")
+        complain("ended; \(run.loss().words)", .info)
     }
 
     /// nil: none is kept.
@@ -146,7 +146,9 @@ final class Daemon {
     private func tell(_ finding: Finding) {
         flight?.take(finding)
         guard finding.state != .updated, finding.severity > .notice else { return }
-        complain("\(finding.state.rawValue): \(finding.anomaly.rawValue): \(Sanitizer.visible(finding.summary))")
+        complain(
+            "\(finding.state.rawValue): \(finding.anomaly.rawValue): \(Sanitizer.visible(finding.summary))",
+            finding.state == .closed ? .info : finding.severity == .critical ? .error : .warning)
     }
 
     /// True ends the run.
@@ -179,7 +181,9 @@ final class Daemon {
         recentLoss.take(facts.loss, at: now)
         facts.anchor = run.anchor
         if cost.helpers != run.helpers { cost.helpers = run.helpers }
-        if let export, let change = exportOutage.take(export.account.failure) { complain(Self.sentence(change)) }
+        if let export, let change = exportOutage.take(export.account.failure) {
+            complain(Self.sentence(change), change == .ended ? .info : .warning)
+        }
         if let measured = cost.measure(at: now, events: facts.loss.delivered) {
             (facts.ownShare, facts.eventsPerSecond) = (measured.share, measured.eventsPerSecond)
             facts.ownBytes = cost.residentBytes
@@ -245,9 +249,9 @@ final class Daemon {
                 complain("\(fixed.joined(separator: ", ")) changed: that needs a new start, the rest is in force now")
             }
             try apply(new.untilRestart(from: settings))
-            if fixed.isEmpty { complain("the settings were read again") }
+            if fixed.isEmpty { complain("the settings were read again", .info) }
         } catch {
-            complain("the settings stay as they were: \(error)")
+            complain("the settings stay as they were: \(error)", .error)
         }
     }
 

@@ -92,8 +92,16 @@ struct LiveFeeds {
     }
 
     private func send(_ kind: Kind, _ line: [UInt8]) {
-        for listener in listeners where listener.kinds.contains(kind) {
-            _ = listener.feed.send(Self.framed(line, kind.rawValue, isLines: listener.isLines))
+        // Once for all who listen to events.
+        var event: [UInt8]?
+        for listener in listeners where listener.kinds.contains(kind) && listener.feed.isOpen {
+            guard !listener.isLines else {
+                listener.feed.send(line)
+                continue
+            }
+            let framed = event ?? Self.framed(line, kind.rawValue, isLines: false)
+            event = framed
+            listener.feed.send(framed)
         }
     }
 
