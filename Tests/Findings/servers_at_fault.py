@@ -164,14 +164,17 @@ def hogs(cpu, count=2):
 @scenario(Expected({"receive-pressure": {"wait_max_ns": lambda value: value > 100_000_000}},
                    ("task-saturation", "stalled-stream", "coalesced-stream"), within_s=5))
 def a_server_gets_no_processor(scene):
-    """Others of a far higher priority run on the only one that it may use: it reads late, and its threads are all well."""
+    """Others run on the only one that it may use, and it only when they do not: it reads late, and its threads are all well."""
     require_command("chrt")
     cpu = max(os.sched_getaffinity(0))
-    with faulty("--workers", "64", prefix=["taskset", "-c", str(cpu), "chrt", "--idle", "0"]) as server, scene.traced(server):
+    with faulty("--workers", "64") as server, scene.traced(server):
         with crowd(server.port, "/wait/ms=1", 8, 9, "--pause", 20):
             time.sleep(1.5)
             with hogs(cpu):
                 scene.plant()
+                pid = str(server.process.pid)
+                subprocess.run(["taskset", "-a", "-c", "-p", str(cpu), pid], check=True, stdout=subprocess.DEVNULL)
+                subprocess.run(["chrt", "-a", "--idle", "-p", "0", pid], check=True)
                 time.sleep(6)
 
 
