@@ -18,7 +18,8 @@ from test_completeness import drive_mixed
 WRITTEN = ("meta", "response", "flush", "sample", "finding", "loss", "end", "report", "census")
 # Nothing in this version knows these, or nothing on this machine.
 # Of a server in a container: test_containers.
-OF_CONTAINERS = tuple(name + "server.container" for name in ("response.", "sample.", "finding."))
+OF_CONTAINERS = tuple(name + "server.container" for name in (
+    "response.", "sample.", "finding.", "report.findings[].", "report.processes[]."))
 NEVER_KNOWN = (*OF_CONTAINERS, "meta.unavailable.driver", "report.unavailable.driver",
                "report.processes[].task_trend")
 # Only of a server that is saturated.
