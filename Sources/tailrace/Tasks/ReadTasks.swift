@@ -15,10 +15,15 @@ struct ReadTasks: ParsableCommand {
 
     @OptionGroup var options: TargetOptions
 
+    /// From -20 to 19.
+    private static let niceness: Int32 = 10
+
     func run() throws {
         cprocess_end_with_parent()
         // Of other processes it reads more than anybody.
         try OwnMemory.keep()
+        // What it reads can wait: servers come first. Where this is refused it is only less polite.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
         // Who traces ends it, when all is told.
         for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
         cprocess_keep_capabilities(try capabilities)
