@@ -6,12 +6,12 @@ PACKAGE_PACKAGES := debhelper dpkg-dev lintian systemd mandoc man-db strace util
 .PHONY: static deb container-root package-check package-deps kubernetes-schemas
 
 # The objects of the release, linked anew: one executable that needs no library and no loader, position-independent with relative
-# relocations packed (only lld makes those of a static one). $(PRODUCT)/Objects.LinkFileList is SwiftPM's own list of them, so what
+# relocations packed (only lld makes those of a static one), and functions that are the same once. $(PRODUCT)/Objects.LinkFileList is SwiftPM's own list of them, so what
 # Package.swift adds is in it. What of the C library would load libraries at run time (NSS) is held to a list by Tests/Packaging.
 PRODUCT = $(shell $(SWIFT) build -c release --show-bin-path)/tailrace.product
 STATIC := .build/static/tailrace
 LINK_STATIC = $(SWIFT)c -emit-executable -static-executable -use-ld=lld -Xclang-linker -static-pie -Xlinker -z -Xlinker now \
-	-Xlinker --pack-dyn-relocs=relr -Xlinker --gc-sections -Xlinker -s -Xlinker --defsym -Xlinker main=tailrace_main
+	-Xlinker --pack-dyn-relocs=relr -Xlinker --gc-sections -Xlinker --icf=safe -Xlinker -O2 -Xlinker -s -Xlinker --defsym -Xlinker main=tailrace_main
 static: release
 	@echo "  LINK  $(STATIC)"
 	$(Q)mkdir -p $(dir $(STATIC))
