@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 
+from go_servers import census, open_tasks
 from servers import TruthServer, die_with_parent
 from swift_programs import compiled
 from task_probes import JobServer, accepted
@@ -60,6 +61,19 @@ class SwiftServer:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+def test_tasks_that_a_handler_in_swift_left_are_the_largest_group_with_its_function():
+    require_tailrace()
+    require_command("swiftc")
+    with tempfile.TemporaryDirectory(prefix="tailrace-swift-") as directory, SwiftServer(directory) as server:
+        assert server.ask("/open/100") == 101
+        server.connection.close()  # their client is gone, and they are not
+        told, _ = census(server.process.pid)
+    assert open_tasks(told, "swift") == 101, told["counts"]
+    largest = next(group for group in told["groups"] if group["provider"] == "swift")
+    assert largest["count"] == 100 and "SwiftServer.leave" in largest["created_by"]["function"], largest
+    assert largest["waits_at"]["function"].endswith("Gate.wait"), largest
 
 
 def test_responses_carry_the_swift_tasks_of_their_server():

@@ -25,6 +25,10 @@ struct SwiftServer {
         return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
+    /// What a handler does that starts work for its client and never ends it.
+    @inline(never)
+    static func leave(_ count: Int) -> [Task<Void, Never>] { (0..<count).map { _ in Task { await gate.wait() } } }
+
     static func main() async {
         let (descriptor, port) = listener()
         print("{\"port\": \(port)}")
@@ -39,7 +43,7 @@ struct SwiftServer {
                     String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ").dropFirst().first ?? ""
                 let words = target.split(separator: "/")
                 if words.first == "open", let more = words.last.flatMap({ Int($0) }) {
-                    held += (0..<more).map { _ in Task { await gate.wait() } }
+                    held += leave(more)
                     await gate.settle(held.count)
                 } else if words.first == "close" {
                     await gate.open()
