@@ -98,7 +98,7 @@ def test_counts_while_goroutines_come_and_go():
         with GoServer(build(release, *STRIPPED)) as server:
             server.ask("/spawn?n=10000")
             base = server.settled()
-            busy = threading.Thread(target=server.ask, args=("/turnover?rate=10000&for=3s",))
+            busy = threading.Thread(target=server.ask, args=("/turnover?rate=10000&for=6s",))
             busy.start()
             time.sleep(0.2)
             found = censuses(server.pid, 10)
