@@ -80,23 +80,11 @@ struct GoGroups {
     func told(by runtime: GoRuntime) throws(TaskError) -> (groups: [TaskGroup], kin: ContiguousArray<GoKin>) {
         let (parts, single) = try parts(runtime)
         let functions = try runtime.functions(at: Set(alikes.flatMap { [$0.key.startsAt, $0.key.createdAt &- 1] }))
-        var groups: [TaskGroup] = []
-        var firsts: [TaskGroup.Kind: Int] = [:]
-        // Those that turn out to be of one kind are one group.
-        let groupOf: [Int?] = parts.map { part in
-            guard part.count > 0 else { return nil }
-            let group = Self.group(part, functions, runtime)
-            let place = firsts[group.kind] ?? groups.count
-            if place == groups.count {
-                firsts[group.kind] = place
-                groups.append(group)
-            } else {
-                groups[place].add(group)
-            }
-            return place
-        }
+        // Whoever was told apart one by one is in no part of those that are alike.
+        let (groups, places) = TaskGroup.merged(
+            parts.map { $0.count > 0 ? Self.group($0, functions, runtime) : nil })
         let kin = kin.compactMap { one in
-            groupOf[single[one.id] ?? one.group].map { GoKin(id: one.id, parent: one.parent, group: $0) }
+            places[single[one.id] ?? one.group].map { GoKin(id: one.id, parent: one.parent, group: $0) }
         }
         return (groups, ContiguousArray(kin))
     }
@@ -191,19 +179,39 @@ struct GoGroups {
 
 extension TaskGroup {
     /// What members of one group have in common.
-    struct Kind: Hashable {
+    private struct Kind: Hashable {
         let createdBy: CodePlace?
         let runs: CodePlace?
         let state: String
         let waitsFor: String?
         let waitsAt: CodePlace?
     }
-    var kind: Kind { Kind(createdBy: createdBy, runs: runs, state: state, waitsFor: waitsFor, waitsAt: waitsAt) }
+    private var kind: Kind {
+        Kind(createdBy: createdBy, runs: runs, state: state, waitsFor: waitsFor, waitsAt: waitsAt)
+    }
 
     /// Others of the same kind.
-    mutating func add(_ other: TaskGroup) {
+    private mutating func add(_ other: TaskGroup) {
         count += other.count
         oldest = [oldest, other.oldest].compactMap { $0 }.max()
+    }
+
+    /// Those that turn out to be of one kind are one group, in the order of the first of each; and where each has gone.
+    static func merged(_ all: [TaskGroup?]) -> (groups: [TaskGroup], places: [Int?]) {
+        var groups: [TaskGroup] = []
+        var firsts: [Kind: Int] = [:]
+        let places: [Int?] = all.map { group in
+            guard let group else { return nil }
+            let place = firsts[group.kind] ?? groups.count
+            if place == groups.count {
+                firsts[group.kind] = place
+                groups.append(group)
+            } else {
+                groups[place].add(group)
+            }
+            return place
+        }
+        return (groups, places)
     }
 }
 

@@ -48,16 +48,7 @@ public final class SwiftTasks: TaskProvider {
             counts[Key(frames: frames, state: task.state), default: 0] += 1
         }
         let names = try self.names(of: Set(counts.keys.flatMap(\.frames)))
-        var groups: [TaskGroup] = []
-        for (key, count) in counts {
-            let group = group(key, count, names)
-            let same = groups.firstIndex {
-                ($0.createdBy, $0.runs, $0.waitsAt, $0.waitsFor, $0.state)
-                    == (group.createdBy, group.runs, group.waitsAt, group.waitsFor, group.state)
-            }
-            if let same { groups[same].count += count } else { groups.append(group) }
-        }
-        return groups
+        return TaskGroup.merged(counts.map { key, count in group(key, count, names) }).groups
     }
 
     /// The function that goes on when a task does, and those that wait for it, the innermost first.
