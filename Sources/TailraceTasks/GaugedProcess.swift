@@ -55,10 +55,11 @@ struct GaugedProcess {
         for place in readers.indices where readers[place].due <= monotonic() {
             let (time, cost) = (monotonic(), Self.processorTime())
             let open = try? readers[place].provider.count()
-            if open == nil { failed.insert(readers[place].name) }
-            tell(readers[place].name, open, time)
+            // What is looked at when a count is told has its own share: a count that has just grown is the next one's time.
             let pause = Self.share * Nanoseconds(max(1, all)) * (Self.processorTime() - cost)
             readers[place].due = time + max(TaskGauge.interval, pause)
+            if open == nil { failed.insert(readers[place].name) }
+            tell(readers[place].name, open, time)
         }
         guard !failed.isEmpty else { return .told }
         let isThere = !failed.contains(Threads.name)
