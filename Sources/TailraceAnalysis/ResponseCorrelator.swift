@@ -91,10 +91,10 @@ struct ResponseCorrelator {
         var samples = newcomers.mapValues { ServerSample(server: $0, at: round.end) }
         newcomers = [:]
         places.forEach { _, place in
-            let tracker = trackers[place]
-            guard tracker.sample.at >= round.begin else { return }
-            samples[tracker.serverPlace, default: ServerSample(server: tracker.server, at: round.end)].add(
-                tracker.sample)
+            guard trackers[place].sample.at >= round.begin else { return }
+            let server = trackers[place].serverPlace
+            samples[server, default: ServerSample(server: trackers[place].server, at: round.end)].add(
+                trackers[place].sample)
         }
         for (place, count) in context.inFlight.enumerated() { samples[place]?.inFlight = count.count }
         // Of these nobody may have used a connection yet.

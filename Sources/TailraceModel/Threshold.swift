@@ -15,6 +15,8 @@ public struct Threshold: Sendable, Equatable {
     public let standard: Double
     /// One line: what is beyond it.
     public let meaning: String
+    /// As it is set.
+    public let id: String
 
     init(_ anomaly: Anomaly, _ name: String, _ unit: Unit, _ standard: Double, _ meaning: String) {
         self.anomaly = anomaly
@@ -22,10 +24,8 @@ public struct Threshold: Sendable, Equatable {
         self.unit = unit
         self.standard = standard
         self.meaning = meaning
+        id = "\(anomaly.rawValue).\(name)"
     }
-
-    /// As it is set.
-    public var id: String { "\(anomaly.rawValue).\(name)" }
 
     /// All of them.
     public static var all: [Threshold] { Anomaly.allCases.flatMap(\.thresholds) }
@@ -40,7 +40,7 @@ public struct Thresholds: Sendable, Equatable {
 
     /// The limit, in its unit.
     public subscript(threshold: Threshold) -> Double {
-        get { values[threshold.id] ?? threshold.standard }
+        get { values.isEmpty ? threshold.standard : values[threshold.id] ?? threshold.standard }
         set { values[threshold.id] = newValue }
     }
 

@@ -14,8 +14,9 @@ final class TracingRun {
     private(set) var target: Target
     /// Time between two drains of the ring. 10 ms: a hundred wake-ups a second, and none per event.
     private let drainInterval: Int64 = 10_000_000
-    /// Time between two looks at all sockets, and at the target.
-    private let checkInterval: Int64 = 1_000_000_000
+    /// Time between two looks at all sockets, and at the target, ns; may change at any time.
+    var lookInterval = TracingRun.usualLookInterval
+    static let usualLookInterval: Nanoseconds = 1_000_000_000
     private var hasAdoptedAgain = false
     /// Takes an event, while it runs.
     private var hear: ((KernelEvent) -> Void)?
@@ -118,7 +119,7 @@ final class TracingRun {
         self.hear = hear
         defer { self.hear = nil }
         let begin = readClock(CLOCK_MONOTONIC)
-        var nextCheck = begin + checkInterval / 2
+        var nextCheck = begin + lookInterval / 2
         while !isDone() {
             if let pause {
                 if pause(drainInterval) { break }
@@ -130,7 +131,7 @@ final class TracingRun {
             try afterDrain()
             let now = readClock(CLOCK_MONOTONIC)
             guard now >= nextCheck else { continue }
-            nextCheck = now + checkInterval
+            nextCheck = now + lookInterval
             anchor = ClockAnchor.now()
             try source.sample(hear)
             // Once more: what waited to be accepted when tracing began belongs to a process by now.

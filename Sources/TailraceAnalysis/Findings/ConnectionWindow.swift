@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import TailraceModel
 
-/// A connection between two looks at it.
-public struct ConnectionWindow: Sendable {
+/// A connection between two looks at it. A class, as the look is: it never changes, and every check goes through all of them.
+public final class ConnectionWindow: Sendable {
     /// As it stands at the end.
     public let look: ConnectionLook
     /// Between the looks, ns; 0: this is the first one.
@@ -32,8 +32,59 @@ public struct ConnectionWindow: Sendable {
     /// Looks in a row with more queued than `Thresholds` allow for a notice.
     public let looksQueued: Int
 
+    /// From the window before, nil where this is the first.
+    init(_ look: ConnectionLook, after memory: ConnectionWindow?, limits: Thresholds) {
+        self.look = look
+        let sample = look.sample
+        let before = memory?.look
+        length = before.map { max(0, sample.at - $0.sample.at) } ?? 0
+        (drained, written) = Self.rates(look, memory, length)
+        var taken = memory?.taken
+        if taken == nil { taken = TakenBytes(look) } else { taken?.take(look) }
+        self.taken = taken
+        peerWindowShare = before.flatMap { [length] before in
+            length > 0
+                ? min(1, Double(max(0, sample.rwndLimited - before.sample.rwndLimited)) / Double(length)) : nil
+        }
+        retransmits = before.map { Int64(Int32(bitPattern: sample.retransmits &- $0.sample.retransmits)) } ?? 0
+        recentRetransmits = 0.5 * (memory?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits))
+        let rtt = sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil
+        let earlierRTT = memory?.leastRTT
+        leastRTT = if let rtt, let earlierRTT { min(rtt, earlierRTT) } else { rtt ?? earlierRTT }
+        looksQueued = Int64(sample.queuedBytes) > limits.whole(.pressureQueued) ? (memory?.looksQueued ?? 0) + 1 : 0
+        let earlier = before?.response?.number == look.response?.number ? before : nil
+        let (now, then) = (DeviceTimes(look), earlier.map { DeviceTimes($0) } ?? DeviceTimes())
+        qdisc = (now.qdisc - then.qdisc, now.flushes - then.flushes)
+        isPathInflated = Self.isInflated(rtt, leastRTT, qdisc, limits)
+        heldByDevice = now.held - then.held
+        heldByCongestion = now.heldByCongestion - then.heldByCongestion
+    }
+
+    /// Of the response in the making, which is large: nothing else of it is copied.
+    private struct DeviceTimes {
+        var qdisc: Int64 = 0
+        var flushes: Int64 = 0
+        var held: Int64 = 0
+        var heldByCongestion: Int64 = 0
+
+        init() {}
+
+        init(_ look: ConnectionLook) {
+            guard look.response != nil else { return }
+            qdisc = look.response?.qdisc.sum ?? 0
+            flushes = look.response?.qdisc.count ?? 0
+            held = look.response?.heldByDevice ?? 0
+            heldByCongestion = look.response?.heldByCongestion ?? 0
+        }
+    }
+
     /// The socket.
     public var sample: SocketSample { look.sample }
+    /// It has a response in the making. Bytes that wait are of one, also where nothing else is known of it: a server that is
+    /// stalled already when one begins to look tells nothing more.
+    var isOpen: Bool { look.response != nil || sample.unsentBytes > 0 || sample.blocked > 0 }
+    /// The response in the making, as far as it is known.
+    var key: ResponseKey { ResponseKey(cookie: look.connection.cookie, number: look.response?.number ?? 0) }
     /// The client.
     public var remote: Endpoint { look.connection.remote }
     /// Smoothed round trip, ns; nil: none yet.
@@ -65,59 +116,7 @@ public struct ConnectionWindow: Sendable {
     }
 }
 
-/// What is remembered of a connection from look to look.
-struct ConnectionMemory {
-    let look: ConnectionLook
-    let drained: Double?
-    let written: Double?
-    let taken: TakenBytes?
-    let leastRTT: Int64?
-    let recentRetransmits: Double
-    let looksQueued: Int
-
-    /// Of the newest look.
-    init(_ window: ConnectionWindow) {
-        look = window.look
-        drained = window.drained
-        written = window.written
-        taken = window.taken
-        leastRTT = window.leastRTT
-        recentRetransmits = window.recentRetransmits
-        looksQueued = window.looksQueued
-    }
-}
-
 extension ConnectionWindow {
-    /// From the look before, nil where this is the first.
-    init(_ look: ConnectionLook, after memory: ConnectionMemory?, limits: Thresholds) {
-        self.look = look
-        let sample = look.sample
-        let before = memory?.look
-        length = before.map { max(0, sample.at - $0.sample.at) } ?? 0
-        (drained, written) = Self.rates(look, memory, length)
-        var taken = memory?.taken
-        if taken == nil { taken = TakenBytes(look) } else { taken?.take(look) }
-        self.taken = taken
-        peerWindowShare = before.flatMap { [length] before in
-            length > 0
-                ? min(1, Double(max(0, sample.rwndLimited - before.sample.rwndLimited)) / Double(length)) : nil
-        }
-        retransmits = before.map { Int64(Int32(bitPattern: sample.retransmits &- $0.sample.retransmits)) } ?? 0
-        recentRetransmits = 0.5 * (memory?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits))
-        let rtt = sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil
-        leastRTT = [memory?.leastRTT, rtt].compactMap { $0 }.min()
-        looksQueued = Int64(sample.queuedBytes) > limits.whole(.pressureQueued) ? (memory?.looksQueued ?? 0) + 1 : 0
-        let isSame = before?.response?.number == look.response?.number
-        let earlier = isSame ? before?.response : nil
-        qdisc = (
-            (look.response?.qdisc.sum ?? 0) - (earlier?.qdisc.sum ?? 0),
-            (look.response?.qdisc.count ?? 0) - (earlier?.qdisc.count ?? 0)
-        )
-        isPathInflated = Self.isInflated(rtt, leastRTT, qdisc, limits)
-        heldByDevice = (look.response?.heldByDevice ?? 0) - (earlier?.heldByDevice ?? 0)
-        heldByCongestion = (look.response?.heldByCongestion ?? 0) - (earlier?.heldByCongestion ?? 0)
-    }
-
     /// What waits at the own device makes the round trip longer too, and is not the path's.
     private static func isInflated(
         _ rtt: Int64?, _ least: Int64?, _ qdisc: (time: Int64, flushes: Int64), _ limits: Thresholds
@@ -131,7 +130,7 @@ extension ConnectionWindow {
 
     /// A flush is told when it is acknowledged, so what is handed over is that and what the socket still holds.
     private static func rates(
-        _ look: ConnectionLook, _ memory: ConnectionMemory?, _ length: Int64
+        _ look: ConnectionLook, _ memory: ConnectionWindow?, _ length: Int64
     ) -> (drained: Double?, written: Double?) {
         guard length > 0, let memory, let now = look.acknowledged, let then = memory.look.acknowledged else {
             return (memory?.drained, memory?.written)

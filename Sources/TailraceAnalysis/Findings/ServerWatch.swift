@@ -4,7 +4,8 @@ import TailraceModel
 /// One server process: what its windows are made of, and its findings.
 struct ServerWatch {
     let server: Server
-    private var memory: [UInt64: ConnectionMemory] = [:]
+    /// As they were at the look before, by cookie.
+    private var memory: [UInt64: ConnectionWindow] = [:]
     private var arrivals = Arrivals()
     private var endedQdisc: (time: Int64, flushes: Int64) = (0, 0)
     private var points = ResponsePoints(provider: StageCorrelation.responses)
@@ -77,20 +78,15 @@ struct ServerWatch {
         let at = sample.at
         var connections: [ConnectionWindow] = []
         connections.reserveCapacity(looks.count)
-        var memory: [UInt64: ConnectionMemory] = [:]
+        var memory: [UInt64: ConnectionWindow] = [:]
         memory.reserveCapacity(looks.count)
         for look in looks {
             let cookie = look.connection.cookie
             let before = self.memory[cookie]
             let window = ConnectionWindow(look, after: before, limits: limits)
-            memory[cookie] = ConnectionMemory(window)
+            memory[cookie] = window
             connections.append(window)
-            guard let response = look.response else { continue }
-            stalls.add(open: response.begin, at: at)
-            addGaps(of: response, since: before?.look.response)
-            if before?.look.response?.number != response.number {
-                arrivals.add(response.readWait, on: look.connection, isFirst: false)
-            }
+            addResponse(of: look, since: before?.look, at: at)
         }
         self.memory = memory
         tasks.add(sample, connections: memory.count)
@@ -119,10 +115,16 @@ struct ServerWatch {
         return sample.tasks.first { $0.provider == provider }?.open
     }
 
-    private mutating func addGaps(of response: LookedResponse, since before: LookedResponse?) {
-        guard response.isStreaming else { return }
-        let told = before?.number == response.number ? before?.gapSent : nil
-        moments.add(gaps: response.gapSent.count - (told?.count ?? 0), sum: response.gapSent.sum - (told?.sum ?? 0))
+    /// The response in the making is large: nothing of it is copied for a look at it.
+    private mutating func addResponse(of look: ConnectionLook, since before: ConnectionLook?, at: Nanoseconds) {
+        guard look.response != nil else { return }
+        stalls.add(open: look.response?.begin ?? at, at: at)
+        let isNew = before?.response?.number != look.response?.number
+        if isNew { arrivals.add(look.response?.readWait ?? 0, on: look.connection, isFirst: false) }
+        guard look.response?.isStreaming == true else { return }
+        let told = isNew ? (0, 0) : (before?.response?.gapSent.count ?? 0, before?.response?.gapSent.sum ?? 0)
+        moments.add(
+            gaps: (look.response?.gapSent.count ?? 0) - told.0, sum: (look.response?.gapSent.sum ?? 0) - told.1)
     }
 
     private var allCorrelations: [StageCorrelation] { points.correlations + (counted?.correlations ?? []) }

@@ -142,9 +142,9 @@ struct ServerSeries: NamedTally {
         gauges.unackedBytes &+= Int64(sample.unackedBytes)
         gauges.oldestUnsent = max(gauges.oldestUnsent, sample.oldestUnsent)
         if sample.blocked > 0 { gauges.blockedWriters &+= 1 }
-        guard let response = look.response else { return }
+        guard let begin = look.response?.begin else { return }
         gauges.open &+= 1
-        gauges.oldestOpen = max(gauges.oldestOpen, at - response.begin)
+        gauges.oldestOpen = max(gauges.oldestOpen, at - begin)
     }
 }
 

@@ -39,16 +39,22 @@ struct ResponseFollower {
         if let key, response.connection.cookie == key.cookie, response.number == key.number { last = copy response }
     }
 
-    mutating func look(_ sockets: SocketPicture) {
+    mutating func look(_ windows: [ServerWindow]) {
         var longest = Largest<Waiting>(capacity: Self.mostResponses)
-        for row in sockets.open where row.wait >= Self.shortest { longest.add(Waiting(wait: row.wait, key: row.key)) }
+        for window in windows {
+            // Who waits has a response in the making.
+            for connection in window.connections where connection.wait >= Self.shortest {
+                longest.add(Waiting(wait: connection.wait, key: connection.key))
+            }
+        }
         var wanted = Set(longest.sorted.map(\.key))
         if let key { wanted.insert(key) }
         for key in followed.keys where !wanted.contains(key) { followed[key] = nil }
         follow(wanted.filter { followed[$0] == nil })
         guard let key else { return }
         if unsent.count >= SecondRing.length { unsent.removeFirst() }
-        unsent.append(sockets.open.first { $0.key == key }.map { Double($0.unsentBytes) })
+        let connection = windows.lazy.flatMap(\.connections).first { $0.isOpen && $0.key == key }
+        unsent.append(connection.map { Double($0.sample.unsentBytes) })
     }
 
     private struct Waiting: Comparable {

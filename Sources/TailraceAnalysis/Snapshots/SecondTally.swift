@@ -23,6 +23,12 @@ struct SecondTally {
         var tasks: [String: Int] = [:]
         /// Of the best provider of each server; nil: nobody but responses is known.
         var openTasks: Int?
+
+        mutating func add(_ connection: ConnectionWindow) {
+            if connection.isOpen { open += 1 }
+            unsent += Int64(connection.sample.unsentBytes)
+            retransmits += max(0, connection.retransmits)
+        }
     }
 
     mutating func restart(_ second: Int64) {

@@ -10,7 +10,8 @@ import TailraceModel
 public struct SnapshotBuilder {
     private var watch: Watch
     private var ring = SecondRing()
-    private var sockets = SocketPicture()
+    /// Of the newest look; nil: nobody has asked since.
+    private var picture: SocketPicture?
     private var ended = EndedRecord()
     private var findings = FindingRecord()
     private var tasks = TaskRecord()
@@ -78,12 +79,18 @@ public struct SnapshotBuilder {
         findings.take(told.findings, open: told.open)
         for sample in told.samples { tasks.take(sample) }
         tasks.look(windows)
-        sockets = SocketPicture(windows, tasks: tasks)
-        follower.look(sockets)
-        let gauges = SecondTally.Gauges(
-            open: sockets.totals.open, unsent: sockets.totals.unsentBytes, retransmits: sockets.retransmits,
-            tasks: tasks.counts, openTasks: tasks.open)
+        picture = nil
+        follower.look(windows)
+        var gauges = SecondTally.Gauges(tasks: tasks.counts, openTasks: tasks.open)
+        for window in windows { for connection in window.connections { gauges.add(connection) } }
         ring.update(look.at) { $0.gauges = gauges }
+    }
+
+    /// Drawn when somebody looks at it: a daemon that nobody watches has ten thousand rows for no one.
+    private mutating func draw() -> SocketPicture {
+        let sockets = picture ?? SocketPicture(windows, tasks: tasks)
+        picture = sockets
+        return sockets
     }
 
     /// As it stands at `time`.
@@ -102,7 +109,8 @@ public struct SnapshotBuilder {
         snapshot.request = request
         tables.refresh(ring, at: time, tasks: tasks, correlations: best?.correlations ?? [])
         tables.fill(&snapshot)
-        snapshot.totals = totals(tables)
+        let sockets = draw()
+        snapshot.totals = totals(sockets, tables)
         sockets.fill(&snapshot)
         snapshot.ended = ended.rows
         snapshot.findings = findings.sorted
@@ -110,12 +118,12 @@ public struct SnapshotBuilder {
         snapshot.tasks.counted = tasks.counted
         snapshot.servers = servers
         snapshot.curve = curve
-        if let key = request.detail { snapshot.detail = detail(key, open) }
+        if let key = request.detail { snapshot.detail = detail(key, in: sockets, open) }
         snapshot.verdict = Verdict(of: snapshot)
         return snapshot
     }
 
-    private func totals(_ tables: SecondTables) -> SnapshotTotals {
+    private func totals(_ sockets: SocketPicture, _ tables: SecondTables) -> SnapshotTotals {
         var totals = sockets.totals
         totals.tasks = tasks.open
         totals.ended = endedTotal
@@ -174,7 +182,9 @@ public struct SnapshotBuilder {
     }
 
     /// All of one response, as it stands or as it ended.
-    private mutating func detail(_ key: ResponseKey, _ open: (UInt64) -> [Response]) -> ResponseDetail {
+    private mutating func detail(
+        _ key: ResponseKey, in sockets: SocketPicture, _ open: (UInt64) -> [Response]
+    ) -> ResponseDetail {
         var detail = follower.detail(key)
         detail.response =
             open(key.cookie).first { $0.connection.cookie == key.cookie && $0.number == key.number }

@@ -6,14 +6,10 @@ struct SocketPicture {
     private(set) var open: [ResponseRow] = []
     private(set) var sockets: [SocketRow] = []
     private(set) var totals = SnapshotTotals()
-    /// Segments that were sent again since the look before.
-    private(set) var retransmits: Int64 = 0
     /// Whoever is held for less waits for nobody, ns: the socket's own clocks are no finer.
     private static let shortest: Int64 = 1_000_000
     /// Held for longer than a moment, ns: that is worth a count.
     private static let moment: Int64 = 100_000_000
-
-    init() {}
 
     init(_ windows: [ServerWindow], tasks: TaskRecord) {
         let count = windows.reduce(0) { $0 + $1.connections.count }
@@ -30,7 +26,6 @@ struct SocketPicture {
     private mutating func add(_ window: ConnectionWindow, at time: Nanoseconds, tasks: Int?) {
         let sample = window.sample
         let holder = window.wait >= Self.shortest ? Holder(window.holder) : .nobody
-        retransmits += max(0, window.retransmits)
         totals.queuedBytes += Int64(sample.queuedBytes)
         totals.unsentBytes += Int64(sample.unsentBytes)
         totals.unackedBytes += Int64(sample.unackedBytes)
@@ -57,12 +52,11 @@ struct SocketPicture {
                 response: row?.key, request: row?.request ?? ""))
     }
 
-    /// nil: no response is in the making. Bytes that wait are of one, also where nothing else is known of it: a server that is
-    /// stalled already when one begins to look tells nothing more.
+    /// nil: no response is in the making.
     private static func row(_ window: ConnectionWindow, _ holder: Holder, tasks: Int?) -> ResponseRow? {
         let look = window.look
         let sample = window.sample
-        guard look.response != nil || sample.unsentBytes > 0 || sample.blocked > 0 else { return nil }
+        guard window.isOpen else { return nil }
         let begin = look.response?.begin
         var row = ResponseRow(
             number: look.response?.number ?? 0, on: look.connection, server: look.server, begin: begin,

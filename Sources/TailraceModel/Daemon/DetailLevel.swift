@@ -6,6 +6,8 @@ public enum DetailLevel: Int, CaseIterable, Codable, Sendable, Comparable {
     case full
     /// No spans; live streams only of findings and samples.
     case noStreams
+    /// All sockets are looked at once in five seconds, not once a second.
+    case fewLooks
     /// The servers' tasks are not counted any more.
     case noTasks
     /// The last minutes are not recorded any more.
@@ -18,6 +20,7 @@ public enum DetailLevel: Int, CaseIterable, Codable, Sendable, Comparable {
         switch self {
         case .full: "full"
         case .noStreams: "no-streams"
+        case .fewLooks: "few-looks"
         case .noTasks: "no-tasks"
         case .noFlight: "no-flight"
         case .noConnections: "no-connections"
@@ -29,15 +32,16 @@ public enum DetailLevel: Int, CaseIterable, Codable, Sendable, Comparable {
         switch self {
         case .full: "everything is told"
         case .noStreams: "no spans and no recordings are sent, and no responses live"
-        case .noTasks: "nor are tasks counted"
-        case .noFlight: "nor are the last minutes recorded"
-        case .noConnections: "nor is any connection followed, until there is room again"
+        case .fewLooks: "sockets are looked at once in five seconds"
+        case .noTasks: "no tasks are counted"
+        case .noFlight: "the last minutes are not recorded"
+        case .noConnections: "no connection is followed, until there is room again"
         }
     }
 
     /// For people: all that is left out.
     public var words: String {
-        self == .full ? meaning : Self.allCases[1...rawValue].map(\.meaning).joined(separator: ", ")
+        self == .full ? meaning : Self.allCases[1...rawValue].map(\.meaning).joined(separator: "; ")
     }
 
     /// One step down; nil: there is none.

@@ -205,9 +205,13 @@ final class Daemon {
         Systemd.notify("WATCHDOG=1\nSTATUS=\(status)")
     }
 
+    /// Where most of what it takes is to look at ten thousand sockets, ns.
+    private static let longLookInterval: Nanoseconds = 5_000_000_000
+
     /// What a level of detail leaves out, is left out from now on; what it does not, is done again.
     private func giveUp(_ level: DetailLevel, at now: Nanoseconds) {
         if level >= .noStreams { endRecordings(at: now) }
+        run.lookInterval = level >= .fewLooks ? Self.longLookInterval : TracingRun.usualLookInterval
         run.pauseTasks(level >= .noTasks)
         flight?.isPaused = level >= .noFlight
         do { try choose(level >= .noConnections ? .nothing : Target(settings)) } catch { complain("\(error)") }

@@ -5,7 +5,8 @@ extension AnomalyCheck {
     /// Writers wait for room in send buffers, whatever holds the bytes. A steady reader lets its writer go on now and then: that
     /// is not the end of it.
     static let blockedWriters = AnomalyCheck(closesAfter: 10) { window, limits in
-        let blocked = window.connections.filter { $0.sample.blocked >= limits.whole(.blockedAge) }
+        let age = limits.whole(.blockedAge)
+        let blocked = window.connections.filter { $0.sample.blocked >= age }
         guard let worst = window.most(of: blocked, by: \.sample.blocked) else { return nil }
         let open = max(window.open, blocked.count)
         let share = Double(blocked.count) / Double(open)

@@ -9,7 +9,7 @@ extension AnomalyCheck {
             sum.flushes += connection.qdisc.flushes
         }
         let held = window.connections.filter {
-            $0.holder == .qdisc && $0.sample.unsentBytes > 0 && $0.sample.oldestUnsent >= limits.whole(.qdiscWait)
+            $0.sample.unsentBytes > 0 && $0.holder == .qdisc && $0.sample.oldestUnsent >= limits.whole(.qdiscWait)
         }
         let mean = looked.flushes > 0 ? looked.time / looked.flushes : 0
         let isLong = looked.flushes >= 3 && mean >= limits.whole(.qdiscWait)

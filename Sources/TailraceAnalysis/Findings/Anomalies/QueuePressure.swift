@@ -4,9 +4,9 @@ import TailraceModel
 extension AnomalyCheck {
     /// Unsent bytes that grow old. Much in `sk_wmem_queued` alone is a notice: bytes that are on the way count in it.
     static let queuePressure = AnomalyCheck { window, limits in
+        let (bytes, age) = (limits.whole(.pressureUnsent), limits.whole(.pressureAge))
         let pressed = window.connections.filter {
-            Int64($0.sample.unsentBytes) >= limits.whole(.pressureUnsent)
-                && $0.sample.oldestUnsent >= limits.whole(.pressureAge)
+            Int64($0.sample.unsentBytes) >= bytes && $0.sample.oldestUnsent >= age
         }
         guard let worst = window.most(of: pressed, by: { Int64($0.sample.unsentBytes) }) else {
             return queuedAlone(window)

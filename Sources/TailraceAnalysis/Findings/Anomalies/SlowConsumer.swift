@@ -4,17 +4,18 @@ import TailraceModel
 extension AnomalyCheck {
     /// Bytes or writers wait, and the peer's window is what they wait for.
     static let slowConsumer = AnomalyCheck { window, limits in
+        let age = limits.whole(.slowAge)
         let slow = window.connections.filter { connection in
-            let isLong = connection.wait >= limits.whole(.slowAge)
+            guard connection.wait >= age else { return false }
             // A stream of tokens has few bytes: that some wait for so long is enough.
-            let isStill = connection.wait >= limits.whole(.slowAge).product(with: 2)
+            let isStill = connection.wait >= age.product(with: 2)
             let isFull =
                 Int64(connection.sample.unsentBytes) >= limits.whole(.slowUnsent)
                 || isStill && connection.sample.unsentBytes > 0
                     && connection.peerWindowShare ?? 0 >= ConnectionWindow.windowAlone
             let isHeld =
                 connection.peerWindowShare.map { $0 >= limits[.slowShare] } ?? (connection.holder == .peerWindow)
-            return isLong && isHeld && !connection.isHeldOnPath && (isFull || connection.sample.blocked > 0)
+            return isHeld && !connection.isHeldOnPath && (isFull || connection.sample.blocked > 0)
         }
         guard let worst = window.most(of: slow, by: \.wait) else { return nil }
         let unsent = slow.reduce(0) { $0 + Int64($1.sample.unsentBytes) }

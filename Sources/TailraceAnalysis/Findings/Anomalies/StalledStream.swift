@@ -46,17 +46,15 @@ extension AnomalyCheck {
         private static let habitual: Int64 = 10
 
         init?(_ connection: ConnectionWindow, _ limits: Thresholds) {
-            guard let response = connection.look.response, response.sent != 0, connection.look.clientFin == nil,
-                response.gapSent.count >= Self.habitual, let habit = response.gapSent.quantile(0.95)
-            else { return nil }
-            let sample = connection.sample
-            isPath = sample.unsentBytes > 0 || sample.unackedBytes > 0
-            let silent = sample.at - (isPath ? max(response.acked, response.sent) : response.sent)
+            let look = connection.look
+            guard let sent = look.response?.sent, sent != 0, look.clientFin == nil else { return nil }
+            isPath = look.sample.unsentBytes > 0 || look.sample.unackedBytes > 0
+            let silent = look.sample.at - (isPath ? max(look.response?.acked ?? 0, sent) : sent)
             // A long flush is acknowledged as a whole, and its bytes one after the other.
             time = isPath ? min(silent, connection.taken?.idle ?? silent) : silent
-            guard time >= limits.whole(.stallSilence), Double(time) >= limits[.stallFactor] * Double(habit) else {
-                return nil
-            }
+            guard time >= limits.whole(.stallSilence), look.response?.gapSent.count ?? 0 >= Self.habitual,
+                let habit = look.response?.gapSent.quantile(0.95), Double(time) >= limits[.stallFactor] * Double(habit)
+            else { return nil }
             self.connection = connection
             self.habit = habit
         }
