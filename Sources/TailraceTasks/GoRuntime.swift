@@ -127,8 +127,8 @@ final class GoRuntime {
         if known.count > Self.mostKnown { known = [:] }
         let wanted = Set(counters).filter { known[$0] == nil }.sorted()
         let inside = wanted.filter { $0 >= codeStart && $0 &- codeStart < UInt64(UInt32.max) }
-        for counter in wanted { known[counter] = .some(nil) }
         let found = try reader.functions(at: inside.map { UInt32($0 &- codeStart) })
+        for counter in wanted { known[counter] = .some(nil) }
         for (counter, function) in zip(inside, found) { known[counter] = .some(function) }
         return counters.reduce(into: [:]) { found, counter in
             if let function = known[counter] ?? nil { found[counter] = function }

@@ -41,6 +41,8 @@ final class ImageReader {
     private var input: Int32 = -1
     private var output: Int32 = -1
     private var pending: [UInt8] = []
+    /// A question was not answered: what comes yet would be taken for the answer of another.
+    private var isBroken = false
     private(set) var greeting = Greeting(goVersion: nil, codeStartAt: 0, isRelocatable: false, firstPage: 0)
 
     /// `path`: the executable, also `/proc/PID/exe`; `subject`: what it is called in sentences.
@@ -74,6 +76,11 @@ final class ImageReader {
 
     private func unreadable(_ why: String) -> TaskError { TaskError(.failed, "cannot read \(subject): \(why)") }
 
+    private func broken(_ why: String) -> TaskError {
+        isBroken = true
+        return unreadable(why)
+    }
+
     /// The program itself, again, with nothing of it but the three standard descriptors.
     private func start(_ path: String) throws(TaskError) {
         var questions: [Int32] = [-1, -1]
@@ -103,6 +110,7 @@ final class ImageReader {
 
     /// `count` lines of answer, in words.
     private func ask(_ question: String, lines count: Int) throws(TaskError) -> [[String]] {
+        guard !isBroken else { throw unreadable("its reader did not answer before") }
         var rest = Array((question + "\n").utf8)[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
@@ -124,12 +132,13 @@ final class ImageReader {
                 guard words.first != "error" else { throw unreadable(words.dropFirst().joined(separator: " ")) }
                 return words
             }
-            guard pending.count < Self.longestAnswer else { throw unreadable("its reader does not stop answering") }
+            guard pending.count < Self.longestAnswer else { throw broken("its reader does not stop answering") }
             var event = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
-            let left = deadline - now()
-            let isReady = left > 0 ? poll(&event, 1, Int32(left / 1_000_000) + 1) : 0
+            // Who was stopped meanwhile finds the answer, however late it is.
+            let left = max(0, deadline - now())
+            let isReady = poll(&event, 1, left > 0 ? Int32(left / 1_000_000) + 1 : 0)
             if isReady < 0, errno == EINTR { continue }
-            guard isReady > 0 else { throw unreadable("its reader took longer than 30 s") }
+            guard isReady > 0 else { throw broken("its reader took longer than 30 s") }
             var buffer = [UInt8](repeating: 0, count: 65536)
             let count = read(output, &buffer, buffer.count)
             guard count > 0 else { throw unreadable("its reader ended; the file may be damaged, or made to do harm") }

@@ -9,6 +9,8 @@ public final class TaskGauge: Sendable {
     public static let interval: Nanoseconds = 50_000_000
     /// Processes that are read at once; those beyond are not.
     private static let mostProcesses = 64
+    /// Those beyond, of which the first are read where others end.
+    private static let mostWaiting = 1024
     /// A count that stays the same is told that often, ns: whoever hears nothing for longer knows nothing.
     private static let repetition: Nanoseconds = 1_000_000_000
     /// From one look at all tasks of a process to the next, in durations of one: at most a twentieth of a processor.
@@ -18,40 +20,10 @@ public final class TaskGauge: Sendable {
     /// What nobody takes is not told.
     private static let mostEvents = 1 << 17
 
-    private struct Process: Hashable {
-        let pid: Int32
-        /// When it began, in the ticks that /proc counts in.
-        let started: Int64
-    }
-    private struct State {
-        var wanted: [Process] = []
-        var known: Set<Process> = []
-        /// Those that are read, and of them those with goroutines.
-        var counted: Set<Process> = []
-        var read: Set<Process> = []
-        var silent: [Int32] = []
-        var refusals: [TaskError] = []
-        var events: [TaskEvent] = []
-        var newest: [Source: TaskReading] = [:]
-        var questions: [UInt64: Question] = [:]
-        /// Until then it is asked which tasks wait in a write.
-        var asksWriters: Nanoseconds = 0
-        /// Until then all tasks are grouped from time to time.
-        var asksGroups: Nanoseconds = 0
-        var censuses: [TaskCensus] = []
-        var isStopped = false
-        var isBusy = false
-    }
-    private struct Source: Hashable {
-        let process: Process
-        let provider: String
-    }
-    private struct Question {
-        let process: Process
-        let task: UInt64
-        let due: Nanoseconds
-    }
-    private let state = Guarded(State())
+    private typealias Process = GaugeState.Process
+    private typealias Source = GaugeState.Source
+    private typealias Question = GaugeState.Question
+    private let state = Guarded(GaugeState())
     private let kinds: [TaskProviderKind]
     private let found: @Sendable (_ goProcess: Int32, _ idOffset: Int) -> Void
     private let ended: @Sendable (_ goProcess: Int32) -> Void
@@ -93,9 +65,9 @@ public final class TaskGauge: Sendable {
 
     private func watch(_ process: Process) {
         state.withLock { state in
-            guard !state.known.contains(process), state.wanted.count < Self.mostProcesses else { return }
-            if state.known.count >= 4 * Self.mostProcesses {
-                state.known.formIntersection(state.counted.union(state.wanted))
+            guard !state.known.contains(process), state.wanted.count < Self.mostWaiting else { return }
+            if state.known.count >= 4 * Self.mostWaiting {
+                state.known.formIntersection(state.counted.union(state.wanted).union(state.waiting))
             }
             state.known.insert(process)
             state.wanted.append(process)
@@ -146,7 +118,7 @@ public final class TaskGauge: Sendable {
     public func askWriters() {
         state.withLock { $0.asksWriters = monotonic() + Self.asked }
     }
-    private static let asked: Nanoseconds = 3_000_000_000
+    private static let asked: Nanoseconds = 5_000_000_000
 
     /// Somebody looks at the tasks: for a while they are grouped every few seconds.
     public func askGroups() {
@@ -181,6 +153,9 @@ public final class TaskGauge: Sendable {
         var nextCensus: Nanoseconds = 0
         while true {
             let next: Process? = state.withLock { state in
+                if state.wanted.isEmpty, !state.waiting.isEmpty, processes.count < Self.mostProcesses {
+                    state.wanted.append(state.waiting.removeFirst())
+                }
                 state.isBusy = !state.wanted.isEmpty
                 return state.wanted.popLast()
             }
@@ -200,7 +175,12 @@ public final class TaskGauge: Sendable {
     private func begin(
         _ process: Process, _ processes: inout [Process: GaugedProcess], _ silent: inout SilentPrograms
     ) {
-        guard processes.count < Self.mostProcesses else { return state.withLock { $0.silent.append(process.pid) } }
+        guard processes.count < Self.mostProcesses else {
+            return state.withLock { state in
+                state.silent.append(process.pid)
+                if state.waiting.count < Self.mostWaiting { state.waiting.append(process) }
+            }
+        }
         let pid = process.pid
         let gauged = GaugedProcess(pid: pid, kinds: kinds.filter { !silent.contains(pid, $0) }) { kind, error in
             silent.add(pid, kind)
@@ -236,7 +216,7 @@ public final class TaskGauge: Sendable {
             if processes[process]?.goroutines == nil { state.read.remove(process) }
             guard outcome != .told else { return }
             state.counted.remove(process)
-            if outcome == .changed, state.wanted.count < Self.mostProcesses { state.wanted.append(process) }
+            if outcome == .changed, state.wanted.count < Self.mostWaiting { state.wanted.append(process) }
         }
         if processes[process]?.goroutines == nil { details[process] = nil }
         if goroutines != nil, !processes.contains(where: { $0.key.pid == process.pid && $0.value.goroutines != nil }) {

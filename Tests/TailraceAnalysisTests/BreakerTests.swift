@@ -52,6 +52,33 @@ import Testing
         for (wait, next) in zip(waits, waits.dropFirst()) { #expect(next >= 2 * wait - 20 && next <= 2 * wait + 20) }
     }
 
+    @Test func whatIsDoneEveryOtherSecondIsNoBurst() {
+        var breaker = Breaker(limits: .init(share: 0.1, bytes: 1000))
+        let shares = (0..<60).map { $0 % 2 == 0 ? 0.3 : 0.01 }
+        #expect(levels(&breaker, shares).last == .noConnections)
+    }
+
+    /// What was learned of one level says nothing of another.
+    @Test func oneBurstDoesNotBlindItForAnHour() {
+        var breaker = Breaker(limits: .init(share: 0.1, bytes: 1000))
+        var now: Int64 = 0
+        while now < 10_000 || breaker.level != .noStreams {
+            _ = breaker.take(share: breaker.level == .full ? 0.12 : 0.05, bytes: 0, at: now * second)
+            now += 1
+        }
+        #expect(levels(&breaker, [Double](repeating: 0.5, count: 25), from: now).last == .noConnections)
+        #expect(levels(&breaker, [Double](repeating: 0.01, count: 300), from: now + 25).last == .noStreams)
+    }
+
+    @Test func otherLimitsBeginAnew() {
+        var breaker = Breaker(limits: .init(share: 0.1, bytes: 1000))
+        for now in 0..<3000 as Range<Int64> {
+            _ = breaker.take(share: breaker.level == .full ? 0.12 : 0.05, bytes: 0, at: now * second)
+        }
+        breaker.limits.share = 0.5
+        #expect(levels(&breaker, [Double](repeating: 0.12, count: 70), from: 3000).last == .full)
+    }
+
     @Test func whatLastedIsNotHeldAgainstIt() {
         var breaker = Breaker(limits: .init(share: 0.1, bytes: 1000))
         for begin in [0, 1000, 2000] as [Int64] {

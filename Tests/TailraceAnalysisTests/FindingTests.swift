@@ -43,6 +43,22 @@ struct FindingTests {
         }
     }
 
+    @Test("what is open of a process whose number is another one's now is closed")
+    func anotherProcess() {
+        var watch = Watch()
+        var states: [Finding.State] = []
+        for at in 2...20 {
+            let isSecond = at > 10
+            let owner = isSecond ? Server(pid: 42, started: 2, comm: "other", executable: nil, cgroup: nil) : server
+            let looks = isSecond ? [] : [slow(2, at: Int64(at))]
+            let look = RoundLook(
+                begin: Int64(at) * second - 1, at: Int64(at) * second, connections: looks, holds: [],
+                samples: [ServerSample(server: owner, at: Int64(at) * second)])
+            states += watch.take(look).findings.filter { $0.anomaly == .slowConsumer }.map(\.state)
+        }
+        #expect(states.first == .opened && states.last == .closed && watch.open.isEmpty)
+    }
+
     private func watch() -> ServerWatch { ServerWatch(server: server, at: second, limits: Thresholds()) }
 
     @Test("a slow consumer opens at once, is told again seldom, and closes when it is over for three looks, once")

@@ -65,6 +65,26 @@ struct SlowPeerTests {
         #expect(!open.contains { $0.anomaly == .slowConsumer })
     }
 
+    @Test("what is taken between two looks is counted up to nearly all sequence numbers, and what goes back is nothing")
+    func sequenceNumbers() {
+        #expect(TakenBytes.bytes(from: 10, to: 10) == 0)
+        #expect(TakenBytes.bytes(from: .max - 4, to: 5) == 10)
+        #expect(TakenBytes.bytes(from: 0, to: 3_400_000_000) == 3_400_000_000)
+        #expect(TakenBytes.bytes(from: 5000, to: 4000) == 0)
+    }
+
+    @Test("a few segments sent again are not more of them because a look came later")
+    func rareLooks() {
+        let told = ([1, 2] as [Int64]).map { apart in
+            run(1...20) { at, sample in
+                sample.at = at * apart * second
+                (sample.unsentBytes, sample.oldestUnsent, sample.unackedBytes) = (200_000, 3 * second, 40_000)
+                (sample.retransmits, sample.rwndLimited) = (UInt32(at * apart * 3 / 2), 0)
+            }
+        }
+        #expect(!told[0].contains { $0.anomaly == .congestedPath } && !told[1].contains { $0.anomaly == .congestedPath })
+    }
+
     @Test("a client that takes 200 kB each four seconds takes 50 kB a second; one that stopped, nothing")
     func rates() {
         let held = { (at: Int64, sample: inout SocketSample) in

@@ -33,12 +33,13 @@ struct SnapshotBuilderTests {
     }
 
     private func look(
-        _ cookie: UInt64, at: Nanoseconds, wait: Int64 = 0, unsent: UInt32 = 0, blocked: Int64 = 0, isSeen: Bool = true
+        _ cookie: UInt64, at: Nanoseconds, wait: Int64 = 0, unsent: UInt32 = 0, blocked: Int64 = 0, isSeen: Bool = true,
+        retransmits: UInt32 = 0
     ) -> ConnectionLook {
         var sample = SocketSample()
         (sample.socket, sample.at, sample.congestionWindow, sample.peerWindow) = (cookie, at, 100, 1 << 20)
         (sample.oldestUnsent, sample.unsentBytes, sample.blocked) = (wait, unsent, blocked)
-        sample.queuedBytes = unsent
+        (sample.queuedBytes, sample.retransmits) = (unsent, retransmits)
         if wait > 0 { (sample.unackedBytes, sample.peerWindow, sample.rwndLimited) = (0, 0, at) }
         var looked = LookedResponse()
         (looked.number, looked.begin, looked.method) = (1, at / 2, "GET")
@@ -62,6 +63,17 @@ struct SnapshotBuilderTests {
 
     private func tell(_ builder: inout SnapshotBuilder, _ looks: [ConnectionLook], at: Nanoseconds) {
         Actions.look(round(looks, at: at)) { builder.take($0) }
+    }
+
+    @Test("a second without a look is like the one after it, and segments sent again are spread over both")
+    func looksApart() {
+        var builder = SnapshotBuilder()
+        for at in stride(from: 100, through: 120, by: 2) as StrideThrough<Int64> {
+            tell(&builder, (1...10).map { look($0, at: at * second, retransmits: UInt32(at / 2)) }, at: at * second)
+        }
+        let series = builder.snapshot(at: 121 * second, facts: RunFacts()).series
+        #expect(series.open == [Double](repeating: 10, count: 21))
+        #expect(Set(series.retransmits.dropFirst(3)) == [5])
     }
 
     @Test("the table of stages has the values of the last minute, and no other")

@@ -97,4 +97,22 @@ struct StallTests {
         }
         #expect(watch.pressure.all.some.avg10 < 2 && watch.pressure.all.some.total == 20 * second)
     }
+
+    /// A daemon that may take no more looks every other second.
+    @Test("looks that are further apart tell the same pressure", arguments: [1, 2, 3])
+    func apart(seconds: Int64) {
+        let second: Int64 = 1_000_000_000
+        var watch = StallWatch(begin: 0)
+        for at in stride(from: seconds, through: 600, by: Int(seconds)) {
+            // Each a little late.
+            let now = at * second + at * 3_000_000
+            let last = now - seconds * second - seconds * 3_000_000
+            watch.add(open: 0, at: now)
+            watch.add(Hold(connection: 1, pid: 1, begin: last, end: now, cause: .peerWindow))
+            watch.finishLook(at: now)
+        }
+        let pressure = watch.pressure
+        #expect(pressure.all.some.avg10 > 98 && pressure.all.full.avg60 > 97)
+        #expect(pressure.all.some.total == 599 * second + 1_800_000_000)
+    }
 }

@@ -40,6 +40,17 @@ struct TaskHistoryTests {
         #expect(history.range(from: 162 * second, to: 163 * second) == (nil, nil, nil))
     }
 
+    @Test("nothing is known of a time in which nobody read")
+    func gap() {
+        let second: Int64 = 1_000_000_000
+        var history = TaskHistory()
+        for at in 100...110 { history.add(7, at: Int64(at) * second) }
+        for at in 3000...3010 { history.add(400, at: Int64(at) * second) }
+        #expect(history.range(from: 2000 * second, to: 3005 * second) == (nil, 400, 400))
+        #expect(history.range(from: 105 * second, to: 112 * second) == (7, 7, 7))
+        #expect(history.open(at: 116 * second) == nil)
+    }
+
     @Test("memory is bounded, and what was forgotten is not known")
     func bounds() {
         var history = TaskHistory()

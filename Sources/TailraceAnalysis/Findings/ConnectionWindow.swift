@@ -17,7 +17,7 @@ public final class ConnectionWindow: Sendable {
     public let peerWindowShare: Double?
     /// Segments sent again.
     public let retransmits: Int64
-    /// The same, averaged over a few looks: a timeout may be longer than the time between two.
+    /// The same in a second, averaged over a few looks: a timeout may be longer than the time between two.
     public let recentRetransmits: Double
     /// Smallest smoothed round trip so far, ns; nil: none is known.
     public let leastRTT: Int64?
@@ -33,13 +33,13 @@ public final class ConnectionWindow: Sendable {
     public let looksQueued: Int
 
     /// From the window before, nil where this is the first.
-    init(_ look: ConnectionLook, after memory: ConnectionWindow?, limits: Thresholds) {
+    init(_ look: ConnectionLook, after last: ConnectionWindow?, limits: Thresholds) {
         self.look = look
         let sample = look.sample
-        let before = memory?.look
+        let before = last?.look
         length = before.map { max(0, sample.at - $0.sample.at) } ?? 0
-        (drained, written) = Self.rates(look, memory, length)
-        var taken = memory?.taken
+        (drained, written) = Self.rates(look, last, length)
+        var taken = last?.taken
         if taken == nil { taken = TakenBytes(look) } else { taken?.take(look) }
         self.taken = taken
         peerWindowShare = before.flatMap { [length] before in
@@ -47,16 +47,18 @@ public final class ConnectionWindow: Sendable {
                 ? min(1, Double(max(0, sample.rwndLimited - before.sample.rwndLimited)) / Double(length)) : nil
         }
         retransmits = before.map { Int64(Int32(bitPattern: sample.retransmits &- $0.sample.retransmits)) } ?? 0
-        recentRetransmits = 0.5 * (memory?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits))
+        // A second's, where no look came for longer.
+        let seconds = max(1, (length + 500_000_000) / 1_000_000_000)
+        recentRetransmits = 0.5 * (last?.recentRetransmits ?? 0) + 0.5 * Double(max(0, retransmits)) / Double(seconds)
         let rtt = sample.srttMicroseconds > 0 ? Int64(sample.srttMicroseconds) * 1000 : nil
-        let earlierRTT = memory?.leastRTT
+        let earlierRTT = last?.leastRTT
         leastRTT = if let rtt, let earlierRTT { min(rtt, earlierRTT) } else { rtt ?? earlierRTT }
-        looksQueued = Int64(sample.queuedBytes) > limits.whole(.pressureQueued) ? (memory?.looksQueued ?? 0) + 1 : 0
+        looksQueued = Int64(sample.queuedBytes) > limits.whole(.pressureQueued) ? (last?.looksQueued ?? 0) + 1 : 0
         let earlier = before?.response?.number == look.response?.number ? before : nil
         let (now, then) = (DeviceTimes(look), earlier.map { DeviceTimes($0) } ?? DeviceTimes())
         qdisc = (now.qdisc - then.qdisc, now.flushes - then.flushes)
         isPathInflated = Self.isInflated(rtt, leastRTT, qdisc, limits)
-        heldByDevice = now.held - then.held
+        heldByDevice = now.heldByDevice - then.heldByDevice
         heldByCongestion = now.heldByCongestion - then.heldByCongestion
     }
 
@@ -64,7 +66,7 @@ public final class ConnectionWindow: Sendable {
     private struct DeviceTimes {
         var qdisc: Int64 = 0
         var flushes: Int64 = 0
-        var held: Int64 = 0
+        var heldByDevice: Int64 = 0
         var heldByCongestion: Int64 = 0
 
         init() {}
@@ -73,7 +75,7 @@ public final class ConnectionWindow: Sendable {
             guard look.response != nil else { return }
             qdisc = look.response?.qdisc.sum ?? 0
             flushes = look.response?.qdisc.count ?? 0
-            held = look.response?.heldByDevice ?? 0
+            heldByDevice = look.response?.heldByDevice ?? 0
             heldByCongestion = look.response?.heldByCongestion ?? 0
         }
     }
@@ -130,18 +132,18 @@ extension ConnectionWindow {
 
     /// A flush is told when it is acknowledged, so what is handed over is that and what the socket still holds.
     private static func rates(
-        _ look: ConnectionLook, _ memory: ConnectionWindow?, _ length: Int64
+        _ look: ConnectionLook, _ last: ConnectionWindow?, _ length: Int64
     ) -> (drained: Double?, written: Double?) {
-        guard length > 0, let memory, let now = look.acknowledged, let then = memory.look.acknowledged else {
-            return (memory?.drained, memory?.written)
+        guard length > 0, let last, let now = look.acknowledged, let then = last.look.acknowledged else {
+            return (last?.drained, last?.written)
         }
-        let drained = Double(max(0, Int32(bitPattern: now &- then)))
+        let drained = Double(TakenBytes.bytes(from: then, to: now))
         let held = { (sample: SocketSample) in Double(sample.unsentBytes) + Double(sample.unackedBytes) }
-        let written = max(0, drained + held(look.sample) - held(memory.look.sample))
+        let written = max(0, drained + held(look.sample) - held(last.look.sample))
         let smooth = { (new: Double, old: Double?) in
             let rate = new / Double(length) * 1e9
             return old.map { 0.5 * $0 + 0.5 * rate } ?? rate
         }
-        return (smooth(drained, memory.drained), smooth(written, memory.written))
+        return (smooth(drained, last.drained), smooth(written, last.written))
     }
 }

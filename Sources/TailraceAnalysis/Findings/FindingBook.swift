@@ -114,6 +114,11 @@ struct FindingBook {
         return finding
     }
 
+    /// Its server is gone.
+    mutating func closeAll(at time: Nanoseconds, to findings: inout [Finding]) {
+        for place in pages.indices { if let finding = pages[place].open { findings.append(close(place, finding, at: time)) } }
+    }
+
     private mutating func close(_ place: Int, _ finding: Finding, at time: Nanoseconds) -> Finding {
         var finding = finding
         finding.state = .closed

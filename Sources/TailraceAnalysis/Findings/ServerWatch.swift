@@ -19,7 +19,7 @@ struct ServerWatch {
     private var tasks = TaskSeries()
     private var trend: TaskTrend?
     private var stalls: StallWatch
-    private(set) var book: FindingBook
+    var book: FindingBook
     /// The look before.
     private var last: Nanoseconds
     /// It had a connection or a response last.

@@ -8,12 +8,14 @@ struct StallWatch {
     private var full: [StallAveraging]
     /// Up to when responses in flight are counted that go on.
     private var looked: Nanoseconds
+    /// Up to when all is counted.
+    private var settled: Nanoseconds
     /// What was held before a look may be told as late as the next one: by the ACK of what was on its way.
     private static let delay: Int64 = 1_000_000_000
 
     init(begin: Nanoseconds) {
         grid = StallGrid(begin: begin)
-        looked = begin
+        (looked, settled) = (begin, begin)
         some = [StallAveraging](repeating: StallAveraging(begin: begin), count: WaitCause.allCases.count + 1)
         full = some
     }
@@ -39,12 +41,21 @@ struct StallWatch {
     /// The run is over, and nothing more is told.
     mutating func finish() { settle(to: looked) }
 
+    /// In steps of a second, however long no look came: averages are taken every two.
     private mutating func settle(to time: Nanoseconds) {
-        for (place, sum) in grid.settle(to: time).enumerated() {
-            some[place].add(sum.some, now: time)
-            full[place].add(sum.full, now: time)
-        }
+        var step = max(settled, time - Self.longest)
+        repeat {
+            step = min(time, step + Self.second)
+            for (place, sum) in grid.settle(to: step).enumerated() {
+                some[place].add(sum.some, now: step)
+                full[place].add(sum.full, now: step)
+            }
+        } while step < time
+        settled = max(settled, time)
     }
+    private static let second: Int64 = 1_000_000_000
+    /// What is longer ago is not in the grid any more, ns.
+    private static let longest: Int64 = 8_000_000_000
 
     /// As it is now, a second late.
     var pressure: ServerPressure {

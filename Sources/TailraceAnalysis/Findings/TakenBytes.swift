@@ -31,13 +31,21 @@ struct TakenBytes {
     /// The next look.
     mutating func take(_ look: ConnectionLook) {
         let next = look.acknowledged ?? acknowledged
-        let more = Int64(max(0, Int32(bitPattern: next &- acknowledged)))
+        let more = Self.bytes(from: acknowledged, to: next)
         acknowledged = next
         taken = taken.sum(with: more)
         now = Anchor(at: look.sample.at, taken: taken, held: Self.held(look.sample))
         if more > 0 { progress = now.at }
         if now.at - newer.at >= Self.span { (older, newer) = (newer, now) }
     }
+
+    /// Between two looks, by sequence numbers, which count modulo 2^32: a fast connection takes more than half of that, and what
+    /// is a little less than before is none.
+    static func bytes(from before: UInt32, to now: UInt32) -> Int64 {
+        let difference = now &- before
+        return difference > UInt32.max - mostBack ? 0 : Int64(difference)
+    }
+    private static let mostBack: UInt32 = 1 << 26
 
     private static func held(_ sample: SocketSample) -> Int64 {
         Int64(sample.unsentBytes) + Int64(sample.unackedBytes)

@@ -18,6 +18,8 @@ public struct Watch {
     /// Most responses come from the server of the one before.
     private var lastServer: Server?
     private var lastPlace: Int?
+    /// Of processes whose number is another one's now.
+    private var ended: [Finding] = []
 
     private struct Place {
         let index: Int
@@ -66,7 +68,9 @@ public struct Watch {
 
     mutating func take(_ look: RoundLook) -> Told {
         var told = Told()
+        defer { ended = [] }
         for sample in look.samples { _ = index(of: sample.server, at: look.begin) }
+        told.findings = ended
         for hold in look.holds { if let place = places[hold.pid] { watches[place.index].add(hold) } }
         var connections: [Int32: [ConnectionLook]] = [:]
         for connection in look.connections { connections[connection.server.pid, default: []].append(connection) }
@@ -111,6 +115,7 @@ public struct Watch {
             return nil
         }
         let watch = ServerWatch(server: server, at: at, limits: limits)
+        if let lastPlace { watches[lastPlace].book.closeAll(at: at, to: &ended) }
         let index = lastPlace ?? vacant.popLast() ?? watches.count
         if index == watches.count { watches.append(watch) } else { watches[index] = watch }
         places[server.pid] = Place(index: index, started: server.started)

@@ -116,6 +116,17 @@ struct SecondRing {
         change(&tallies[place])
     }
 
+    /// As a look at `time` told, the one before being at `last`: the seconds between them, where no look was, are like it.
+    mutating func fill(_ gauges: SecondTally.Gauges, from last: Nanoseconds?, to time: Nanoseconds) {
+        let between = last.map { time / 1_000_000_000 - $0 / 1_000_000_000 } ?? 1
+        let seconds = max(1, min(Self.mostFilled, between))
+        var gauges = gauges
+        gauges.retransmits = (gauges.retransmits + seconds - 1) / seconds
+        for second in (0..<seconds).reversed() { update(time - second * 1_000_000_000) { $0.gauges = gauges } }
+    }
+    /// Looks that are further apart tell nothing of what was between.
+    private static let mostFilled: Int64 = 3
+
     /// The whole seconds that ended by `time`, oldest first, `count` at most; nil: nothing was told of it.
     func seconds(_ count: Int, before time: Nanoseconds) -> [SecondTally?] {
         guard newest >= 0 else { return [] }

@@ -17,6 +17,8 @@ struct TaskHistory {
     /// A count that was read at `time`; nil: from then on it is not known. What is older than the newest is not taken.
     mutating func add(_ open: Int?, at time: Nanoseconds) {
         guard time >= newest else { return }
+        // Nobody read for long: what was known before says nothing of that time.
+        if newest != .min, changes.last?.open != nil, !isFresh(at: time) { changes.append((newest + Self.stale, nil)) }
         pace = newest == .min ? 0 : time.subtractingReportingOverflow(newest).partialValue
         newest = time
         if let last = changes.last, last.open == open { return }

@@ -40,7 +40,7 @@ enum TasksView {
         canvas.put(
             Wording.short(highest), row: labels.row, column: labels.column, width: 17, style: .dim, alignRight: true)
         for (place, line) in lines.enumerated() where place + 1 < labels.height - 1 {
-            let now = line.counts.last.flatMap { $0 }.map { Wording.short($0) } ?? "-"
+            let now = line.counts.suffix(2).compactMap { $0 }.last.map { Wording.short($0) } ?? "-"
             canvas.put(
                 "\(line.provider) \(now)", row: labels.row + 1 + place, column: labels.column, width: 17,
                 style: styles[place], alignRight: true)

@@ -6,7 +6,7 @@ public enum DetailLevel: Int, CaseIterable, Codable, Sendable, Comparable {
     case full
     /// No spans; live streams only of findings and samples.
     case noStreams
-    /// All sockets are looked at once in five seconds, not once a second.
+    /// All sockets are looked at every other second, not every second.
     case fewLooks
     /// The servers' tasks are not counted any more.
     case noTasks
@@ -32,7 +32,7 @@ public enum DetailLevel: Int, CaseIterable, Codable, Sendable, Comparable {
         switch self {
         case .full: "everything is told"
         case .noStreams: "no spans and no recordings are sent, and no responses live"
-        case .fewLooks: "sockets are looked at once in five seconds"
+        case .fewLooks: "sockets are looked at every other second"
         case .noTasks: "no tasks are counted"
         case .noFlight: "the last minutes are not recorded"
         case .noConnections: "no connection is followed, until there is room again"

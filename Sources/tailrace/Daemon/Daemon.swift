@@ -206,7 +206,7 @@ final class Daemon {
     }
 
     /// Where most of what it takes is to look at ten thousand sockets, ns.
-    private static let longLookInterval: Nanoseconds = 5_000_000_000
+    private static let longLookInterval: Nanoseconds = 2_000_000_000
 
     /// What a level of detail leaves out, is left out from now on; what it does not, is done again.
     private func giveUp(_ level: DetailLevel, at now: Nanoseconds) {

@@ -62,6 +62,8 @@ private final class TaskReader {
     /// A read that takes longer never ends, ns.
     private static let longestRead: Nanoseconds = 5_000_000_000
     private var saysItHangs = false
+    private var looked: Nanoseconds = 0
+    private var awakeSince: Nanoseconds = 0
 
     init(_ options: TargetOptions) throws {
         self.options = options
@@ -139,7 +141,11 @@ private final class TaskReader {
         for pid in silent { say(.silent(pid: pid)) }
         tell(gauge.refusals())
         for census in gauge.censuses() { say(.census(census)) }
-        guard !saysItHangs, PendingReads.longest > Self.longestRead else { return }
+        let now = readClock(CLOCK_MONOTONIC)
+        // While this process is stopped, so are its reads.
+        if now - looked > Self.longestRead / 2 { awakeSince = now }
+        looked = now
+        guard !saysItHangs, min(now - awakeSince, PendingReads.longest) > Self.longestRead else { return }
         saysItHangs = true
         let why = "it does not answer; a file that it has mapped may lie on a file system that does not"
         let sentence = "cannot read the memory of a server: \(why). Until it does, no tasks are counted"

@@ -82,9 +82,14 @@ final class TaskWitness {
 
     /// While it is paused, nothing is read.
     func pause(_ isPaused: Bool) {
+        let isResumed = self.isPaused && !isPaused
         self.isPaused = isPaused
         gauge.pause(isPaused)
+        // Of servers that were met meanwhile it may not have heard.
+        if isResumed { watchAll() }
     }
+
+    private func watchAll() { for server in met { gauge.watch(pid: server.pid, started: server.started) } }
 
     /// Another one, where we still have the right to; else counts are not known from now on.
     private func replace() {
@@ -104,7 +109,7 @@ final class TaskWitness {
         gauge = next
         gauge.pause(isPaused)
         (isEndTold, told, silent, unserved) = (false, [], [], [:])
-        for server in met { gauge.watch(pid: server.pid, started: server.started) }
+        watchAll()
     }
 
     /// After the event was handled. Where no server tells of its tasks, this costs a comparison.
@@ -117,9 +122,10 @@ final class TaskWitness {
         case .stateChanged(let change):
             if !unserved.isEmpty { look(at: change.socket, tell) }
             if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
-            if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
+            // One that is stopped takes no question.
+            if let question = questions.take(change), !isPaused { gauge.ask(question.root, at: question.due) }
         case .socketSampled(let sample):
-            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
+            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty, !isPaused { gauge.askWriters() }
         case .connectionWaits, .roundEnded, .taskTold: break
         }
     }
@@ -141,7 +147,7 @@ final class TaskWitness {
 
     /// Groups of tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] {
-        if asks { gauge.askGroups() }
+        if asks, !isPaused { gauge.askGroups() }
         return gauge.takeCensuses()
     }
 

@@ -42,7 +42,7 @@ extension AnomalyCheck {
 
     /// Of the segments that arrived meanwhile.
     private static func isLossy(_ connection: ConnectionWindow, _ limits: Thresholds) -> Bool {
-        let segments = (connection.drained ?? 0) * Double(connection.length) / 1e9 / 1448
+        let segments = (connection.drained ?? 0) * min(1, Double(connection.length) / 1e9) / 1448
         return connection.recentRetransmits > 0.25 && connection.recentRetransmits >= limits[.pathLoss] * segments
     }
 
