@@ -160,7 +160,7 @@ class Stream:
         self.close()
 
 
-def wait_until(holds, seconds=15, what="it"):
+def wait_until(holds, seconds=15, what="it", every=0.02):
     """Polls; its value, or the test fails."""
     deadline = time.monotonic() + seconds
     while True:
@@ -168,7 +168,7 @@ def wait_until(holds, seconds=15, what="it"):
         if value:
             return value
         assert time.monotonic() < deadline, "%s did not happen within %d s" % (what, seconds)
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Daemon:

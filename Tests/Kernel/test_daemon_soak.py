@@ -51,7 +51,7 @@ def test_memory_and_files_stay_as_they_are_while_streams_go_on():
         os.remove(daemon.path("ready"))
         daemon.start().wait_ready()
         with Swarm("hold", "127.0.0.1", server.port, SECONDS + 600, STREAMS, INTERVAL_MS), daemon.listen("sample", LINES) as stream:
-            wait_until(lambda: daemon.ask("/v1/responses")["open_count"] == STREAMS, 60, "all streams are open")
+            wait_until(lambda: daemon.ask("/v1/responses")["open_count"] == STREAMS, 60, "all streams are open", every=1)
             time.sleep(8)  # tables of a minute begin to fill, and what grows with them
             end = time.monotonic() + SECONDS
             while time.monotonic() < end:
@@ -62,7 +62,9 @@ def test_memory_and_files_stay_as_they_are_while_streams_go_on():
             time.sleep(2)
             last = daemon.ask("/v1/health")
             opened = daemon.ask("/v1/responses")["open_count"]
-            assert stream.ended is None and len(stream.of_type("sample")) >= 0.8 * SECONDS, "the listener: %s" % stream.ended
+            # On a machine that others use too, it may have had to do less: then it looks every other second.
+            least = 0.8 * SECONDS if last["detail"]["changes"] == 0 else 0.4 * SECONDS
+            assert stream.ended is None and len(stream.of_type("sample")) >= least, (stream.ended, last["detail"])
         ledger = server.log()
     require_steady(len(ledger) == STREAMS, "the rig served %d" % len(ledger))
     assert opened == STREAMS, "%d open responses told" % opened
@@ -78,8 +80,9 @@ def test_memory_and_files_stay_as_they_are_while_streams_go_on():
     check_own_cost(looks)
     largest = max(look[1] for look in looks)
     assert 0 < largest <= BUDGET, "the recording takes %d bytes of %d" % (largest, BUDGET)
-    return "%d streams for %d s, %d send calls; memory %.1f, then %.1f MB; recording at most %.1f MB; %.1f %% of a core" % (
-        STREAMS, SECONDS, sends, before / 1e6, after / 1e6, largest / 1e6, 100 * last["own_cost"]["core_share"])
+    return "%d streams for %d s, %d send calls; memory %.1f, then %.1f MB; recording at most %.1f MB; %.1f %% of a core; detail given up or taken back %d times" % (
+        STREAMS, SECONDS, sends, before / 1e6, after / 1e6, largest / 1e6, 100 * last["own_cost"]["core_share"],
+        last["detail"]["changes"])
 
 
 test_memory_and_files_stay_as_they_are_while_streams_go_on.limit_s = 180 + 2 * SECONDS + STREAMS // 50

@@ -82,7 +82,7 @@ struct SlowPeerTests {
                 (sample.retransmits, sample.rwndLimited) = (UInt32(at * apart * 3 / 2), 0)
             }
         }
-        #expect(!told[0].contains { $0.anomaly == .congestedPath } && !told[1].contains { $0.anomaly == .congestedPath })
+        for told in told { #expect(!told.contains { $0.anomaly == .congestedPath }) }
     }
 
     @Test("a client that takes 200 kB each four seconds takes 50 kB a second; one that stopped, nothing")

@@ -116,7 +116,9 @@ struct FindingBook {
 
     /// Its server is gone.
     mutating func closeAll(at time: Nanoseconds, to findings: inout [Finding]) {
-        for place in pages.indices { if let finding = pages[place].open { findings.append(close(place, finding, at: time)) } }
+        for place in pages.indices {
+            if let finding = pages[place].open { findings.append(close(place, finding, at: time)) }
+        }
     }
 
     private mutating func close(_ place: Int, _ finding: Finding, at time: Nanoseconds) -> Finding {

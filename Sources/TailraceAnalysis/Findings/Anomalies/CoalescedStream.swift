@@ -44,10 +44,13 @@ extension AnomalyCheck {
         private static let delayedACK: Int64 = 250_000_000
 
         init?(_ connection: ConnectionWindow, _ limits: Thresholds) {
-            // A client that reads in lumps has them of its own making; it is a slow consumer, or none.
-            guard connection.peerWindowShare ?? 0 < 0.5,
-                let response = connection.look.response, response.flushes >= Self.fewest,
-                response.gapAcked.count >= 5, let sent = response.gapSent.p50, sent >= limits.whole(.coalescedGap),
+            // A client that reads in lumps has them of its own making; it is a slow consumer, or none. The response is large, and
+            // most are in no lumps: nothing of it is copied before that is known.
+            let look = connection.look
+            guard connection.peerWindowShare ?? 0 < 0.5, look.response?.flushes ?? 0 >= Self.fewest,
+                look.response?.gapAcked.count ?? 0 >= 5, let sent = look.response?.gapSent.p50,
+                sent >= limits.whole(.coalescedGap), Self.mayBeLumps(look, below: sent / 4, limits[.coalescedLump]),
+                let response = look.response,
                 // Written steadily: the server itself does not write in lumps.
                 let wide = response.gapSent.quantile(0.75), wide <= 3 * sent, let queued = response.queue.mean
             else { return nil }
@@ -61,6 +64,14 @@ extension AnomalyCheck {
             self.connection = connection
             self.sent = sent
             self.queued = queued
+        }
+
+        /// Whether so many gaps are below `limit` that lumps of `size` are possible: to a percent, as `share` is.
+        private static func mayBeLumps(_ look: ConnectionLook, below limit: Int64, _ size: Double) -> Bool {
+            let (flushes, gaps) = (look.response?.flushes ?? 0, look.response?.gapAcked.count ?? 0)
+            let needed = 1 - Double(flushes) / size / Double(max(1, gaps))
+            guard needed > 0 else { return true }
+            return look.response?.gapAcked.quantile((needed * 100).rounded(.up) / 100) ?? .max < limit
         }
 
         /// To a percent.
