@@ -12,9 +12,10 @@ private final class Sleepers {
     init(_ count: Int) throws {
         for _ in 0..<count {
             var pid: pid_t = 0
-            var words = ["sleep", "600"].map { strdup($0) } + [nil]
+            let words: [UnsafeMutablePointer<CChar>?] = ["sleep", "600"].map { (word: String) in strdup(word) } + [nil]
             defer { words.forEach { free($0) } }
-            try #require(posix_spawn(&pid, "/bin/sleep", nil, nil, &words, environ) == 0)
+            let result = posix_spawn(&pid, "/bin/sleep", nil, nil, words, environ)
+            try #require(result == 0)
             pids.append(pid)
         }
     }
