@@ -51,7 +51,8 @@ public struct FlightCatalogue {
                 guard let name = FlightName(text), fstatat(descriptor, text, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
                     continue
                 }
-                let changed = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+                let seconds = FlightName.clamped(Int64(status.st_mtim.tv_sec))
+                let changed = seconds * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
                 found[name] = Segment(name: name, path: place + "/" + text, changed: changed)
             }
         }

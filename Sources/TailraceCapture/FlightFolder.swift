@@ -34,7 +34,7 @@ struct FlightFolder: ~Copyable {
             else { continue }
             // What was kept for a last block that never came is beyond the size.
             let size = max(UInt64(max(0, status.st_size)), UInt64(max(0, status.st_blocks)) * 512)
-            found.append((name, onDisk(size), Int64(status.st_mtim.tv_sec)))
+            found.append((name, onDisk(size), FlightName.clamped(Int64(status.st_mtim.tv_sec))))
         }
         found.sort { $0.name < $1.name }
         for one in found {

@@ -10,6 +10,8 @@ struct FlightName: Hashable, Comparable, CustomStringConvertible {
 
     private static let ending = ".trc"
     private static let stampLength = 16
+    /// Of which nanoseconds can be counted, seconds since 1970.
+    static let times: ClosedRange<Int64> = 0...(1 << 61) / 1_000_000_000
 
     init(begin: Int64, number: UInt64) {
         self.begin = begin
@@ -20,13 +22,17 @@ struct FlightName: Hashable, Comparable, CustomStringConvertible {
     init?(_ text: String) {
         guard text.hasSuffix(Self.ending) else { return nil }
         let parts = text.dropLast(Self.ending.count).split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 2, let begin = Self.seconds(parts[0]), (8...19).contains(parts[1].utf8.count),
-            parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(parts[1])
+        guard parts.count == 2, let begin = Self.seconds(parts[0]), Self.times.contains(begin),
+            (8...19).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let number = UInt64(parts[1])
         else { return nil }
         self.init(begin: begin, number: number)
     }
 
     var description: String { stem + Self.ending }
+
+    /// Whatever a file system says of when a file was changed.
+    static func clamped(_ seconds: Int64) -> Int64 { max(times.lowerBound, min(times.upperBound, seconds)) }
 
     /// Without its ending.
     var stem: String {

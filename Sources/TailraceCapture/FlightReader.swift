@@ -143,6 +143,7 @@ public final class FlightReader: RecordedSource {
         let account = reader.reader.account
         before.damages += account.damages
         before.firstDamage = before.firstDamage ?? account.firstDamage
+        before.unusedBytes = saturated(before.unusedBytes, account.unusedBytes)
         before.missingBlocks = saturated(before.missingBlocks, account.missingBlocks)
         before.missingRecords = saturated(before.missingRecords, account.missingRecords)
         note(gapBefore: next)

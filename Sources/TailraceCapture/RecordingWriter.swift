@@ -190,7 +190,9 @@ public final class RecordingWriter<Redactor: PayloadRedactor>: RecordingTap {
     /// Writes the records that were collected, behind what is needed to read them; or counts them as dropped.
     private func write() {
         guard next.count > 0 else {
-            if taskCount > 0, writeDescription(), writeAnchor() { _ = writeTasks() }
+            // Names of many processes may come before any record.
+            let isMuch = taskCount > 0 || processes.bytes.count > Self.mostProcessBytes
+            if isMuch, writeDescription(), writeAnchor(), writeProcesses() { _ = writeTasks() }
             return
         }
         let records = UnsafeRawBufferPointer(rebasing: batch[..<used])

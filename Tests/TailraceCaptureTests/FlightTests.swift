@@ -17,6 +17,17 @@ struct FlightTests {
         return limits
     }
 
+    @Test("a name whose time nobody can count is that of another file, and a file's time is what can be counted")
+    func times() {
+        #expect(FlightName("20261124T031200Z-00000042.trc")?.begin == 1_795_489_920)
+        for stamp in ["99991231T235959Z", "16000101T000000Z", "19691231T235959Z", "22700101T000000Z"] {
+            #expect(FlightName(stamp + "-00000001.trc") == nil)
+        }
+        for seconds in [Int64.min, -1, 0, 1_800_000_000, 1 << 40, .max] {
+            #expect(!FlightName.clamped(seconds).multipliedReportingOverflow(by: 1_000_000_000).overflow)
+        }
+    }
+
     @Test("read as one tells what one recording tells, to the byte", arguments: 0..<30)
     func same(seed: Int) throws {
         var random = SeededGenerator(state: UInt64(seed))

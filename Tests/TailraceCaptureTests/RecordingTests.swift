@@ -33,6 +33,22 @@ struct RecordingTests {
         #expect(replayed.loss.made == 32 && replayed.loss.delivered == 32 && !replayed.loss.isAny)
     }
 
+    @Test("keeps the names of thousands of processes that were met before its first record")
+    func manyProcesses() throws {
+        let writer = try RecordingWriter(
+            path: directory.file("many"), description: RecordingDescription(), longest: 1 << 20,
+            redactor: WholePayload(), say: { _ in })
+        writer.found(Server(pid: 42, started: 77, comm: "server", executable: "/srv/server", cgroup: "/a.slice"))
+        for pid in 1000..<5000 as Range<Int32> {
+            writer.found(Server(pid: pid, started: 1, comm: "other", executable: "/srv/other", cgroup: "/b.slice"))
+        }
+        var maker = WireMaker(seed: 3)
+        for record in maker.connection(1, requests: 1) { record.withUnsafeBytes { writer.take($0) } }
+        writer.finish(at: 1, anchor: ClockAnchor(monotonic: 1, wall: 2), loss: Loss())
+        let replayed = Replayed(directory.file("many"))
+        #expect(replayed.error == nil && replayed.events.first == "socket 1 42 server /srv/server /a.slice")
+    }
+
     @Test("says of itself what it was told")
     func description() throws {
         let source = try RecordingSource(path: directory.write(try RecordingSample().bytes))

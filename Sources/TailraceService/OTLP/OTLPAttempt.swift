@@ -11,18 +11,22 @@ final class OTLPAttempt: Sendable {
 
     private let promise: EventLoopPromise<OTLPQueue.Outcome>
     private let channel: NIOLoopBoundBox<(any Channel)?>
+    /// What it came to is known: a connection that is made later sends nothing.
+    private let isOver: NIOLoopBoundBox<Bool>
     private let head: HTTPRequestHead
     private let body: [UInt8]
 
     init(loop: any EventLoop, head: HTTPRequestHead, body: [UInt8]) {
         promise = loop.makePromise()
         channel = .makeEmptyBox(eventLoop: loop)
+        isOver = .makeBoxSendingValue(false, eventLoop: loop)
         (self.head, self.body) = (head, body)
     }
 
     var outcome: EventLoopFuture<OTLPQueue.Outcome> { promise.futureResult }
 
     func begin(on channel: any Channel) throws {
+        guard !isOver.value else { throw Failure.timedOut }
         self.channel.value = channel
         var limits = NIOHTTPDecoderLimitConfiguration()
         (limits.maxHeaderFieldSize, limits.maxHeaderListSize) = (1 << 14, 1 << 14)
@@ -35,11 +39,13 @@ final class OTLPAttempt: Sendable {
     }
 
     func end(_ outcome: OTLPQueue.Outcome) {
+        isOver.value = true
         promise.succeed(outcome)
         channel.value?.close(promise: nil)
     }
 
     func fail(_ failure: Failure) {
+        isOver.value = true
         promise.fail(failure)
         channel.value?.close(promise: nil)
     }

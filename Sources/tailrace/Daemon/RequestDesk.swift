@@ -68,22 +68,32 @@ struct RequestDesk {
     private mutating func answerList(_ request: ServiceRequest, _ daemon: Daemon, at now: Nanoseconds) {
         guard let wish = wish(request), let snapshot = snapshot(wish, request, daemon, at: now) else { return }
         let most = min(SnapshotBuilder.mostRows, request.query["limit"].flatMap { Int($0) } ?? SnapshotBuilder.mostRows)
-        let reply: [UInt8]? =
-            switch request.path {
-            case "/v1/servers": ServiceJSON.servers(snapshot)
-            case "/v1/responses": ServiceJSON.responses(snapshot.limited(to: most))
-            case "/v1/connections": ServiceJSON.connections(snapshot.limited(to: most))
-            case "/v1/findings": ServiceJSON.findings(snapshot)
-            case "/v1/pressure": ServiceJSON.pressure(snapshot)
-            case "/v1/samples":
-                ServiceJSON.samples(
-                    daemon.samples.values.sorted { $0.server.pid < $1.server.pid }, snapshot, daemon.description)
-            case "/v1/snapshot": SnapshotJSON.whole(snapshot.limited(to: most))
-            default: ServiceJSON.detail(snapshot, daemon.description)
+        let samples = request.path == "/v1/samples" ? Array(daemon.samples.values) : []
+        let description = daemon.description
+        // Who asks often costs another thread's time, not that in which events are followed.
+        Thread.start {
+            if let reply = Self.list(request.path, snapshot, most: most, samples, description) {
+                return request.answer(status: 200, type: Self.json, reply)
             }
-        if let reply { return request.answer(status: 200, type: Self.json, reply) }
-        request.refuse(
-            status: 404, "no response of this id is open, or among the slowest that ended in the last minutes")
+            request.refuse(
+                status: 404, "no response of this id is open, or among the slowest that ended in the last minutes")
+        }
+    }
+
+    private static func list(
+        _ path: String, _ snapshot: Snapshot, most: Int, _ samples: [ServerSample], _ description: RunDescription
+    ) -> [UInt8]? {
+        switch path {
+        case "/v1/servers": ServiceJSON.servers(snapshot)
+        case "/v1/responses": ServiceJSON.responses(snapshot.limited(to: most))
+        case "/v1/connections": ServiceJSON.connections(snapshot.limited(to: most))
+        case "/v1/findings": ServiceJSON.findings(snapshot)
+        case "/v1/pressure": ServiceJSON.pressure(snapshot)
+        case "/v1/samples":
+            ServiceJSON.samples(samples.sorted { $0.server.pid < $1.server.pid }, snapshot, description)
+        case "/v1/snapshot": SnapshotJSON.whole(snapshot.limited(to: most))
+        default: ServiceJSON.detail(snapshot, description)
+        }
     }
 
     /// What of the snapshot is wanted; nil: that was refused.

@@ -22,6 +22,8 @@ struct TelemetryExport {
     private var interval: Nanoseconds
     /// Spans of a second, at most.
     private static let mostSpans = 4096
+    /// Of bodies that wait: a second's spans, and metrics.
+    private static let queueBytes = 16 << 20
     /// Held for so long is held, ns.
     private static let held: Nanoseconds = 100_000_000
 
@@ -29,7 +31,8 @@ struct TelemetryExport {
     init?(_ settings: DaemonConfiguration, run: RunDescription) throws(ServiceError) {
         guard !settings.otlpEndpoint.isEmpty else { return nil }
         let headers = settings.otlpHeaders.map(SettingsCheck.header)
-        sender = try OTLPSender(endpoint: try OTLPEndpoint(settings.otlpEndpoint), headers: headers)
+        sender = try OTLPSender(
+            endpoint: try OTLPEndpoint(settings.otlpEndpoint), headers: headers, queueBytes: Self.queueBytes)
         self.run = run
         metrics = OTLPMetrics(run: run)
         (spans, interval) = (settings.otlpSpans, settings.otlpInterval)
@@ -46,7 +49,7 @@ struct TelemetryExport {
     /// What is waiting is sent, and the series as they are at the end, for at most a second.
     mutating func end(anchor: ClockAnchor, metrics set: MetricSet) {
         for body in metrics.requests(set) { sender.send(.metrics, body) }
-        if let body = OTLPTrace.request(responses, findings, run: run, anchor: anchor) { sender.send(.traces, body) }
+        Self.send(responses, findings, run: run, anchor: anchor, by: sender)
         sender.stop(within: 1_000_000_000)
     }
 
@@ -78,12 +81,21 @@ struct TelemetryExport {
         nextSpans = now + 1_000_000_000
         let (sender, run, responses, findings) = (sender, run, responses, findings)
         (self.responses, self.findings) = ([], [])
-        Thread.start {
-            if let body = OTLPTrace.request(responses, findings, run: run, anchor: anchor) {
-                sender.send(.traces, body)
-            }
+        Thread.start { Self.send(responses, findings, run: run, anchor: anchor, by: sender) }
+    }
+
+    /// In bodies of a size that a collector takes.
+    private static func send(
+        _ responses: [Response], _ findings: [Finding], run: RunDescription, anchor: ClockAnchor, by sender: OTLPSender
+    ) {
+        if let body = OTLPTrace.request([], findings, run: run, anchor: anchor) { sender.send(.traces, body) }
+        for first in stride(from: 0, to: responses.count, by: spansOfBody) {
+            let part = Array(responses[first..<min(first + spansOfBody, responses.count)])
+            if let body = OTLPTrace.request(part, [], run: run, anchor: anchor) { sender.send(.traces, body) }
         }
     }
+    /// A span is up to 4 KB.
+    private static let spansOfBody = 256
 
     /// Whether `send` is due. They tell of the export itself, and so are made outside of it.
     func wantsMetrics(at now: Nanoseconds) -> Bool { now >= nextMetrics }
