@@ -98,8 +98,8 @@ public struct Breaker: Sendable {
         return "\(words(share, bytes)) for \(Quantity.duration(waited)): again as before \"\(back.meaning)\""
     }
 
-    private func words(_ share: Double?, _ bytes: Int64?) -> String {
-        let share = share.map { "\(Int(($0 * 1000).rounded()) / 10).\(Int(($0 * 1000).rounded()) % 10) %" } ?? "-"
-        return "\(share) of a core and \(bytes.map(Quantity.size) ?? "-")"
+    private func words(_ share: Double, _ bytes: Int64?) -> String {
+        let tenths = Int((share * 1000).rounded())
+        return "\(tenths / 10).\(tenths % 10) % of a core and \(bytes.map(Quantity.size) ?? "-")"
     }
 }

@@ -40,6 +40,7 @@ public struct Thresholds: Sendable, Equatable {
 
     /// The limit, in its unit.
     public subscript(threshold: Threshold) -> Double {
+        // Asked for each socket, and most runs set none.
         get { values.isEmpty ? threshold.standard : values[threshold.id] ?? threshold.standard }
         set { values[threshold.id] = newValue }
     }

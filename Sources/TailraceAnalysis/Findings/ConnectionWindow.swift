@@ -55,7 +55,7 @@ public final class ConnectionWindow: Sendable {
         leastRTT = if let rtt, let earlierRTT { min(rtt, earlierRTT) } else { rtt ?? earlierRTT }
         looksQueued = Int64(sample.queuedBytes) > limits.whole(.pressureQueued) ? (last?.looksQueued ?? 0) + 1 : 0
         let earlier = before?.response?.number == look.response?.number ? before : nil
-        let (now, then) = (DeviceTimes(look), earlier.map { DeviceTimes($0) } ?? DeviceTimes())
+        let (now, then) = (DeviceTimes(look), DeviceTimes(earlier))
         qdisc = (now.qdisc - then.qdisc, now.flushes - then.flushes)
         isPathInflated = Self.isInflated(rtt, leastRTT, qdisc, limits)
         heldByDevice = now.heldByDevice - then.heldByDevice
@@ -69,10 +69,8 @@ public final class ConnectionWindow: Sendable {
         var heldByDevice: Int64 = 0
         var heldByCongestion: Int64 = 0
 
-        init() {}
-
-        init(_ look: ConnectionLook) {
-            guard look.response != nil else { return }
+        init(_ look: ConnectionLook?) {
+            guard let look, look.response != nil else { return }
             qdisc = look.response?.qdisc.sum ?? 0
             flushes = look.response?.qdisc.count ?? 0
             heldByDevice = look.response?.heldByDevice ?? 0

@@ -68,9 +68,8 @@ public struct Watch {
 
     mutating func take(_ look: RoundLook) -> Told {
         var told = Told()
-        defer { ended = [] }
         for sample in look.samples { _ = index(of: sample.server, at: look.begin) }
-        told.findings = ended
+        swap(&told.findings, &ended)
         for hold in look.holds { if let place = places[hold.pid] { watches[place.index].add(hold) } }
         var connections: [Int32: [ConnectionLook]] = [:]
         for connection in look.connections { connections[connection.server.pid, default: []].append(connection) }

@@ -98,6 +98,8 @@ struct SecondRing {
     /// The newest second that was told; -1: none was.
     private(set) var newest: Int64 = -1
     private(set) var oldest: Int64 = 0
+    /// The newest look.
+    private var looked: Nanoseconds?
 
     /// Changes the second of a time; what is older than all that are kept counts for the oldest one.
     @inline(__always)
@@ -116,9 +118,10 @@ struct SecondRing {
         change(&tallies[place])
     }
 
-    /// As a look at `time` told, the one before being at `last`: the seconds between them, where no look was, are like it.
-    mutating func fill(_ gauges: SecondTally.Gauges, from last: Nanoseconds?, to time: Nanoseconds) {
-        let between = last.map { time / 1_000_000_000 - $0 / 1_000_000_000 } ?? 1
+    /// As a look at `time` told: the seconds since the one before it, where no look was, are like it.
+    mutating func look(_ gauges: SecondTally.Gauges, at time: Nanoseconds) {
+        let between = looked.map { time / 1_000_000_000 - $0 / 1_000_000_000 } ?? 1
+        looked = time
         let seconds = max(1, min(Self.mostFilled, between))
         var gauges = gauges
         gauges.retransmits = (gauges.retransmits + seconds - 1) / seconds

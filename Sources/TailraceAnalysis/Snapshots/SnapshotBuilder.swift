@@ -19,8 +19,6 @@ public struct SnapshotBuilder {
     private var windows: [ServerWindow] = []
     private var endedTotal: Int64 = 0
     private var tables = SecondTables()
-    /// The newest look.
-    private var looked: Nanoseconds?
 
     /// Rows of a list that a snapshot takes along.
     public static let mostRows = 200
@@ -85,8 +83,7 @@ public struct SnapshotBuilder {
         follower.look(windows)
         var gauges = SecondTally.Gauges(tasks: tasks.counts, openTasks: tasks.open)
         for window in windows { for connection in window.connections { gauges.add(connection) } }
-        ring.fill(gauges, from: looked, to: look.at)
-        looked = look.at
+        ring.look(gauges, at: look.at)
     }
 
     /// Drawn when somebody looks at it: a daemon that nobody watches has ten thousand rows for no one.

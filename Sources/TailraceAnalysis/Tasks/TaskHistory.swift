@@ -18,7 +18,7 @@ struct TaskHistory {
     mutating func add(_ open: Int?, at time: Nanoseconds) {
         guard time >= newest else { return }
         // Nobody read for long: what was known before says nothing of that time.
-        if newest != .min, changes.last?.open != nil, !isFresh(at: time) { changes.append((newest + Self.stale, nil)) }
+        if changes.last?.open != nil, !isFresh(at: time) { changes.append((newest + Self.stale, nil)) }
         pace = newest == .min ? 0 : time.subtractingReportingOverflow(newest).partialValue
         newest = time
         if let last = changes.last, last.open == open { return }

@@ -79,7 +79,7 @@ final class GaugeApart {
         if waitpid(process, nil, WNOHANG) != 0 { process = 0 }
     }
 
-    /// A stopped process spends nothing.
+    /// A stopped process spends nothing, and is asked nothing: what nobody takes would fill the room for what it must know.
     func pause(_ wanted: Bool) {
         guard wanted != isPaused, process > 0, !hasEnded else { return }
         isPaused = wanted
@@ -113,7 +113,7 @@ final class GaugeApart {
     func watch(pid: Int32, started: Nanoseconds) { send(.watch(pid: pid, started: started)) }
 
     /// As `TaskGauge.ask`.
-    func ask(_ root: ServingTask, at due: Nanoseconds) { send(.ask(root, due: due)) }
+    func ask(_ root: ServingTask, at due: Nanoseconds) { if !isPaused { send(.ask(root, due: due)) } }
 
     /// As `TaskGauge.askWriters`.
     func askWriters() { repeated(.askWriters, \.writers) }
@@ -125,7 +125,7 @@ final class GaugeApart {
         _ message: TaskMessage, _ next: WritableKeyPath<(writers: Nanoseconds, groups: Nanoseconds), Nanoseconds>
     ) {
         let now = readClock(CLOCK_MONOTONIC)
-        guard now >= nextAsked[keyPath: next] else { return }
+        guard !isPaused, now >= nextAsked[keyPath: next] else { return }
         nextAsked[keyPath: next] = now + Self.repetition
         send(message)
     }

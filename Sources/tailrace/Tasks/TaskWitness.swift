@@ -122,10 +122,9 @@ final class TaskWitness {
         case .stateChanged(let change):
             if !unserved.isEmpty { look(at: change.socket, tell) }
             if !unserved.isEmpty, change.new == .closed { unserved[change.socket] = nil }
-            // One that is stopped takes no question.
-            if let question = questions.take(change), !isPaused { gauge.ask(question.root, at: question.due) }
+            if let question = questions.take(change) { gauge.ask(question.root, at: question.due) }
         case .socketSampled(let sample):
-            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty, !isPaused { gauge.askWriters() }
+            if sample.pointee.blocked >= Self.longBlocked, !told.isEmpty { gauge.askWriters() }
         case .connectionWaits, .roundEnded, .taskTold: break
         }
     }
@@ -147,7 +146,7 @@ final class TaskWitness {
 
     /// Groups of tasks, while somebody `asks` for them.
     func censuses(asks: Bool) -> [TaskCensus] {
-        if asks, !isPaused { gauge.askGroups() }
+        if asks { gauge.askGroups() }
         return gauge.takeCensuses()
     }
 
