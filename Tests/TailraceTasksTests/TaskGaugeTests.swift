@@ -20,15 +20,15 @@ private final class Sleepers {
         }
     }
 
-    func end(_ count: Int) {
-        for pid in pids.prefix(count) {
+    func end(_ some: [pid_t]) {
+        for pid in some {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
         }
-        pids.removeFirst(count)
+        pids.removeAll { some.contains($0) }
     }
 
-    deinit { end(pids.count) }
+    deinit { end(pids) }
 }
 
 @Suite("a gauge of many processes")
@@ -39,18 +39,26 @@ struct TaskGaugeTests {
         let gauge = TaskGauge(kinds: [.threads])
         defer { gauge.stop() }
         for pid in sleepers.pids { gauge.watch(pid: pid) }
-        gauge.settle(patience: 30_000_000_000)
-        #expect(gauge.processes(countedBy: Threads.name) == 64)
-        sleepers.end(10)
-        // 60 are left, and each of them is counted: also the six that had to wait.
-        let wanted = Set(sleepers.pids)
-        var counted: Set<pid_t> = []
-        for _ in 0..<3000 where counted.count < wanted.count {
-            for case .counted(let reading) in gauge.take().events where reading.open == 1 {
-                if wanted.contains(reading.pid) { counted.insert(reading.pid) }
+        var counted = try await counted(by: gauge) { $0.count == 64 }
+        #expect(counted.count == 64 && gauge.processes(countedBy: Threads.name) == 64)
+        let unread = Set(sleepers.pids).subtracting(counted)
+        sleepers.end(Array(counted.prefix(10)))
+        counted = try await self.counted(by: gauge, knowing: counted) { $0.isSuperset(of: sleepers.pids) }
+        #expect(unread.count == 6 && counted.isSuperset(of: unread) && counted.isSuperset(of: sleepers.pids))
+    }
+
+    /// Those of which a count was told, once that holds, or half a minute has gone.
+    private func counted(
+        by gauge: TaskGauge, knowing before: Set<pid_t> = [], until holds: (Set<pid_t>) -> Bool
+    ) async throws -> Set<pid_t> {
+        var counted = before
+        for _ in 0..<3000 {
+            for case .counted(let reading) in gauge.take().events {
+                if reading.open == 1 { counted.insert(reading.pid) } else { counted.remove(reading.pid) }
             }
+            if holds(counted) { break }
             try await Task.sleep(for: .milliseconds(10))
         }
-        #expect(counted == wanted)
+        return counted
     }
 }
